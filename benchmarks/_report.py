@@ -1,0 +1,98 @@
+"""What every benchmark shares: the printed table, the machine, intervals, the result file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from course_lib.assets import write_atomically
+from course_lib.evaluation import bootstrap_interval
+
+PACKAGES = ("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "envpool", "ncps", "torchdiffeq")
+
+
+class Table:
+    """Rows under a header; columns as wide as their widest cell."""
+
+    def __init__(self, *header: str):
+        self.rows: list[tuple[str, ...]] = [tuple(map(str, header))]
+
+    def add(self, *cells) -> None:
+        self.rows.append(tuple(_text(c) for c in cells))
+
+    def __str__(self) -> str:
+        widths = [max(len(row[i]) for row in self.rows) for i in range(len(self.rows[0]))]
+        lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in self.rows]
+        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _text(cell) -> str:
+    if isinstance(cell, (float, np.floating)):
+        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"
+    return f"{cell:,}" if isinstance(cell, (int, np.integer)) else str(cell)
+
+
+def median_interval(values) -> list[float]:
+    """95 % bootstrap interval of the median; with one value, that value twice."""
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return [float(values[0])] * 2
+    return [float(v) for v in bootstrap_interval(values, np.median)]
+
+
+def machine() -> dict:
+    """Cores this process may use, processor, memory and system."""
+    cpu = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
+    return {"cores": cores, "cpu": cpu, "memory_gib": memory and round(memory, 1), "system": platform.system()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of every package of `PACKAGES` that is installed."""
+    out = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+def _plain(config: dict) -> dict:
+    return json.loads(json.dumps(config))
+
+
+def write_result(path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more) -> None:
+    """Write a result file, atomically."""
+    content = {
+        "claims": claims,
+        "intervals": intervals,
+        "seeds": list(seeds),
+        "per_seed": per_seed,
+        "config": config,
+        "versions": versions(),
+        "machine": machine(),
+        "wall_seconds": round(wall_seconds, 1),
+        "command": command,
+        **more,
+    }
+    write_atomically(Path(path), (json.dumps(content, indent=1) + "\n").encode())
+
+
+def read_result(path: Path, config: dict) -> list[dict]:
+    """The seeds already in the result file, if it was made with the same `config`; else none."""
+    path = Path(path)
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text())
+    return content["per_seed"] if content["config"] == _plain(config) else []

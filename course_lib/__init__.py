@@ -1,0 +1,42 @@
+"""Liquid Control: reinforcement learning for continuous control with continuous-time networks.
+
+Everything a notebook needs is one dot away; each name is imported when it is first used, so that
+`import course_lib.envs` does not wait for torch.
+"""
+
+import importlib
+
+from course_lib.budget import budget
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "make": "course_lib.envs",
+    "make_task": "course_lib.envs",
+    "PPO": "course_lib.rl.ppo",
+    "PPOConfig": "course_lib.rl.ppo",
+    "MLPActorCritic": "course_lib.policies",
+    "Run": "course_lib.rl.train",
+    "train": "course_lib.rl.train",
+    "load": "course_lib.assets",
+    "save_policy": "course_lib.assets",
+    "result": "course_lib.assets",
+    "evaluate": "course_lib.evaluation",
+    "compare": "course_lib.viz.curves",
+    "show": "course_lib.viz.video",
+    "background": "course_lib.viz.live",
+    "setup": "course_lib.doctor",
+}
+__all__ = ["budget", *_PLACES]
+
+
+def __getattr__(name: str):
+    if name not in _PLACES:
+        raise AttributeError(f"course_lib has no {name!r}; it has: {', '.join(_PLACES)}")
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_PLACES])

@@ -1,0 +1,92 @@
+"""Control tasks and the engines that run them. Nothing here knows torch."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
+from course_lib.envs.batched import BatchedEnv
+from course_lib.envs.foreign import make_foreign
+from course_lib.envs.partial import Masked
+from course_lib.envs.single import TaskEnv
+from course_lib.envs.task import State, Task
+from course_lib.errors import ArgumentError, check_choice, check_count, nearest
+
+TASKS = {  # id: (module and class, control steps of an episode); nothing is imported before it is asked for
+    "HalfCheetah-v5": ("half_cheetah:HalfCheetah", 1000),
+    "InvertedPendulum-v5": ("inverted_pendulum:InvertedPendulum", 1000),
+    "InvertedDoublePendulum-v5": ("inverted_double_pendulum:InvertedDoublePendulum", 1000),
+    "Hopper-v5": ("hopper:Hopper", 1000),
+    "Walker2d-v5": ("walker2d:Walker2d", 1000),
+    "Ant-v5": ("ant:Ant", 1000),
+    "Swimmer-v5": ("swimmer:Swimmer", 1000),
+    "Reacher-v5": ("reacher:Reacher", 50),
+}
+
+
+def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
+    """The task `id`; `hide` masks part of the observation (see `partial.Masked`)."""
+    name = id.removeprefix("course/") if isinstance(id, str) else id
+    if name not in TASKS:
+        raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
+    module, kind = TASKS[name][0].split(":")
+    kind = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+    options = inspect.signature(kind).parameters
+    for option, value in kwargs.items():
+        if option not in options:
+            known = ", ".join([*options, "hide"])
+            raise ArgumentError(f"{option}={value!r} is not an option of {name}; accepted: {known}{nearest(option, options)}")
+    task = kind(**kwargs)
+    return task if hide is None else Masked(task, hide)
+
+
+def make(
+    id: str,
+    num_envs: int = 64,
+    seed: int | None = 0,
+    *,
+    threads: int | None = None,
+    engine: str = "auto",
+    hide: str | list[int] | None = None,
+    **kwargs,
+) -> VectorEnv:
+    """`num_envs` copies of the environment `id`, stepped together.
+
+    An id with a task of this course runs on the batched engine; any other id that Gymnasium knows runs
+    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment.
+
+    Raises:
+        ArgumentError: an unknown id, an option the task does not have, a count below one.
+    """
+    if not isinstance(id, str):
+        raise ArgumentError(f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'")
+    num_envs = check_count("num_envs", num_envs)
+    check_choice("engine", engine, ("auto", "rollout", "data"))
+    seed = None if seed is None else check_count("seed", seed, least=0)
+    if id.removeprefix("course/") in TASKS:
+        task = make_task(id, hide, **kwargs)
+        return BatchedEnv(task, num_envs, seed, threads, engine)
+    if id not in gym.registry:
+        known = [*TASKS, *gym.registry]
+        raise ArgumentError(f"id={id!r} is not known; accepted: {', '.join(TASKS)} or any id of Gymnasium{nearest(id, known)}")
+    if hide is not None:
+        raise ArgumentError(f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}")
+    return make_foreign(id, num_envs, seed, **kwargs)
+
+
+def _single(id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
+    return TaskEnv(make_task(id, **kwargs), render_mode, width, height)
+
+
+def register() -> None:
+    """Make `gymnasium.make("course/…")` know every task."""
+    for id, (_, horizon) in TASKS.items():
+        if f"course/{id}" not in gym.registry:
+            gym.register(f"course/{id}", entry_point=_single, max_episode_steps=horizon, kwargs={"id": id})
+
+
+register()
+__all__ = ["BatchedEnv", "Masked", "State", "Task", "TaskEnv", "TASKS", "make", "make_task"]

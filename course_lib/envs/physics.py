@@ -1,0 +1,176 @@
+"""Two ways to advance a batch of MuJoCo states by one control step; both use native threads.
+
+`RolloutPhysics` hands the whole batch to `mujoco.rollout`: one call, no Python per copy. It returns
+the state only, and starts the first constraint solve of each control step cold, so that what follows
+depends on nothing but (time, qpos, qvel, act). A step from the same state is Gymnasium's to rounding,
+except about one in several thousand in which the solver, whose tolerance is 1e-8, stops an iteration
+earlier or later.
+`DataPhysics` keeps one `MjData` for each copy and steps them in a thread pool. It also delivers
+derived quantities (contact forces, site positions) and carries the solver's warm start, which makes
+it equal to Gymnasium bit for bit. It costs some Python per copy.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import mujoco
+import numpy as np
+from mujoco.rollout import Rollout
+
+from course_lib.envs.task import State, Task
+
+FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
+RESUME = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _split(model: mujoco.MjModel, physics: np.ndarray) -> State:
+    """Columns of a full-physics matrix (N, nstate): time, qpos, qvel, act."""
+    q, v = 1 + model.nq, 1 + model.nq + model.nv
+    return State(physics[:, 0], physics[:, 1:q], physics[:, q:v], physics[:, v : v + model.na])
+
+
+class RolloutPhysics:
+    """N copies advanced by `mujoco.rollout` on `threads` threads."""
+
+    def __init__(self, task: Task, num_envs: int, threads: int):
+        model, self.task = task.model, task
+        self.size = mujoco.mj_stateSize(model, FULL)
+        self.physics = np.zeros((num_envs, self.size))
+        self._models = [model] * num_envs
+        self._datas = [mujoco.MjData(model) for _ in range(max(threads, 1))]
+        # A pool of one thread would only add a hand-over to each call.
+        self._pool = Rollout(nthread=threads if threads > 1 else 0)
+        self._control = np.zeros((num_envs, task.frame_skip, model.nu))
+        self._states = np.zeros((num_envs, task.frame_skip, self.size))
+        self._sensors = np.zeros((num_envs, task.frame_skip, model.nsensordata))
+
+    def write(self, index: np.ndarray, state: State) -> State:
+        """Place `state` into the copies `index`."""
+        model = self.task.model
+        rows = np.zeros((len(index), self.size))
+        view = _split(model, rows)
+        view.time[:], view.qpos[:], view.qvel[:], view.act[:] = state.time, state.qpos, state.qvel, state.act
+        self.physics[index] = rows
+        return state
+
+    def step(self, control: np.ndarray) -> State:
+        """control (N, nu), held for `frame_skip` physics steps -> the state after them."""
+        self._control[:] = control[:, None, :]
+        self._pool.rollout(
+            self._models,
+            self._datas,
+            self.physics,
+            self._control,
+            skip_checks=True,
+            nstep=self.task.frame_skip,
+            state=self._states,
+            sensordata=self._sensors,
+        )
+        self.physics = self._states[:, -1].copy()
+        return _split(self.task.model, self.physics)
+
+    def snapshot(self) -> np.ndarray:
+        return self.physics.copy()
+
+    def restore(self, snapshot: np.ndarray) -> State:
+        self.physics = snapshot.copy()
+        return _split(self.task.model, self.physics)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class DataPhysics:
+    """N copies with an `MjData` each, stepped in `threads` threads (MuJoCo releases the GIL)."""
+
+    def __init__(self, task: Task, num_envs: int, threads: int):
+        self.task, self.num_envs, self._threads = task, num_envs, max(threads, 1)
+        model = task.model
+        self.datas = [mujoco.MjData(model) for _ in range(num_envs)]
+        self.physics = np.zeros((num_envs, mujoco.mj_stateSize(model, FULL)))
+        self._derived = {k: np.zeros((num_envs, *np.shape(getattr(self.datas[0], k)))) for k in task.derived}
+        # Numpy views of MuJoCo's own memory, made once: looking one up costs more than copying it.
+        view = _split(model, self.physics)
+        fields = {"qpos": view.qpos, "qvel": view.qvel, "act": view.act, **self._derived}
+        self._reads = [[(out[i], getattr(data, k)) for k, out in fields.items()] for i, data in enumerate(self.datas)]
+        self._controls = [data.ctrl for data in self.datas]
+        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
+
+    def _read(self, i: int) -> None:
+        self.physics[i, 0] = self.datas[i].time
+        for out, value in self._reads[i]:
+            out[...] = value
+
+    def _state(self) -> State:
+        state = _split(self.task.model, self.physics.copy())
+        state.derived = {k: v.copy() for k, v in self._derived.items()}
+        return state
+
+    def write(self, index: np.ndarray, state: State) -> State:
+        """Place `state` into the copies `index`; returns it with its derived quantities."""
+        model = self.task.model
+        for row, i in enumerate(index):
+            data = self.datas[i]
+            mujoco.mj_resetData(model, data)
+            data.time, data.qpos[:], data.qvel[:] = state.time[row], state.qpos[row], state.qvel[row]
+            data.act[:] = state.act[row]
+            mujoco.mj_forward(model, data)
+            self._read(i)
+        state.derived = {k: v[index].copy() for k, v in self._derived.items()}
+        return state
+
+    def _work(self, todo: list, control: np.ndarray) -> None:
+        """Take copies from `todo` and step them until it hands out None."""
+        model, skip, datas, controls = self.task.model, self.task.frame_skip, self.datas, self._controls
+        forces = "cfrc_ext" in self._derived
+        for i in iter(todo.pop, None):
+            data = datas[i]
+            controls[i][:] = control[i]
+            mujoco.mj_step(model, data, skip)
+            if forces:
+                mujoco.mj_rnePostConstraint(model, data)  # not part of a step; Gymnasium calls it too
+            self._read(i)
+
+    def step(self, control: np.ndarray) -> State:
+        """control (N, nu), held for `frame_skip` physics steps -> the state after them."""
+        # Threads draw from one list, so that none waits while copies are left; this thread works too.
+        todo = [None] * self._threads + list(range(self.num_envs))
+        helpers = [self._pool.submit(self._work, todo, control) for _ in range(self._threads - 1)]
+        try:
+            self._work(todo, control)
+        finally:  # also after Ctrl-C: nobody may be stepping when the state is read again
+            for helper in helpers:
+                helper.result()
+        return self._state()
+
+    def snapshot(self) -> np.ndarray:
+        """(N, k): all that a step depends on, then the derived quantities, which RK4 leaves at an inner stage."""
+        model = self.task.model
+        out = np.zeros((self.num_envs, mujoco.mj_stateSize(model, RESUME)))
+        for row, data in zip(out, self.datas, strict=True):
+            mujoco.mj_getState(model, data, row, RESUME)
+        return np.hstack([out, *(v.reshape(self.num_envs, -1) for v in self._derived.values())])
+
+    def restore(self, snapshot: np.ndarray) -> State:
+        model = self.task.model
+        column = mujoco.mj_stateSize(model, RESUME)
+        for row, data in zip(snapshot, self.datas, strict=True):
+            mujoco.mj_setState(model, data, row[:column].copy(), RESUME)
+        for i in range(self.num_envs):
+            self._read(i)
+        for out in self._derived.values():
+            width = out[0].size
+            out[...] = snapshot[:, column : column + width].reshape(out.shape)
+            column += width
+        return self._state()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()

@@ -1,0 +1,156 @@
+"""Policies: what an agent acts with. Gaussian actor-critics, with the normaliser inside.
+
+Every actor-critic has one interface, so that PPO need not know whether there is memory in it:
+
+    normalizer(obs)                -> x, same shape: what the networks see
+    initial_state(n)               -> state (n, state_dim); state_dim is 0 without memory
+    step(x, state)                 -> mean (n, act), next state
+    sequence(x, state, starts)     -> mean (T, n, act), value (T, n)
+    value(x, state)                -> value (n,)
+
+x is (n, obs) or (T, n, obs); `starts` (T, n) is true where an episode begins, and the state is set to zero
+there before it is used.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
+    """Orthogonal weights and zero bias (Saxe et al. 2014), the usual start of PPO networks."""
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mlp(sizes: list[int], activation: type[nn.Module] = nn.Tanh, last_gain: float = 1.0) -> nn.Sequential:
+    """Linear layers of widths `sizes` with `activation` between them: (…, sizes[0]) -> (…, sizes[-1])."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        last = i == len(sizes) - 2
+        layers.append(orthogonal(nn.Linear(a, b), last_gain if last else math.sqrt(2.0)))
+        if not last:
+            layers.append(activation())
+    return nn.Sequential(*layers)
+
+
+def gaussian_log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log N(action; mean, diag(exp(log_std))²), summed over the last axis: (…, act) -> (…,)."""
+    z = (action - mean) * torch.exp(-log_std)
+    return -0.5 * z.square().sum(-1) - (log_std + 0.5 * LOG_2PI).sum(-1)
+
+
+def gaussian_entropy(log_std: Tensor) -> Tensor:
+    """Entropy of a diagonal Gaussian in nats: (…, act) -> (…,)."""
+    return (log_std + 0.5 * (1.0 + LOG_2PI)).sum(-1)
+
+
+class RunningMoments(nn.Module):
+    """Mean and variance of all the samples seen, merged batch by batch (Chan et al. 1983).
+
+    The buffers are float64 (so that a million samples do not round away) and are saved with the policy.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = ()):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("var", torch.ones(shape, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    @torch.no_grad()
+    def update(self, batch: np.ndarray | Tensor) -> None:
+        """Take in `batch` (n, *shape)."""
+        batch = torch.as_tensor(batch, dtype=torch.float64)
+        n, mean, var = len(batch), batch.mean(0), batch.var(0, unbiased=False)
+        total, delta = self.count + n, mean - self.mean
+        m2 = self.var * self.count + var * n + delta.square() * self.count * n / total
+        self.mean.copy_(self.mean + delta * n / total)
+        self.var.copy_(m2 / total)
+        self.count.copy_(total)
+
+
+class Normalizer(RunningMoments):
+    """(x - mean) / sd, clipped to ±`clip`; frozen except for explicit `update` calls."""
+
+    def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True):
+        super().__init__((dim,))
+        self.clip, self.enabled = clip, enabled
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.enabled:
+            return x
+        scale = torch.rsqrt(self.var + 1e-8).to(x.dtype)
+        return ((x - self.mean.to(x.dtype)) * scale).clamp(-self.clip, self.clip)
+
+
+class MLPActorCritic(nn.Module):
+    """Two separate tanh networks: Gaussian mean, and value. The log standard deviation is a free vector.
+
+    Args:
+        obs_dim, act_dim: widths of observation and action.
+        hidden: widths of the hidden layers of both networks.
+        init_log_std: start of log σ.
+        normalize: whether observations are normalised by their running moments.
+    """
+
+    state_dim = 0
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        hidden: tuple[int, ...] = (64, 64),
+        init_log_std: float = 0.0,
+        normalize: bool = True,
+    ):
+        super().__init__()
+        self.settings = dict(
+            obs_dim=obs_dim, act_dim=act_dim, hidden=list(hidden), init_log_std=init_log_std, normalize=normalize
+        )
+        self.normalizer = Normalizer(obs_dim, enabled=normalize)
+        self.actor = mlp([obs_dim, *hidden, act_dim], last_gain=0.01)
+        self.critic = mlp([obs_dim, *hidden, 1], last_gain=1.0)
+        self.log_std = nn.Parameter(torch.full((act_dim,), float(init_log_std)))
+        self.env_id: str | None = None
+        self.env_options: dict = {}
+        self.action_low = self.action_high = None
+
+    def initial_state(self, n: int) -> Tensor:
+        """(n, 0): no memory."""
+        return torch.zeros(n, self.state_dim)
+
+    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """x (n, obs) -> mean (n, act), state."""
+        return self.actor(x), state
+
+    def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """x (T, n, obs) -> mean (T, n, act), value (T, n) in units of the normalised return."""
+        return self.actor(x), self.critic(x).squeeze(-1)
+
+    def value(self, x: Tensor, state: Tensor) -> Tensor:
+        """x (n, obs) -> value (n,)."""
+        return self.critic(x).squeeze(-1)
+
+    @torch.no_grad()
+    def act(
+        self, obs: np.ndarray, state: Tensor | None = None, deterministic: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, Tensor]:
+        """obs (n, obs) -> action (n, act) within the bounds, next state. `rng` draws the noise when stochastic."""
+        obs_t = torch.as_tensor(np.asarray(obs), dtype=torch.float32)
+        state = self.initial_state(len(obs_t)) if state is None else state
+        mean, state = self.step(self.normalizer(obs_t), state)
+        action = mean.numpy()
+        if not deterministic:
+            rng = np.random.default_rng() if rng is None else rng
+            noise = rng.standard_normal(action.shape, dtype=np.float32)
+            action = action + self.log_std.exp().numpy() * noise
+        if self.action_low is not None:
+            action = np.clip(action, self.action_low, self.action_high)
+        return action, state

@@ -1,0 +1,55 @@
+"""Evaluation: statistics against scipy, episodes against Gymnasium's own loop."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from scipy import stats
+
+import course_lib as cl
+from course_lib.errors import ArgumentError
+from course_lib.evaluation import bootstrap_interval, iqm, run_episodes
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("n", [4, 8, 20, 100])
+def test_iqm_equals_scipys_trimmed_mean(n):
+    values = RNG.normal(size=n)
+    assert iqm(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+def test_iqm_with_fractional_edges():
+    """Three values: the middle half is all of the second and a quarter of each neighbour's weight."""
+    assert iqm([0.0, 3.0, 12.0]) == pytest.approx((0.25 / 3 * 0 + 1 / 3 * 3 + 0.25 / 3 * 12) / 0.5)
+
+
+def test_bootstrap_interval_agrees_with_scipy():
+    values = RNG.exponential(size=60)
+    oracle = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
+    assert np.allclose(bootstrap_interval(values, draws=20_000), oracle, atol=0.02)
+    low, high = bootstrap_interval(values, iqm)
+    assert low < iqm(values) < high
+    assert np.isnan(bootstrap_interval([1.0])).all()
+
+
+def test_episodes_equal_gymnasiums_loop():
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
+    got = run_episodes(agent.policy, cl.make("InvertedPendulum-v5", num_envs=3, engine="data"), seed=5)
+    for i in range(3):
+        env = gym.make("InvertedPendulum-v5")
+        obs, _ = env.reset(seed=5 + i)
+        total, over = 0.0, False
+        while not over:
+            obs, reward, terminated, truncated, _ = env.step(agent.policy.act(obs[None])[0][0])
+            total, over = total + reward, terminated or truncated
+        assert got.returns[i] == total
+
+
+def test_evaluation_prints_and_refuses():
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
+    text = repr(cl.evaluate(agent, episodes=3))
+    assert "deterministic" in text and "IQM" in text and "95 % interval" in text
+    with pytest.raises(ArgumentError, match="episodes=0"):
+        cl.evaluate(agent, episodes=0)
+    with pytest.raises(ArgumentError, match="cannot act"):
+        cl.evaluate("ppo")

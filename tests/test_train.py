@@ -1,0 +1,229 @@
+"""The training loop: interrupts, checkpoints, resuming, logs, the command line."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import course_lib as cl
+from course_lib.__main__ import main
+from course_lib.errors import ArgumentError, PolicyFileError
+
+STEPS = 8 * 32 * 40
+
+
+def agent(seed=0, env="InvertedPendulum-v5", **changes):
+    config = cl.PPOConfig(**{**dict(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,), seed=seed), **changes})
+    return cl.PPO(cl.make(env, num_envs=8, seed=seed), config)
+
+
+def same_curve(a, b):
+    clock = ("wall_seconds", "steps_per_second")
+    assert a.curve.keys() == b.curve.keys()
+    return all(np.array_equal(a.curve[k], b.curve[k], equal_nan=True) for k in a.curve if k not in clock)
+
+
+def same_weights(a, b):
+    pairs = zip(a.policy.state_dict().values(), b.policy.state_dict().values(), strict=True)
+    return all(torch.equal(p, q) for p, q in pairs)
+
+
+class At:
+    """Calls `action(run)` after iteration n."""
+
+    def __init__(self, n, action):
+        self.n, self.action = n, action
+
+    def on_update(self, run):
+        if run.agent.iterations == self.n:
+            self.action(run)
+
+
+def test_one_seed_makes_one_curve():
+    a, b, c = (cl.train(agent(seed), STEPS, progress=False) for seed in (3, 3, 4))
+    assert same_curve(a, b) and same_weights(a, b) and not same_curve(a, c)
+
+
+def test_going_on_continues_the_curve():
+    run = cl.train(agent(), 2560, progress=False)
+    longer = cl.train(run, 2560, progress=False)
+    assert longer is run and run.curve["env_steps"].tolist() == list(range(256, 5121, 256))
+    assert np.all(np.diff(run.curve["wall_seconds"]) > 0)
+
+
+def test_interrupt_keeps_everything_so_far(tmp_path):
+    press = At(7, lambda run: os.kill(os.getpid(), signal.SIGINT))
+    run = cl.train(agent(), STEPS, folder=tmp_path, callbacks=[press], progress=False)
+    assert run.interrupted == "stopped by the user" and len(run.curve["env_steps"]) in (7, 8)
+    assert cl.evaluate(cl.load(tmp_path / "policy.safetensors"), 4).deterministic.lengths.min() > 0
+    done = cl.train(run, STEPS - run.agent.env_steps, progress=False)
+    assert done.interrupted is None and done.agent.env_steps == STEPS
+
+
+def test_a_second_interrupt_stops_in_the_middle_of_an_iteration():
+    class Press:
+        def __init__(self, envs):
+            self.envs, self.count = envs, 0
+
+        def __getattr__(self, name):
+            return getattr(self.envs, name)
+
+        def step(self, action):
+            self.count += 1
+            if self.count in (50, 51):
+                os.kill(os.getpid(), signal.SIGINT)
+            return self.envs.step(action)
+
+    trained = agent()
+    trained.envs = Press(trained.envs)
+    run = cl.train(trained, STEPS, progress=False)
+    assert run.interrupted == "stopped by the user" and len(run.curve["env_steps"]) == 1
+    with pytest.raises(KeyboardInterrupt):  # the handler is the old one again
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+def test_stop_event_from_another_thread():
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    run = cl.train(agent(), 10_000_000, stop=stop, progress=False)
+    assert run.interrupted == "stopped by the user" and 0 < run.agent.env_steps < 10_000_000
+
+
+def test_max_seconds():
+    run = cl.train(agent(), 10_000_000, max_seconds=0.3, progress=False)
+    assert run.interrupted == "out of time" and 0.3 <= run.wall_seconds < 2
+
+
+class Crash(Exception):
+    pass
+
+
+def crash(run):
+    raise Crash
+
+
+@pytest.mark.parametrize("env", ["InvertedPendulum-v5", "InvertedDoublePendulum-v5"])  # both engines
+def test_resume_equals_never_having_stopped(tmp_path, env):
+    whole = cl.train(agent(env=env), STEPS, progress=False)
+    with pytest.raises(Crash):
+        cl.train(agent(env=env), STEPS, folder=tmp_path, progress=False,
+                 callbacks=[At(17, lambda run: run.checkpoint()), At(23, crash)])  # fmt: skip
+    resumed = cl.train(agent(env=env), STEPS, folder=tmp_path, resume=True, progress=False)
+    assert same_curve(whole, resumed) and same_weights(whole, resumed)
+
+
+SCRIPT = """
+import course_lib as cl
+config = cl.PPOConfig(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,))
+agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=8, seed=0), config)
+print("ready", flush=True)
+cl.train(agent, {steps}, folder={folder!r}, resume=True, checkpoint_every=0.0, log="csv", progress=False)
+"""
+
+
+def test_kill_9_at_a_random_moment_then_resume(tmp_path):
+    steps = 8 * 32 * 150
+    whole = cl.train(agent(), steps, progress=False)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT.format(steps=steps, folder=str(tmp_path))], stdout=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(random.uniform(0.2, 0.9))
+        process.kill()
+        process.wait()
+    assert (tmp_path / "checkpoint.safetensors").is_file()
+    resumed = cl.train(agent(), steps, folder=tmp_path, resume=True, log="csv", progress=False)
+    assert same_curve(whole, resumed) and same_weights(whole, resumed)
+    with (tmp_path / "metrics.csv").open() as file:
+        counted = [int(row["env_steps"]) for row in csv.DictReader(file)]
+    assert counted == list(range(256, steps + 1, 256))  # no row lost, none twice
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
+    cl.train(agent(), 512, folder=tmp_path, progress=False)
+    with pytest.raises(ArgumentError, match="does not fit"):
+        cl.train(agent(hidden=(8,)), 1024, folder=tmp_path, resume=True, progress=False)
+    with pytest.raises(ArgumentError, match="resume=True needs folder"):
+        cl.train(agent(), 512, resume=True, progress=False)
+
+
+def test_loggers(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = cl.train(agent(), 2560, folder=tmp_path, log=("csv", "tensorboard"), progress=False)
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(r["approx_kl"]) for r in rows] == run.curve["approx_kl"].tolist()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert np.allclose([e.value for e in events.Scalars("value_loss")], run.curve["value_loss"])
+
+
+def test_unknown_or_missing_loggers():
+    with pytest.raises(ArgumentError, match="log='tensorbord' is not known.*did you mean 'tensorboard'"):
+        cl.train(agent(), 256, log="tensorbord", folder="unused", progress=False)
+    with pytest.raises(ArgumentError, match="log='csv' needs folder"):
+        cl.train(agent(), 256, log="csv", progress=False)
+
+
+@pytest.mark.parametrize("steps", [0, -5, 1.5, "many", None])
+def test_refused_step_counts(steps):
+    with pytest.raises(ArgumentError, match="env_steps="):
+        cl.train(agent(), steps, progress=False)
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PolicyFileError, match="cannot be written"):
+        cl.train(agent(), 256, folder=tmp_path / "file" / "run", progress=False)
+
+
+def test_progress_bar_goes_to_standard_output(capfd):
+    cl.train(agent(), 2560)
+    out, err = capfd.readouterr()
+    assert "ppo InvertedPendulum-v5" in out and "steps/s" in out and err == ""
+
+
+# --- command line -------------------------------------------------------------------------------
+
+
+def test_command_line_trains_evaluates_and_resumes(tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    options = ["--env", "InvertedPendulum-v5", "--num-envs", "8", "--rollout-steps", "32", "--minibatch-size", "64"]
+    assert main(["train", "ppo", *options, "--steps", "1000", "--folder", folder]) == 0
+    assert main(["train", "ppo", *options, "--steps", "2000", "--folder", folder, "--resume"]) == 0
+    assert main(["evaluate", folder, "--episodes", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "2,048 steps" in out and "deterministic" in out and "95 % interval" in out
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["train", "pppo"], "algorithm='pppo' is not known; accepted: 'ppo'; did you mean 'ppo'?"),
+        (["train"], "train needs an algorithm first"),
+        (["trian"], "did you mean 'train'"),
+        (["train", "ppo", "--env", "HalfCheeta-v5"], "did you mean 'HalfCheetah-v5'"),
+        (["evaluate", "no_such_policy"], "neither a file nor a shipped policy"),
+    ],
+)
+def test_command_line_refusals(words, sentence, capsys):
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_command_line_unknown_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "ppo", "--gama", "0.9"])
+    assert stop.value.code == 2 and "--gamma" in capsys.readouterr().err
