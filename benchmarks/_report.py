@@ -27,7 +27,12 @@ class Table:
 
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in self.rows) for i in range(len(self.rows[0]))]
-        lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in self.rows]
+        lines = [
+            "  ".join(
+                c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))
+            )
+            for r in self.rows
+        ]
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
@@ -50,11 +55,22 @@ def machine() -> dict:
     cpu = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         cpu = names[0] if names else cpu
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
-    return {"cores": cores, "cpu": cpu, "memory_gib": memory and round(memory, 1), "system": platform.system()}
+    memory = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
+    )
+    return {
+        "cores": cores,
+        "cpu": cpu,
+        "memory_gib": memory and round(memory, 1),
+        "system": platform.system(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -72,7 +88,9 @@ def _plain(config: dict) -> dict:
     return json.loads(json.dumps(config))
 
 
-def write_result(path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more) -> None:
+def write_result(
+    path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more
+) -> None:
     """Write a result file, atomically."""
     content = {
         "claims": claims,

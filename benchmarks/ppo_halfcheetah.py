@@ -49,14 +49,18 @@ def deterministic_return(policy, episodes: int) -> tuple[float, float, int]:
     return float(returns.mean()), float(returns.std(ddof=1)), int((returns < returns.mean() / 2).sum())
 
 
-def one_seed(seed: int, steps: int, limits: tuple[float, float], episodes: int, keep: Path | None, progress: bool) -> dict:
+def one_seed(
+    seed: int, steps: int, limits: tuple[float, float], episodes: int, keep: Path | None, progress: bool
+) -> dict:
     envs = cl.make("HalfCheetah-v5", num_envs=64, seed=1000 * seed)
     agent = cl.PPO(envs, cl.PPOConfig.recommended("HalfCheetah-v5", seed=seed))
     moments = Moments(limits[:1], (1e-9, 0.02, 0.1, 1.0) if keep else ())
     run = cl.train(agent, steps, callbacks=[moments], max_seconds=limits[1], progress=progress)
     early = moments.at.get(limits[0], run.policy)
     first, last = deterministic_return(early, episodes), deterministic_return(run.policy, episodes)
-    noisy = run_episodes(run.policy, cl.make("HalfCheetah-v5", num_envs=episodes, seed=10_000), deterministic=False)
+    noisy = run_episodes(
+        run.policy, cl.make("HalfCheetah-v5", num_envs=episodes, seed=10_000), deterministic=False
+    )
     if keep:
         for i, (count, policy) in enumerate(moments.snapshots):
             cl.save_policy(
@@ -64,7 +68,15 @@ def one_seed(seed: int, steps: int, limits: tuple[float, float], episodes: int, 
                 env_steps=count, command=f"python benchmarks/{NAME}.py --seeds {seed} --keep",
             )  # fmt: skip
     thin = slice(None, None, max(len(run.curve["env_steps"]) // 150, 1))
-    names = ("env_steps", "wall_seconds", "return_mean", "approx_kl", "explained_variance", "entropy", "clip_fraction")
+    names = (
+        "env_steps",
+        "wall_seconds",
+        "return_mean",
+        "approx_kl",
+        "explained_variance",
+        "entropy",
+        "clip_fraction",
+    )
     return {
         "seed": seed,
         "return_10min": first[0],
@@ -79,19 +91,29 @@ def one_seed(seed: int, steps: int, limits: tuple[float, float], episodes: int, 
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, default=8_000_000)
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--keep", action="store_true", help="ship the policies of the first seed at four moments")
-    parser.add_argument("--quick", action="store_true", help="two seeds, 12 s each: checks the script, claims nothing")
+    parser.add_argument(
+        "--keep", action="store_true", help="ship the policies of the first seed at four moments"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="two seeds, 12 s each: checks the script, claims nothing"
+    )
     args = parser.parse_args()
     limits, episodes = (600.0, 900.0), 50
     if args.quick:
         args.seeds, limits, episodes = args.seeds[:2], (8.0, 12.0), 10
         if args.json == parser.get_default("json"):
             args.json = Path("build") / f"{NAME}_quick.json"
-    config = asdict(cl.PPOConfig.recommended("HalfCheetah-v5")) | {"num_envs": 64, "steps": args.steps, "limits": limits}
+    config = asdict(cl.PPOConfig.recommended("HalfCheetah-v5")) | {
+        "num_envs": 64,
+        "steps": args.steps,
+        "limits": limits,
+    }
     config.pop("seed")
     known = read_result(args.json, config)
     began = time.perf_counter()
@@ -103,8 +125,14 @@ def main():
         ten, fifteen = ([row[k] for row in rows] for k in ("return_10min", "return_15min"))
         write_result(
             args.json,
-            claims={"halfcheetah_return_10min": float(np.median(ten)), "halfcheetah_return_15min": float(np.median(fifteen))},
-            intervals={"halfcheetah_return_10min": median_interval(ten), "halfcheetah_return_15min": median_interval(fifteen)},
+            claims={
+                "halfcheetah_return_10min": float(np.median(ten)),
+                "halfcheetah_return_15min": float(np.median(fifteen)),
+            },
+            intervals={
+                "halfcheetah_return_10min": median_interval(ten),
+                "halfcheetah_return_15min": median_interval(fifteen),
+            },
             seeds=[row["seed"] for row in rows],
             per_seed=rows,
             config=config,
@@ -118,7 +146,9 @@ def main():
     table.add("median", np.median(ten), np.median(fifteen), "", "", "", "")
     table.add("before", BEFORE, BEFORE, "", "", "46,000,000", "72,000")
     print(table)
-    print(f"deterministic mean of {episodes} episodes; {len(rows)} seeds; {time.perf_counter() - began:.0f} s for this call")
+    print(
+        f"deterministic mean of {episodes} episodes; {len(rows)} seeds; {time.perf_counter() - began:.0f} s for this call"
+    )
     print(f"halfcheetah_return_10min={np.median(ten):.0f}")
     print(f"halfcheetah_return_15min={np.median(fifteen):.0f}")
 

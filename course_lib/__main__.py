@@ -96,7 +96,9 @@ def _train(argv: list[str]) -> None:
             env = word.split("=", 1)[1]
 
     config = field(default_factory=lambda: config_class.recommended(env))
-    options = make_dataclass("Train", [("config", tyro.conf.OmitArgPrefixes[config_class], config)], bases=(Train,))
+    options = make_dataclass(
+        "Train", [("config", tyro.conf.OmitArgPrefixes[config_class], config)], bases=(Train,)
+    )
     options.__doc__ = Train.__doc__
     args = tyro.cli(options, args=argv[1:], prog=f"python -m course_lib train {argv[0]}")
     import course_lib as cl
@@ -106,7 +108,9 @@ def _train(argv: list[str]) -> None:
     agent = agent_class(envs, args.config)
     agent.policy.env_options = hide
     folder = args.folder or Path("runs") / f"{argv[0]}-{args.env.replace('/', '-')}-{args.config.seed}"
-    run = cl.train(agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds)
+    run = cl.train(
+        agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds
+    )
     print(run)
     print(f"saved in {folder}; watch it: python -m course_lib render {folder}")
 

@@ -32,7 +32,9 @@ def assets_folder() -> Path:
     for folder in (here.parent / "assets", here / "_assets"):
         if (folder / "policies").is_dir() or (folder / "results").is_dir():
             return folder
-    raise PolicyFileError("the shipped assets are missing from this installation; install liquid-control again")
+    raise PolicyFileError(
+        "the shipped assets are missing from this installation; install liquid-control again"
+    )
 
 
 def result(name: str) -> dict:
@@ -40,7 +42,9 @@ def result(name: str) -> dict:
     path = assets_folder() / "results" / f"{name}.json"
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.json"))
-        raise ArgumentError(f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}")
+        raise ArgumentError(
+            f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}"
+        )
     return json.loads(path.read_text())
 
 
@@ -125,7 +129,9 @@ def load_tensors(path: str | Path, expected_format: str) -> tuple[dict[str, torc
     if found != expected_format:
         raise PolicyFileError(f"{path.name} holds {found!r}; this call reads {expected_format!r}")
     if _digest(tensors, text) != meta.get("sha256"):
-        raise PolicyFileError(f"{path.name} was changed after it was written (its digest does not match); refused")
+        raise PolicyFileError(
+            f"{path.name} was changed after it was written (its digest does not match); refused"
+        )
     return tensors, header
 
 
@@ -168,13 +174,17 @@ def load(name: str | Path) -> torch.nn.Module:
     path = policy_path(name)
     tensors, header = load_tensors(path, FORMAT)
     if header.get("policy") not in POLICIES:
-        raise PolicyFileError(f"{path.name} needs the policy class {header.get('policy')!r}, which this version lacks")
+        raise PolicyFileError(
+            f"{path.name} needs the policy class {header.get('policy')!r}, which this version lacks"
+        )
     kind = getattr(importlib.import_module(POLICIES[header["policy"]]), header["policy"])
     try:
         policy = kind(**header["settings"])
         policy.load_state_dict(tensors)
     except (TypeError, RuntimeError) as error:
-        raise PolicyFileError(f"{path.name} does not fit its own description: {str(error).splitlines()[0]}") from None
+        raise PolicyFileError(
+            f"{path.name} does not fit its own description: {str(error).splitlines()[0]}"
+        ) from None
     policy.env_id, policy.env_options, policy.header = header["env_id"], header["env_options"], header
     policy.action_low = np.array(header["action_low"], dtype=np.float32)
     policy.action_high = np.array(header["action_high"], dtype=np.float32)

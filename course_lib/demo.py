@@ -1,6 +1,7 @@
-"""`make demo`: train a policy on the inverted pendulum, evaluate it, draw and film it. About a minute, no browser.
+"""`make demo`: train a policy on the inverted pendulum, evaluate it, draw and film it. A minute, no browser.
 
-Writes below build/demo/: learning_curve.png, pendulum.mp4, pendulum.safetensors and demo.html, an executed notebook.
+Writes below build/demo/: learning_curve.png, pendulum.mp4, pendulum.safetensors, and demo.html, which is an
+executed notebook.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 from course_lib.budget import budget
 
 ENV = "InvertedPendulum-v5"
+# A kernel of our own, on this machine, need not warn in the terminal that its sockets are not encrypted.
+QUIET_KERNEL = {"extra_arguments": ["--log-level=40"]}
 # The page: a notebook in percent format that shows the files of the run made before it.
-PAGE = '''\
+PAGE = """\
 # %% [markdown]
 # # A policy balances a pole
 # Proximal policy optimisation (PPO) on `InvertedPendulum-v5`: push a cart so that the pole on it stays up.
-# Each step earns a reward of 1; an episode ends when the pole leans by more than 0.2 rad, or after 1,000 steps.
+# Each step earns a reward of 1; an episode ends when the pole leans by more than 0.2 rad, or after 1,000
+# steps.
 
 # %%
 import course_lib as cl
@@ -48,7 +52,7 @@ cl.evaluate(policy, episodes=20)
 
 # %%
 cl.show(policy, steps=200)
-'''
+"""
 
 
 def train(folder: Path, steps: int):
@@ -94,8 +98,8 @@ def write_page(folder: Path) -> Path | None:
     # The kernel starts in `folder`; the library must be found there too when it runs from a checkout.
     root = str(Path(__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    where = {"metadata": {"path": str(folder)}}
-    NotebookClient(nb, timeout=180, kernel_name="python3", resources=where, store_widget_state=False).execute()
+    options = {"resources": {"metadata": {"path": str(folder)}}, "store_widget_state": False} | QUIET_KERNEL
+    NotebookClient(nb, timeout=180, kernel_name="python3", **options).execute()
     exporter = HTMLExporter(template_name="lab")
     # Nothing on the page needs them, and it should open without a network.
     exporter.mathjax_url = exporter.require_js_url = exporter.mermaid_js_url = ""
@@ -110,7 +114,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_lib demo", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build") / "demo", help="where the files go")
     parser.add_argument("--steps", type=int, default=budget(smoke=8_192, lite=200_000, full=200_000))
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # `python -m course_lib demo` leaves its own name in front of the options.
+    args = parser.parse_args(words[1:] if words[:1] == ["demo"] else words)
     import course_lib as cl
 
     started = time.perf_counter()
@@ -129,4 +135,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

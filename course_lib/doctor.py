@@ -1,9 +1,9 @@
-"""Is this machine fit for the course? `setup()` says so in one line, `doctor()` checks everything and names cures.
+"""Is this machine fit for the course? `setup()` says so in one line, `doctor()` checks all and names cures.
 
     python -m course_lib doctor
 
-Each check is a function of its own that takes what it depends on as arguments, so that tests can hand it a broken
-machine. Nothing here imports torch or MuJoCo: what could crash is tried in a process of its own.
+Each check is a function of its own that takes what it depends on as arguments, so that tests can hand it a
+broken machine. Nothing here imports torch or MuJoCo: what could crash is tried in a process of its own.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-# ------------------------------------------------------------------------------------------------------ the checks
+# ------------------------------------------------------------------------------------------ the checks
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """Python itself."""
     found = ".".join(map(str, version))
@@ -100,11 +100,15 @@ def check_packages(versions: Mapping[str, str]) -> Check:
         for name, least in NEEDED.items()
         if name in versions and _numbers(versions[name]) < _numbers(least)
     ]
-    shown = ", ".join(f"{name} {versions[name]}" for name in ("torch", "gymnasium", "numpy") if name in versions)
+    shown = ", ".join(
+        f"{name} {versions[name]}" for name in ("torch", "gymnasium", "numpy") if name in versions
+    )
     if not absent and not old:
         return Check("packages", shown)
     trouble = "; ".join(
-        part for part in (absent and f"missing: {', '.join(absent)}", old and f"too old: {', '.join(old)}") if part
+        part
+        for part in (absent and f"missing: {', '.join(absent)}", old and f"too old: {', '.join(old)}")
+        if part
     )
     wanted = [name for name in NEEDED if name in absent or any(text.startswith(name + " ") for text in old)]
     wishes = " ".join(f"'{name}>={NEEDED[name]}'" for name in wanted)
@@ -130,7 +134,9 @@ def check_mujoco(versions: Mapping[str, str]) -> Check:
 def check_cores(count: int | None = None) -> Check:
     """How many cores there are; one is slow but no trouble."""
     count = cores() if count is None else count
-    return Check("cores", f"{count}" + (" (trainings take about twice as long as stated)" if count < 2 else ""))
+    return Check(
+        "cores", f"{count}" + (" (trainings take about twice as long as stated)" if count < 2 else "")
+    )
 
 
 def find_gl() -> str:
@@ -147,7 +153,8 @@ def check_gl(find: Callable[[], str] = find_gl) -> Check:
         return Check("rendering", f"{backend} drew a frame")
     wish = os.environ.get("MUJOCO_GL", "")
     cure = {
-        "Linux": "apt-get install -y libegl1 libgl1 (or libosmesa6), or conda install -c conda-forge libegl mesalib",
+        "Linux": "apt-get install -y libegl1 libgl1 (or libosmesa6), "
+        "or conda install -c conda-forge libegl mesalib",
         "Darwin": "run from a session that has a screen",
     }.get(platform.system(), "install the graphics driver of this machine")
     if wish:
@@ -169,7 +176,9 @@ def check_ffmpeg(find: Callable[[], str] = find_ffmpeg) -> Check:
     if told:
         cure = f"unset IMAGEIO_FFMPEG_EXE (it is {told!r}), or {cure}"
     try:
-        done = subprocess.run([find(), "-version"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [find(), "-version"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
+        )
     except Exception as error:  # a missing module, a missing program, one that may not be executed or hangs
         return Check("ffmpeg", f"not found ({type(error).__name__})", cure)
     words = done.stdout.split()
@@ -181,7 +190,9 @@ def check_ffmpeg(find: Callable[[], str] = find_ffmpeg) -> Check:
 def check_widgets(versions: Mapping[str, str]) -> Check:
     """Sliders and the Stop button; everything else works without them."""
     if "ipywidgets" not in versions:
-        return Check("widgets", "ipywidgets is missing", "python -m pip install ipywidgets, then reload the page")
+        return Check(
+            "widgets", "ipywidgets is missing", "python -m pip install ipywidgets, then reload the page"
+        )
     return Check("widgets", f"ipywidgets {versions['ipywidgets']}")
 
 
@@ -204,12 +215,15 @@ def check_assets() -> Check:
     for folder in (here.parent / "assets", here / "_assets"):
         if (folder / "policies").is_dir() or (folder / "results").is_dir():
             policies = len(list((folder / "policies").glob("*.safetensors")))
-            return Check("shipped files", f"{policies} policies, {len(list((folder / 'results').glob('*.json')))} results")
-    return Check("shipped files", "missing", "python -m pip install --force-reinstall --no-deps liquid-control")
+            results = len(list((folder / "results").glob("*.json")))
+            return Check("shipped files", f"{policies} policies, {results} results")
+    return Check(
+        "shipped files", "missing", "python -m pip install --force-reinstall --no-deps liquid-control"
+    )
 
 
 def doctor(versions: Mapping[str, str] | None = None, folder: str | Path = ".") -> list[Check]:
-    """All checks. `versions` (name -> version) stands in for what is installed, `folder` for the working folder."""
+    """All checks of a machine with these `versions` (name -> version), working in `folder`."""
     versions = installed() if versions is None else versions
     return [
         check_python(),
@@ -237,13 +251,11 @@ def main() -> int:
     return report(doctor())
 
 
-# ------------------------------------------------------------------------------------------ the first cell of a notebook
+# ------------------------------------------------------------------------ the first cell of a notebook
 def quiet() -> None:
     """Silence what a learner sees and can do nothing about; everything else stays loud."""
-    # A machine without a screen: GLFW is tried by MuJoCo's import and complains, although nobody asked for a window.
+    # A machine without a screen: MuJoCo tries GLFW, which complains although nobody asked for a window.
     warnings.filterwarnings("ignore", message=r".*X11: The DISPLAY environment variable is missing.*")
-    # Forking beside torch's and MuJoCo's thread pools: our children only exec another program.
-    warnings.filterwarnings("ignore", message=r".*multi-threaded, use of fork\(\).*", category=DeprecationWarning)
 
 
 def setup() -> None:
@@ -256,8 +268,16 @@ def setup() -> None:
     parts = [f"{name} {versions.get(name, 'missing')}" for name in ("torch", "gymnasium", "mujoco")]
     own = installed(("liquid-control",)).get("liquid-control", "checkout")
     count = cores()
-    words = [f"course_lib {own}", f"Python {platform.python_version()}", *parts, f"{count} core{'s' * (count != 1)}"]
-    words += [f"GL {backend}" if backend != "none" else "no GL (bodies are drawn as lines)", f"budget {budget.name}"]
+    words = [
+        f"course_lib {own}",
+        f"Python {platform.python_version()}",
+        *parts,
+        f"{count} core{'s' * (count != 1)}",
+    ]
+    words += [
+        f"GL {backend}" if backend != "none" else "no GL (bodies are drawn as lines)",
+        f"budget {budget.name}",
+    ]
     parts_agree = check_mujoco(versions)
     print(" · ".join(words) + ("" if parts_agree.ok else f" · MuJoCo's packages differ: {parts_agree.cure}"))
 

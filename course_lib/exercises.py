@@ -4,8 +4,7 @@
     ✗ 1.1 rewards_to_go: these sums look backwards in time; add up what comes after step t
     ✓ 1.1 rewards_to_go: right in all 3 cases
 
-A check never shows a traceback. Only while nbgrader grades does one that is not right raise: there, points are
-counted by exceptions.
+A check never shows a traceback. Only while nbgrader grades, which counts points by exceptions, does it raise.
 """
 
 from __future__ import annotations
@@ -38,12 +37,10 @@ def check(
 
     Args:
         name: number of the exercise, e.g. "1.3".
-        candidate: the learner's function, or its name (looked up where `check` is called, so that a cell that was
-            never run is "not done yet" and no NameError).
-        oracle: computes the same by another road. Numbers, arrays, tensors or tuples of them may be returned.
+        candidate: the learner's function, or its name, looked up where `check` is called: a missing one is "not done".
+        oracle: computes the same by another road: numbers, arrays, tensors or tuples of them.
         cases: tuples of arguments. Every call gets its own copy.
-        mistakes: hint -> function that makes the mistake it names. The first one that gives what the candidate
-            gives, in every case, is taken to be the learner's.
+        mistakes: hint -> function that makes that mistake; the first that agrees with the candidate is named.
         tolerance: largest difference that counts as equal, relative to the larger of 1 and the true value.
         right: what to say when it is right.
     """
@@ -51,11 +48,12 @@ def check(
     def judge(function: Function) -> str:
         found = [_numbers(_call(function, case)) for case in cases]
         true = [_numbers(_call(oracle, case)) for case in cases]
-        same = [_equal(*pair, tolerance) for pair in zip(found, true, strict=True)]
+        same = [_equal(f, t, tolerance) for f, t in zip(found, true, strict=True)]
         if all(same):
             return right or f"right in all {len(cases)} cases"
         for hint, mistaken in (mistakes or {}).items():
-            if _imitates(mistaken, cases, found, tolerance):
+            answers = [attempt(mistaken, *copy.deepcopy(case)) for case in cases]
+            if all(a is not None and _equal(f, _numbers(a), tolerance) for f, a in zip(found, answers, strict=True)):
                 raise Wrong(hint)
         k = same.index(False)
         raise Wrong(f"in case {k + 1} of {len(cases)} {_difference(found[k], true[k])}")
@@ -64,11 +62,8 @@ def check(
 
 
 def check_that(name: str, candidate: str | Function, *demands: tuple[str, Function], right: str = "right") -> None:
-    """For answers with more than one right value: print the hint of the first demand that is not met.
-
-    Args:
-        demands: (hint, condition) pairs; `condition(candidate)` is true where the demand is met.
-    """
+    """For answers with more than one right value: `demands` are (hint, condition) pairs; prints the hint of the
+    first whose `condition(candidate)` is not true."""
 
     def judge(function: Function) -> str:
         for hint, condition in demands:
@@ -77,6 +72,14 @@ def check_that(name: str, candidate: str | Function, *demands: tuple[str, Functi
         return right
 
     _report(name, candidate, judge, sys._getframe(1).f_globals)
+
+
+def attempt(function: Function, *args) -> object | None:
+    """`function(*args)`, or None where it is not written yet or fails."""
+    try:
+        return function(*args)
+    except Exception:
+        return None
 
 
 def _report(name: str, candidate: str | Function, judge: Callable[[Function], str], namespace: dict) -> None:
@@ -106,17 +109,10 @@ def _call(function: Function, case: tuple) -> object:
     return answer
 
 
-def _imitates(mistaken: Function, cases: Sequence[tuple], found: list, tolerance: float) -> bool:
-    try:
-        return all(_equal(f, _numbers(_call(mistaken, c)), tolerance) for f, c in zip(found, cases, strict=True))
-    except Wrong:  # this mistake cannot be made on these cases
-        return False
-
-
 def _numbers(answer: object) -> list[np.ndarray]:
     """The arrays an answer consists of: one, or one for each part of a tuple."""
-    parts = answer if isinstance(answer, tuple) else (answer,)
     try:
+        parts = answer if isinstance(answer, tuple) else (answer,)
         return [np.asarray(p.detach() if hasattr(p, "detach") else p, dtype=float) for p in parts]
     except (TypeError, ValueError):
         raise Wrong(f"it returns {type(answer).__name__}; numbers or arrays are expected") from None
@@ -124,15 +120,15 @@ def _numbers(answer: object) -> list[np.ndarray]:
 
 def _equal(found: list[np.ndarray], true: list[np.ndarray], tolerance: float) -> bool:
     return [a.shape for a in found] == [b.shape for b in true] and all(
-        np.all(np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(b))) for a, b in zip(found, true, strict=True)
+        np.all(np.abs(a - b) <= tolerance * np.maximum(1, np.abs(b))) for a, b in zip(found, true, strict=True)
     )
 
 
 def _difference(found: list[np.ndarray], true: list[np.ndarray]) -> str:
     """In words: shapes first, then NaN, then values."""
-    shapes, wanted = [a.shape for a in found], [b.shape for b in true]
+    shapes, wanted = ([str(a.shape) for a in arrays] for arrays in (found, true))
     if shapes != wanted:
-        return f"the answer has shape {', '.join(map(str, shapes))}; {', '.join(map(str, wanted))} is expected"
+        return f"the answer has shape {', '.join(shapes)}; {', '.join(wanted)} is expected"
     if not all(np.isfinite(a).all() for a in found):
         return "the answer holds NaN or infinity"
     return f"the answer is off by up to {max(np.abs(a - b).max() for a, b in zip(found, true, strict=True)):.3g}"

@@ -44,7 +44,7 @@ def mlp(sizes: list[int], activation: type[nn.Module] = nn.Tanh, last_gain: floa
 def gaussian_log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """log N(action; mean, diag(exp(log_std))²), summed over the last axis: (…, act) -> (…,)."""
     z = (action - mean) * torch.exp(-log_std)
-    return -0.5 * z.square().sum(-1) - (log_std + 0.5 * LOG_2PI).sum(-1)
+    return -0.5 * (z * z).sum(-1) - (log_std + 0.5 * LOG_2PI).sum(-1)
 
 
 def gaussian_entropy(log_std: Tensor) -> Tensor:
@@ -82,12 +82,21 @@ class Normalizer(RunningMoments):
     def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True):
         super().__init__((dim,))
         self.clip, self.enabled = clip, enabled
+        self.register_load_state_dict_post_hook(lambda module, keys: module._refresh())
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Single-precision copies, because acting reads them at every step."""
+        self._mean, self._scale = self.mean.float(), torch.rsqrt(self.var + 1e-8).float()
+
+    def update(self, batch: np.ndarray | Tensor) -> None:
+        super().update(batch)
+        self._refresh()
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.enabled:
             return x
-        scale = torch.rsqrt(self.var + 1e-8).to(x.dtype)
-        return ((x - self.mean.to(x.dtype)) * scale).clamp(-self.clip, self.clip)
+        return torch.sub(x, self._mean).mul_(self._scale).clamp_(-self.clip, self.clip)
 
 
 class MLPActorCritic(nn.Module):
@@ -112,7 +121,11 @@ class MLPActorCritic(nn.Module):
     ):
         super().__init__()
         self.settings = dict(
-            obs_dim=obs_dim, act_dim=act_dim, hidden=list(hidden), init_log_std=init_log_std, normalize=normalize
+            obs_dim=obs_dim,
+            act_dim=act_dim,
+            hidden=list(hidden),
+            init_log_std=init_log_std,
+            normalize=normalize,
         )
         self.normalizer = Normalizer(obs_dim, enabled=normalize)
         self.actor = mlp([obs_dim, *hidden, act_dim], last_gain=0.01)
@@ -140,7 +153,11 @@ class MLPActorCritic(nn.Module):
 
     @torch.no_grad()
     def act(
-        self, obs: np.ndarray, state: Tensor | None = None, deterministic: bool = True, rng: np.random.Generator | None = None
+        self,
+        obs: np.ndarray,
+        state: Tensor | None = None,
+        deterministic: bool = True,
+        rng: np.random.Generator | None = None,
     ) -> tuple[np.ndarray, Tensor]:
         """obs (n, obs) -> action (n, act) within the bounds, next state. `rng` draws the noise when stochastic."""
         obs_t = torch.as_tensor(np.asarray(obs), dtype=torch.float32)

@@ -21,7 +21,9 @@ STEPS = 8 * 32 * 40
 
 
 def agent(seed=0, env="InvertedPendulum-v5", **changes):
-    config = cl.PPOConfig(**{**dict(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,), seed=seed), **changes})
+    config = cl.PPOConfig(
+        **{**dict(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,), seed=seed), **changes}
+    )
     return cl.PPO(cl.make(env, num_envs=8, seed=seed), config)
 
 
@@ -200,7 +202,16 @@ def test_progress_bar_goes_to_standard_output(capfd):
 
 def test_command_line_trains_evaluates_and_resumes(tmp_path, capsys):
     folder = str(tmp_path / "run")
-    options = ["--env", "InvertedPendulum-v5", "--num-envs", "8", "--rollout-steps", "32", "--minibatch-size", "64"]
+    options = [
+        "--env",
+        "InvertedPendulum-v5",
+        "--num-envs",
+        "8",
+        "--rollout-steps",
+        "32",
+        "--minibatch-size",
+        "64",
+    ]
     assert main(["train", "ppo", *options, "--steps", "1000", "--folder", folder]) == 0
     assert main(["train", "ppo", *options, "--steps", "2000", "--folder", folder, "--resume"]) == 0
     assert main(["evaluate", folder, "--episodes", "3"]) == 0

@@ -31,14 +31,18 @@ def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     """The task `id`; `hide` masks part of the observation (see `partial.Masked`)."""
     name = id.removeprefix("course/") if isinstance(id, str) else id
     if name not in TASKS:
-        raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
+        raise ArgumentError(
+            f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}"
+        )
     module, kind = TASKS[name][0].split(":")
     kind = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
     options = inspect.signature(kind).parameters
     for option, value in kwargs.items():
         if option not in options:
             known = ", ".join([*options, "hide"])
-            raise ArgumentError(f"{option}={value!r} is not an option of {name}; accepted: {known}{nearest(option, options)}")
+            raise ArgumentError(
+                f"{option}={value!r} is not an option of {name}; accepted: {known}{nearest(option, options)}"
+            )
     task = kind(**kwargs)
     return task if hide is None else Masked(task, hide)
 
@@ -62,7 +66,9 @@ def make(
         ArgumentError: an unknown id, an option the task does not have, a count below one.
     """
     if not isinstance(id, str):
-        raise ArgumentError(f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'")
+        raise ArgumentError(
+            f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'"
+        )
     num_envs = check_count("num_envs", num_envs)
     check_choice("engine", engine, ("auto", "rollout", "data"))
     seed = None if seed is None else check_count("seed", seed, least=0)
@@ -71,13 +77,19 @@ def make(
         return BatchedEnv(task, num_envs, seed, threads, engine)
     if id not in gym.registry:
         known = [*TASKS, *gym.registry]
-        raise ArgumentError(f"id={id!r} is not known; accepted: {', '.join(TASKS)} or any id of Gymnasium{nearest(id, known)}")
+        raise ArgumentError(
+            f"id={id!r} is not known; accepted: {', '.join(TASKS)} or any id of Gymnasium{nearest(id, known)}"
+        )
     if hide is not None:
-        raise ArgumentError(f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}")
+        raise ArgumentError(
+            f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}"
+        )
     return make_foreign(id, num_envs, seed, **kwargs)
 
 
-def _single(id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
+def _single(
+    id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs
+) -> TaskEnv:
     return TaskEnv(make_task(id, **kwargs), render_mode, width, height)
 
 

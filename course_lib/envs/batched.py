@@ -40,7 +40,12 @@ class BatchedEnv(VectorEnv):
     """
 
     def __init__(
-        self, task: Task, num_envs: int = 64, seed: int | None = 0, threads: int | None = None, engine: str = "auto"
+        self,
+        task: Task,
+        num_envs: int = 64,
+        seed: int | None = 0,
+        threads: int | None = None,
+        engine: str = "auto",
     ):
         check_choice("engine", engine, ("auto", "rollout", "data"))
         if engine == "rollout" and task.derived:
@@ -60,7 +65,9 @@ class BatchedEnv(VectorEnv):
         self._engine = kind(task, self.num_envs, min(threads, self.num_envs))
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
-        self._whole = np.ones(self.num_envs, dtype=bool)  # false in an episode that a staggered reset cut short
+        self._whole = np.ones(
+            self.num_envs, dtype=bool
+        )  # false in an episode that a staggered reset cut short
         self._everyone = np.arange(self.num_envs)
         self.state: State | None = None
         self._seed(seed)
@@ -89,9 +96,9 @@ class BatchedEnv(VectorEnv):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """New episodes everywhere -> observation (N, obs_dim), info.
 
-        `options={"stagger": True}` spreads the clocks of the copies over the horizon, so that their episodes do not
-        all end at once and every rollout holds starts as well as late steps. The first, shortened episode of
-        each copy is left out of `infos["episode"]`.
+        `options={"stagger": True}` spreads the clocks of the copies over the horizon, so that their episodes
+        do not all end at once and every rollout holds starts as well as late steps. The first, shortened
+        episode of each copy is left out of `infos["episode"]`.
         """
         if seed is not None:
             self._seed(seed)
@@ -158,7 +165,12 @@ class BatchedEnv(VectorEnv):
 def _replace(state: State, index: np.ndarray, fresh: State) -> State:
     """`state` with the copies `index` taken from `fresh`; never writes into arrays others hold."""
     out = State(
-        state.time.copy(), state.qpos.copy(), state.qvel.copy(), state.act.copy(), dict(state.derived), dict(state.memory)
+        state.time.copy(),
+        state.qpos.copy(),
+        state.qvel.copy(),
+        state.act.copy(),
+        dict(state.derived),
+        dict(state.memory),
     )
     for name in ("time", "qpos", "qvel", "act"):
         getattr(out, name)[index] = getattr(fresh, name)

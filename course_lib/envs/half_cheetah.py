@@ -18,7 +18,12 @@ class HalfCheetah(Task):
     frame_skip = 5
     horizon = 1000
 
-    def __init__(self, forward_reward_weight: float = 1.0, ctrl_cost_weight: float = 0.1, reset_noise_scale: float = 0.1):
+    def __init__(
+        self,
+        forward_reward_weight: float = 1.0,
+        ctrl_cost_weight: float = 0.1,
+        reset_noise_scale: float = 0.1,
+    ):
         super().__init__(load_model(gymnasium_asset("half_cheetah.xml")))
         self.forward_reward_weight = forward_reward_weight
         self.ctrl_cost_weight = ctrl_cost_weight

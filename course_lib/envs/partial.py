@@ -23,17 +23,31 @@ class Masked(Task):
         if isinstance(hide, str):
             valid = sorted(set(kinds))
             if hide not in valid:
-                raise ArgumentError(f"hide={hide!r} is not a kind of {task.id}; accepted: {', '.join(valid)}{nearest(hide, valid)}")
+                raise ArgumentError(
+                    f"hide={hide!r} is not a kind of {task.id}; "
+                    f"accepted: {', '.join(valid)}{nearest(hide, valid)}"
+                )
             hidden = [i for i, kind in enumerate(kinds) if kind == hide]
         else:
             hidden = _indices(hide, task, len(kinds))
         self.keep = np.array([i for i in range(len(kinds)) if i not in set(hidden)], dtype=int)
         if len(self.keep) == 0:
-            raise ArgumentError(f"hide={hide!r} leaves nothing of the {len(kinds)} entries of {task.id} to see")
+            raise ArgumentError(
+                f"hide={hide!r} leaves nothing of the {len(kinds)} entries of {task.id} to see"
+            )
         self.task, self.model = task, task.model
-        self.id, self.frame_skip, self.horizon, self.derived = task.id, task.frame_skip, task.horizon, task.derived
+        self.id, self.derived = task.id, task.derived
+        self.frame_skip, self.horizon = task.frame_skip, task.horizon
         self.init_qpos, self.init_qvel = task.init_qpos, task.init_qvel
         self.hide = hide
+
+    @property
+    def action_low(self) -> Array:
+        return self.task.action_low
+
+    @property
+    def action_high(self) -> Array:
+        return self.task.action_high
 
     def reset(self, rng: np.random.Generator, n: int) -> State:
         return self.task.reset(rng, n)
@@ -60,7 +74,8 @@ class Masked(Task):
 
 def _indices(hide, task: Task, width: int) -> list[int]:
     """`hide` as whole numbers from 0 to width - 1."""
-    accepted = f"accepted: {', '.join(sorted(set(task.observation_kinds())))} or a list of indices from 0 to {width - 1}"
+    kinds = ", ".join(sorted(set(task.observation_kinds())))
+    accepted = f"accepted: {kinds} or a list of indices from 0 to {width - 1}"
     try:
         hidden = [i if isinstance(i, bool) else operator.index(i) for i in hide]
     except TypeError:

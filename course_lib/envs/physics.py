@@ -30,10 +30,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _split(model: mujoco.MjModel, physics: np.ndarray) -> State:
-    """Columns of a full-physics matrix (N, nstate): time, qpos, qvel, act."""
-    q, v = 1 + model.nq, 1 + model.nq + model.nv
-    return State(physics[:, 0], physics[:, 1:q], physics[:, q:v], physics[:, v : v + model.na])
+def _splitter(model: mujoco.MjModel):
+    """A function from a full-physics matrix (N, nstate) to the `State` that its columns hold."""
+    q, v, a = (
+        int(n) for n in np.cumsum([1 + model.nq, model.nv, model.na])
+    )  # asking the model each time is slow
+
+    def split(physics: np.ndarray) -> State:
+        return State(physics[:, 0], physics[:, 1:q], physics[:, q:v], physics[:, v:a])
+
+    return split
 
 
 class RolloutPhysics:
@@ -41,21 +47,23 @@ class RolloutPhysics:
 
     def __init__(self, task: Task, num_envs: int, threads: int):
         model, self.task = task.model, task
+        self._split = _splitter(model)
         self.size = mujoco.mj_stateSize(model, FULL)
         self.physics = np.zeros((num_envs, self.size))
         self._models = [model] * num_envs
         self._datas = [mujoco.MjData(model) for _ in range(max(threads, 1))]
         # A pool of one thread would only add a hand-over to each call.
         self._pool = Rollout(nthread=threads if threads > 1 else 0)
+        # Copies handed to a thread at a time: few hand-overs, yet no thread waits long for the last one.
+        self._chunk = -(-num_envs // (4 * max(threads, 1)))
         self._control = np.zeros((num_envs, task.frame_skip, model.nu))
         self._states = np.zeros((num_envs, task.frame_skip, self.size))
         self._sensors = np.zeros((num_envs, task.frame_skip, model.nsensordata))
 
     def write(self, index: np.ndarray, state: State) -> State:
         """Place `state` into the copies `index`."""
-        model = self.task.model
         rows = np.zeros((len(index), self.size))
-        view = _split(model, rows)
+        view = self._split(rows)
         view.time[:], view.qpos[:], view.qvel[:], view.act[:] = state.time, state.qpos, state.qvel, state.act
         self.physics[index] = rows
         return state
@@ -72,16 +80,17 @@ class RolloutPhysics:
             nstep=self.task.frame_skip,
             state=self._states,
             sensordata=self._sensors,
+            chunk_size=self._chunk,
         )
         self.physics = self._states[:, -1].copy()
-        return _split(self.task.model, self.physics)
+        return self._split(self.physics)
 
     def snapshot(self) -> np.ndarray:
         return self.physics.copy()
 
     def restore(self, snapshot: np.ndarray) -> State:
         self.physics = snapshot.copy()
-        return _split(self.task.model, self.physics)
+        return self._split(self.physics)
 
     def close(self) -> None:
         self._pool.close()
@@ -97,9 +106,12 @@ class DataPhysics:
         self.physics = np.zeros((num_envs, mujoco.mj_stateSize(model, FULL)))
         self._derived = {k: np.zeros((num_envs, *np.shape(getattr(self.datas[0], k)))) for k in task.derived}
         # Numpy views of MuJoCo's own memory, made once: looking one up costs more than copying it.
-        view = _split(model, self.physics)
+        self._split = _splitter(model)
+        view = self._split(self.physics)
         fields = {"qpos": view.qpos, "qvel": view.qvel, "act": view.act, **self._derived}
-        self._reads = [[(out[i], getattr(data, k)) for k, out in fields.items()] for i, data in enumerate(self.datas)]
+        self._reads = [
+            [(out[i], getattr(data, k)) for k, out in fields.items()] for i, data in enumerate(self.datas)
+        ]
         self._controls = [data.ctrl for data in self.datas]
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 
@@ -109,7 +121,7 @@ class DataPhysics:
             out[...] = value
 
     def _state(self) -> State:
-        state = _split(self.task.model, self.physics.copy())
+        state = self._split(self.physics.copy())
         state.derived = {k: v.copy() for k, v in self._derived.items()}
         return state
 
@@ -151,7 +163,7 @@ class DataPhysics:
         return self._state()
 
     def snapshot(self) -> np.ndarray:
-        """(N, k): all that a step depends on, then the derived quantities, which RK4 leaves at an inner stage."""
+        """(N, k): all that a step depends on, then the derived quantities (RK4 leaves them at an inner stage)."""
         model = self.task.model
         out = np.zeros((self.num_envs, mujoco.mj_stateSize(model, RESUME)))
         for row, data in zip(out, self.datas, strict=True):

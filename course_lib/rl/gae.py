@@ -8,7 +8,13 @@ Array = np.ndarray
 
 
 def gae(
-    rewards: Array, values: Array, next_values: Array, terminated: Array, over: Array, gamma: float, lam: float
+    rewards: Array,
+    values: Array,
+    next_values: Array,
+    terminated: Array,
+    over: Array,
+    gamma: float,
+    lam: float,
 ) -> tuple[Array, Array]:
     """Advantages and value targets, all arrays (T, N).
 

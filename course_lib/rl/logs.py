@@ -54,7 +54,9 @@ class TensorBoardLogger:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ArgumentError("log='tensorboard' needs the package tensorboard: pip install tensorboard") from None
+            raise ArgumentError(
+                "log='tensorboard' needs the package tensorboard: pip install tensorboard"
+            ) from None
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def on_update(self, run) -> None:
@@ -88,15 +90,17 @@ class ServiceLogger:
         self.module.finish()
 
 
-def make(names: str | tuple[str, ...], folder: Path | None) -> list:
-    """Callbacks for the logger `names`."""
+def check(names: str | tuple[str, ...], folder: Path | None) -> tuple[str, ...]:
+    """The logger `names` as a tuple, raising where one is unknown or has no folder to write to."""
     names = (names,) if isinstance(names, str) else tuple(names)
-    out = []
     for name in names:
         check_choice("log", name, NAMES)
         if name in ("csv", "tensorboard") and folder is None:
             raise ArgumentError(f"log={name!r} needs folder=…, the place to write to")
-        out.append(
-            CSVLogger(folder) if name == "csv" else TensorBoardLogger(folder) if name == "tensorboard" else ServiceLogger(name)
-        )
-    return out
+    return names
+
+
+def make(names: str | tuple[str, ...], folder: Path | None) -> list:
+    """Callbacks for the logger `names`."""
+    kinds = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
+    return [kinds[name](folder) if name in kinds else ServiceLogger(name) for name in check(names, folder)]

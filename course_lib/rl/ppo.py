@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_choice, check_count
 from course_lib.policies import MLPActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
 from course_lib.rl.gae import gae
+from course_lib.rl.optim import FlatAdam
 
 
 @dataclass
@@ -103,20 +104,30 @@ def _check_range(name: str, value: object, low: float, high: float, open_low: bo
         raise ArgumentError(f"{name}={value!r} is not accepted; it must be a finite number {bound}")
 
 
-def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, dict]:
+def policy_loss(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float
+) -> tuple[Tensor, Tensor]:
     """Clipped surrogate, negated: -E[min(ρ A, clip(ρ, 1-ε, 1+ε) A)], ρ = π/π_old.  # eq. (7)
 
-    All arguments (B,). Info: `approx_kl` = E[(ρ-1) - log ρ] (Schulman's low-variance estimator), `clip_fraction`.
+    All arguments of one shape. Returns the loss and log ρ, for `ratio_statistics`.
     """
     log_ratio = log_prob - old_log_prob
     ratio = log_ratio.exp()
     surrogate = torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
-    with torch.no_grad():
-        info = {
-            "approx_kl": (ratio - 1.0 - log_ratio).mean(),
-            "clip_fraction": ((ratio - 1.0).abs() > clip).float().mean(),
-        }
-    return -surrogate.mean(), info
+    return -surrogate.mean(), log_ratio.detach()
+
+
+def ratio_statistics(log_ratio: Tensor, clip: float) -> dict[str, float]:
+    """How far the policy has moved, from log ρ of any shape.
+
+    `approx_kl` = E[(ρ - 1) - log ρ], an estimator of KL(π_old‖π) that is never negative and varies little;
+    `clip_fraction` = share of ρ outside [1-ε, 1+ε].
+    """
+    ratio = log_ratio.exp()
+    return {
+        "approx_kl": (ratio - 1.0 - log_ratio).mean().item(),
+        "clip_fraction": ((ratio - 1.0).abs() > clip).float().mean().item(),
+    }
 
 
 def value_loss(value: Tensor, target: Tensor) -> Tensor:
@@ -141,16 +152,24 @@ class Rollout:
 
         def cut(a: Tensor) -> Tensor:
             T, n, *rest = a.shape
-            return a.reshape(T // length, length, n, *rest).transpose(0, 1).reshape(length, T // length * n, *rest)
+            return (
+                a.reshape(T // length, length, n, *rest)
+                .transpose(0, 1)
+                .reshape(length, T // length * n, *rest)
+            )
 
         pieces = {name: cut(value) for name, value in vars(self).items()}
         return Rollout(**{**pieces, "state": pieces["state"][0]})
 
     def minibatches(self, size: int, order: Tensor):
         """Segments in `order`, `size` at a time."""
-        shuffled = [value[order] if name == "state" else value[:, order] for name, value in vars(self).items()]
+        shuffled = [
+            value[order] if name == "state" else value[:, order] for name, value in vars(self).items()
+        ]
         for lo in range(0, len(order), size):
-            yield Rollout(*(v[lo : lo + size] if i == 3 else v[:, lo : lo + size] for i, v in enumerate(shuffled)))
+            yield Rollout(
+                *(v[lo : lo + size] if i == 3 else v[:, lo : lo + size] for i, v in enumerate(shuffled))
+            )
 
 
 class PPO:
@@ -182,12 +201,16 @@ class PPO:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(c.seed)
             self.policy = policy(
-                obs_dim, act_dim, hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation
+                obs_dim,
+                act_dim,
+                hidden=c.hidden,
+                init_log_std=c.init_log_std,
+                normalize=c.normalize_observation,
             )
         self.policy.env_id = getattr(envs, "id", None)
         self.policy.action_low = envs.single_action_space.low
         self.policy.action_high = envs.single_action_space.high
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), c.learning_rate, eps=c.adam_eps, fused=True)
+        self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
         self.generator = torch.Generator().manual_seed(c.seed)
         self.return_moments = RunningMoments()
         self.env_steps = self.iterations = 0
@@ -231,7 +254,9 @@ class PPO:
                 ends.append((t, index, infos["final_obs"][index], self.state[index]))
                 self.state = self.state * torch.from_numpy(~self.starts)[:, None]
                 episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
-                self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
+                self.recent.extend(
+                    zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True)
+                )
         self.env_steps += T * n
         self._check_finite(raw, rewards)
         mean, value = policy.sequence(x, states[0], starts)
@@ -239,7 +264,9 @@ class PPO:
         for t, index, final, state in ends:  # the next state of an ended episode is its final one
             next_value[t, index] = self._value(final, state)
         scaled = self._scale_rewards(rewards, over)
-        advantage, target = gae(scaled, value.numpy(), next_value.numpy(), terminated, over, c.gamma, c.gae_lambda)
+        advantage, target = gae(
+            scaled, value.numpy(), next_value.numpy(), terminated, over, c.gamma, c.gae_lambda
+        )
         log_prob = gaussian_log_prob(actions, mean, policy.log_std)
         advantage, target = torch.from_numpy(advantage).float(), torch.from_numpy(target).float()
         return Rollout(x, actions, starts, states, log_prob, advantage, target), raw
@@ -271,41 +298,44 @@ class PPO:
 
     # --- 2. improve -------------------------------------------------------------------------
 
-    def loss(self, batch: Rollout) -> tuple[Tensor, Tensor]:
-        """Eq. (9) on a minibatch -> loss, its parts (policy loss, value loss, approximate KL, clip fraction)."""
+    def loss(self, batch: Rollout) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Eq. (9), negated, on a minibatch -> loss and its parts: policy loss, value loss, log ρ."""
         c, policy = self.config, self.policy
         advantage = batch.advantage
         if c.normalize_advantage and advantage.numel() > 1:
             advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         mean, value = policy.sequence(batch.x, batch.state, batch.starts)
         log_prob = gaussian_log_prob(batch.action, mean, policy.log_std)
-        loss_pi, info = policy_loss(log_prob, batch.log_prob, advantage, c.clip)
+        loss_pi, log_ratio = policy_loss(log_prob, batch.log_prob, advantage, c.clip)
         loss_v = value_loss(value, batch.target)
-        loss = loss_pi + c.value_coef * loss_v - c.entropy_coef * gaussian_entropy(policy.log_std)
-        return loss, torch.stack([loss_pi.detach(), loss_v.detach(), info["approx_kl"], info["clip_fraction"]])
+        loss = loss_pi + c.value_coef * loss_v
+        if c.entropy_coef:
+            loss = loss - c.entropy_coef * gaussian_entropy(policy.log_std)
+        return loss, (loss_pi.detach(), loss_v.detach(), log_ratio)
 
     def improve(self, rollout: Rollout) -> dict[str, float]:
-        """`epochs` passes of minibatch gradient steps on the rollout -> metrics."""
+        """`epochs` passes of minibatch gradient steps on the rollout -> metrics, averaged over all passes."""
         c = self.config
         length = c.sequence_length if self.policy.state_dim else 1
         segments = rollout.segments(length)
         size = max(c.minibatch_size // length, 1)
-        params = list(self.policy.parameters())
-        parts = []
+        epochs = []
         for _ in range(c.epochs):
             order = torch.randperm(segments.x.shape[1], generator=self.generator)
-            first = len(parts)
+            parts = []
             for batch in segments.minibatches(size, order):
                 loss, part = self.loss(batch)
-                self.optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(params, c.max_grad_norm)
-                self.optimizer.step()
+                self.optimizer.step(loss)
                 parts.append(part)
-            if c.target_kl is not None and torch.stack(parts[first:])[:, 2].mean() > c.target_kl:
+            losses_pi, losses_v, log_ratios = zip(*parts, strict=True)
+            metrics = {
+                "policy_loss": torch.stack(losses_pi).mean().item(),
+                "value_loss": torch.stack(losses_v).mean().item(),
+            }
+            epochs.append({**metrics, **ratio_statistics(torch.cat(log_ratios, dim=-1), c.clip)})
+            if c.target_kl is not None and epochs[-1]["approx_kl"] > c.target_kl:
                 break
-        names = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
-        return dict(zip(names, torch.stack(parts).mean(0).tolist(), strict=True))
+        return {name: float(np.mean([e[name] for e in epochs])) for name in epochs[0]}
 
     def iterate(self, progress: float) -> dict[str, float]:
         """One iteration -> metrics. `progress` in [0, 1] is the share of training behind us."""
@@ -313,8 +343,7 @@ class PPO:
             self.begin()
         c = self.config
         lr = c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        self.optimizer.lr = lr
         rollout, raw = self.collect()
         explained = 1.0 - (rollout.advantage.var() / (rollout.target.var() + 1e-8)).item()
         metrics = self.improve(rollout)
@@ -331,21 +360,26 @@ class PPO:
             "episode_length": float(np.mean([n for _, n in self.recent])) if returns else float("nan"),
         }
 
-
     # --- saving -----------------------------------------------------------------------------
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict]:
         """All that decides the future -> tensors, JSON facts. See `load_state_dict`."""
         tensors = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
-        for i, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{k}": v for k, v in slots.items()}
+        tensors |= {f"adam.{k}": v for k, v in self.optimizer.state_dict().items()}
         tensors |= {f"moments.{k}": v for k, v in self.return_moments.state_dict().items()}
         tensors["generator"] = self.generator.get_state()
-        facts = {"env_steps": self.env_steps, "iterations": self.iterations, "recent": list(self.recent), "envs": None}
+        facts = {
+            "env_steps": self.env_steps,
+            "iterations": self.iterations,
+            "recent": list(self.recent),
+            "envs": None,
+        }
         if self.observation is not None and hasattr(self.envs, "snapshot"):
             snapshot = self.envs.snapshot()
             facts["envs"] = snapshot["rngs"]
-            tensors |= {f"envs.{k}": torch.from_numpy(snapshot[k]) for k in ("physics", "steps", "returns", "whole")}
+            tensors |= {
+                f"envs.{k}": torch.from_numpy(snapshot[k]) for k in ("physics", "steps", "returns", "whole")
+            }
             tensors |= {f"memory.{k}": torch.from_numpy(v) for k, v in snapshot["memory"].items()}
             tensors |= {"state": self.state, "starts": torch.from_numpy(self.starts)}
             tensors["discounted"] = torch.from_numpy(self.discounted)
@@ -360,12 +394,10 @@ class PPO:
         try:
             self.policy.load_state_dict(part("policy."))
         except RuntimeError as error:
-            raise ArgumentError(f"the checkpoint does not fit this policy: {str(error).splitlines()[-1].strip()}") from None
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in part("adam.").items():
-            index, slot = name.split(".")
-            slots.setdefault(int(index), {})[slot] = value.clone()
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+            raise ArgumentError(
+                f"the checkpoint does not fit this policy: {str(error).splitlines()[-1].strip()}"
+            ) from None
+        self.optimizer.load_state_dict(part("adam."))
         self.return_moments.load_state_dict(part("moments."))
         self.generator.set_state(tensors["generator"])
         self.env_steps, self.iterations = facts["env_steps"], facts["iterations"]
@@ -383,7 +415,11 @@ def _widths(envs: gym.vector.VectorEnv) -> tuple[int, int]:
     """(obs_dim, act_dim), raising where PPO here cannot act."""
     obs, act = envs.single_observation_space, envs.single_action_space
     if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
-        raise ArgumentError(f"the action space {act} is not accepted; PPO here needs a flat Box (continuous actions)")
+        raise ArgumentError(
+            f"the action space {act} is not accepted; PPO here needs a flat Box (continuous actions)"
+        )
     if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
-        raise ArgumentError(f"the observation space {obs} is not accepted; PPO here needs a flat Box, not images or dicts")
+        raise ArgumentError(
+            f"the observation space {obs} is not accepted; PPO here needs a flat Box, not images or dicts"
+        )
     return obs.shape[0], act.shape[0]

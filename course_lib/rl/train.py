@@ -39,7 +39,7 @@ class Run:
         self._rows: list[dict[str, float]] = []
         self.wall_seconds = 0.0
         self.interrupted: str | None = None
-        self.target = 0  # env steps at which the schedule ends
+        self.start = self.target = 0  # env steps between which the schedule runs
 
     @property
     def policy(self):
@@ -69,7 +69,9 @@ class Run:
         """Write `policy.safetensors`, `checkpoint.safetensors` and `curve.csv` into `folder`."""
         folder = self.folder if folder is None else Path(folder)
         if folder is None:
-            raise ArgumentError("folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')")
+            raise ArgumentError(
+                "folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')"
+            )
         self.folder = folder
         self.checkpoint()
         self.save_policy(folder / "policy.safetensors")
@@ -103,6 +105,7 @@ class Run:
             "agent": facts,
             "curve": self._rows,
             "wall_seconds": self.wall_seconds,
+            "start": self.start,
             "target": self.target,
             "versions": versions(),
         }
@@ -114,9 +117,12 @@ class Run:
         tensors, header = load_tensors(folder / "checkpoint.safetensors", CHECKPOINT)
         for name, ours in (("algorithm", self.agent.name), ("num_envs", self.agent.envs.num_envs)):
             if header[name] != ours:
-                raise ArgumentError(f"{name}={ours!r} does not fit the checkpoint in {folder.name}, which has {header[name]!r}")
+                raise ArgumentError(
+                    f"{name}={ours!r} does not fit the checkpoint in {folder.name}, which has {header[name]!r}"
+                )
         self.agent.load_state_dict(tensors, header["agent"])
-        self._rows, self.wall_seconds, self.target = header["curve"], header["wall_seconds"], header["target"]
+        self._rows, self.wall_seconds = header["curve"], header["wall_seconds"]
+        self.start, self.target = header["start"], header["target"]
         self.folder = folder
         return self
 
@@ -181,19 +187,22 @@ def train(
         run.folder = Path(folder)
     if resume and run.folder is None:
         raise ArgumentError("resume=True needs folder=…, the place of the checkpoint to go on from")
+    logs.check(log, run.folder)
     agent = run.agent
-    first = agent.env_steps
+    run.start = agent.env_steps
     if resume and (run.folder / "checkpoint.safetensors").is_file():
         run.restore()
-        first = 0
     elif run.folder is not None:
         make_folder(run.folder)
-    start, run.target, run.interrupted = first, first + env_steps, None
+    run.target, run.interrupted = run.start + env_steps, None
+    first = agent.env_steps
     callbacks = [*callbacks, *logs.make(log, run.folder)]
     if live:
-        callbacks += _live()
+        plot = _live()
+        callbacks += plot
+        progress = progress and not any(getattr(p, "replaces_bar", False) for p in plot)
     bar = tqdm(
-        total=env_steps, initial=agent.env_steps - start, unit=" steps", unit_scale=True, disable=not progress,
+        total=env_steps, initial=first - run.start, unit=" steps", unit_scale=True, disable=not progress,
         file=sys.stdout, mininterval=0.5, dynamic_ncols=True, desc=f"{agent.name} {run.policy.env_id}",
     )  # fmt: skip
     before, saved = run.wall_seconds, time.perf_counter()
@@ -203,7 +212,7 @@ def train(
         try:
             while agent.env_steps < run.target:
                 seen = agent.env_steps
-                metrics = agent.iterate((seen - start) / env_steps)
+                metrics = agent.iterate((seen - run.start) / env_steps)
                 _check_metrics(metrics, agent)
                 now = time.perf_counter()
                 run.wall_seconds = before + now - began

@@ -1,0 +1,78 @@
+# Liquid Control. `make help` lists the commands; each makes the environment first, when it is not there.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+EXTRAS ?= dev
+BUDGET ?= lite
+TIMEOUT ?= 3600
+# Any Python from 3.10 on; name another one with PYTHON=/path/to/python.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+# A browser is opened only where there is a screen, and root must say that it means it.
+LAB_ARGS ?= $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || echo --no-browser) \
+	$(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+PIP := $(PY) -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed-$(EXTRAS)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test demo run notebooks sync bench readme repository doctor lint clean environment
+
+help:  ## this list
+	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
+	@echo
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "  e.g. make run NB=02 BUDGET=smoke      budgets: smoke, lite (default), full"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(or $(PYTHON),python3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 || { \
+		echo "The course needs Python 3.10 or newer; $(or $(PYTHON),python3) is not. Install one, or name it: make $(or $(MAKECMDGOALS),lab) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@[ -x $(PY) ] || { echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; }
+	@echo "installing (a few minutes the first time)"
+	@$(PIP) install -qq --root-user-action=ignore --editable '.[$(EXTRAS)]' --constraint constraints.txt
+	@touch $@
+
+environment: $(INSTALLED)  ## make .venv and install everything into it
+
+lab: $(INSTALLED)  ## open JupyterLab on notebook 01
+	@nb=$$(ls notebooks/01_*.ipynb 2>/dev/null | head -n 1); \
+	echo "JupyterLab starts; the address to open is printed below. Ctrl-C ends it."; \
+	exec $(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url="/lab/tree/$$nb" $(LAB_ARGS)
+
+test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
+	$(PY) -m pytest tests
+	COURSE_BUDGET=smoke MPLBACKEND=agg $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
+
+demo: $(INSTALLED)  ## train, evaluate and film a policy in two minutes; see build/demo
+	@$(PY) -m course_lib demo
+
+run: $(INSTALLED)  ## run notebooks headless, e.g. NB=02 BUDGET=lite; HTML under build/
+	@$(PY) scripts/notebooks.py run $(NB) --budget $(BUDGET) --timeout $(TIMEOUT)
+
+notebooks: $(INSTALLED)  ## regenerate and execute the notebooks, all or NB=01
+	@$(PY) scripts/notebooks.py execute $(NB) --budget $(BUDGET) --timeout $(TIMEOUT)
+
+sync: $(INSTALLED)  ## regenerate the notebooks without executing them
+	@$(PY) scripts/notebooks.py sync $(NB)
+
+bench:  ## every benchmark's table; QUICK=--quick for a minute each
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script $(QUICK) || exit 1; done
+
+readme: $(INSTALLED)  ## write the results table of README.md from assets/results
+	@$(PY) scripts/readme_table.py
+
+repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLUG=owner/name
+	@$(PY) scripts/notebooks.py repository "$(SLUG)"
+
+doctor: $(INSTALLED)  ## check this machine, with a cure for each trouble
+	@$(PY) -m course_lib doctor
+
+lint: $(INSTALLED)  ## ruff
+	@$(BIN)/ruff check .
+
+clean:  ## remove what the commands made, except .venv and runs
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

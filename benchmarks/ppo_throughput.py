@@ -1,0 +1,157 @@
+"""Training throughput of PPO on HalfCheetah-v5 against Stable-Baselines3, and the share of the raw physics rate.
+
+    python benchmarks/ppo_throughput.py [--rounds 5] [--json FILE] [--quick]
+
+Contestants take turns, `--rounds` times, so that a change in the machine's mood meets all of them:
+  ours, recommended      64 copies, PPOConfig.recommended
+  SB3, recommended       8 copies (DummyVecEnv), 256 steps, minibatch 64, 10 epochs: rl-zoo's shape for MuJoCo tasks
+  ours, SB3's setting    the same numbers as SB3's: 8 copies, 256 steps, minibatch 64, 10 epochs, 64-64 tanh
+  raw physics            mujoco.rollout alone, 64 copies, long random rollouts, as many threads as cores
+Training rates count everything between two environment steps: acting, learning, logging. SB3 runs with one torch
+thread and with as many as there are cores; the faster one counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import torch
+from _report import Table, median_interval, write_result
+from mujoco.rollout import Rollout
+
+import course_lib as cl
+from course_lib.envs.physics import cores
+
+NAME, ENV = "ppo_throughput", "HalfCheetah-v5"
+SB3_SETTING = dict(
+    rollout_steps=256, minibatch_size=64, epochs=10, learning_rate=3e-4, gamma=0.99, gae_lambda=0.95
+)
+
+
+class Ours:
+    def __init__(self, config: cl.PPOConfig, num_envs: int):
+        self.agent = cl.PPO(cl.make(ENV, num_envs=num_envs), config)
+        self.threads = config.torch_threads
+        self.agent.iterate(0.0)
+
+    def rate(self, seconds: float) -> float:
+        torch.set_num_threads(self.threads)
+        steps, began = self.agent.env_steps, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            self.agent.iterate(0.0)
+        return (self.agent.env_steps - steps) / (time.perf_counter() - began)
+
+
+class SB3:
+    def __init__(self, threads: int):
+        import gymnasium as gym
+        from stable_baselines3 import PPO
+        from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+        self.threads = threads
+        torch.set_num_threads(threads)
+        envs = VecNormalize(DummyVecEnv([lambda: gym.make(ENV) for _ in range(8)]))
+        self.model = PPO("MlpPolicy", envs, n_steps=256, batch_size=64, n_epochs=10, device="cpu", seed=0)
+        self.model.learn(2048)
+
+    def rate(self, seconds: float) -> float:
+        """Whole iterations: 2,048 steps are one rollout and its updates."""
+        torch.set_num_threads(self.threads)
+        steps, began = 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            self.model.learn(2048, reset_num_timesteps=False)
+            steps += 2048
+        return steps / (time.perf_counter() - began)
+
+
+class Raw:
+    def __init__(self):
+        task = cl.make_task(ENV)
+        model, self.n, self.steps, self.skip = task.model, 64, 250, task.frame_skip
+        size = mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        rng = np.random.default_rng(0)
+        start = task.reset(rng, self.n)
+        self.start = np.concatenate([start.time[:, None], start.qpos, start.qvel], axis=1)
+        assert self.start.shape[1] == size
+        self.pool = Rollout(nthread=cores())
+        self.models, self.datas = [model] * self.n, [mujoco.MjData(model) for _ in range(cores())]
+        actions = rng.uniform(-1, 1, (self.n, self.steps, model.nu))
+        self.control = np.repeat(actions, self.skip, axis=1)
+        self.out = np.empty((self.n, self.steps * self.skip, size))
+        self.sensors = np.empty((self.n, self.steps * self.skip, model.nsensordata))
+
+    def rate(self, seconds: float) -> float:
+        steps, began = 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            self.pool.rollout(self.models, self.datas, self.start, self.control, skip_checks=True,
+                              nstep=self.control.shape[1], state=self.out, sensordata=self.sensors)  # fmt: skip
+            steps += self.n * self.steps
+        return steps / (time.perf_counter() - began)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each contestant in each round")
+    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--quick", action="store_true", help="two rounds of a second: checks the script")
+    args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.seconds = 2, 1.0
+        if args.json == parser.get_default("json"):
+            args.json = Path("build") / f"{NAME}_quick.json"
+    began = time.perf_counter()
+    recommended, same = cl.PPOConfig.recommended(ENV), cl.PPOConfig(**SB3_SETTING)
+    contestants = {
+        "ours, recommended": Ours(recommended, 64),
+        "ours, SB3's setting": Ours(same, 8),
+        "SB3, 1 torch thread": SB3(1),
+        f"SB3, {cores()} torch threads": SB3(cores()),
+        "raw physics": Raw(),
+    }
+    rates = {name: [] for name in contestants}
+    for _ in range(args.rounds):
+        for name, contestant in contestants.items():
+            rates[name].append(contestant.rate(args.seconds))
+    rate = {name: np.array(values) for name, values in rates.items()}
+    ours, ours_same, sb3_one, sb3_all, raw = rate.values()
+    sb3 = sb3_one if np.median(sb3_one) >= np.median(sb3_all) else sb3_all
+    ratios = {
+        "ppo_vs_sb3_recommended": ours / sb3,
+        "ppo_vs_sb3_same": ours_same / sb3,
+        "physics_share": ours / raw,
+    }
+    table = Table("contestant", "env steps/s (median)", "95 % interval")
+    for name, values in rate.items():
+        low, high = median_interval(values)
+        table.add(name, float(np.median(values)), f"[{low:,.0f}, {high:,.0f}]")
+    print(table)
+    write_result(
+        args.json,
+        claims={name: float(np.median(values)) for name, values in ratios.items()},
+        intervals={name: median_interval(values) for name, values in ratios.items()},
+        seeds=list(range(args.rounds)),
+        per_seed=[{name: round(float(v[i]), 1) for name, v in rate.items()} for i in range(args.rounds)],
+        config={
+            "env": ENV,
+            "recommended": asdict(recommended),
+            "same": asdict(same),
+            "seconds": args.seconds,
+        },
+        wall_seconds=time.perf_counter() - began,
+        command=f"python benchmarks/{NAME}.py",
+        note="one entry of per_seed is a round in which all contestants ran one after another",
+    )
+    for name, values in ratios.items():
+        print(f"{name}={np.median(values):.3g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Figures of notebook 01: how noisy a gradient estimate is, and where the methods of the field stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from course_lib.errors import ArgumentError
+from course_lib.viz.style import COLOURS, new_figure, style
+
+# (name, where the course has it, x, y): x runs from "acts by its values" (0) to "acts by its policy" (1), y from data
+# used once (0) to data kept and used many times (1).
+METHODS = (
+    ("SARSA", "", 0.02, 0.08),
+    ("Q-learning", "here", 0.02, 0.42),
+    ("DQN", "", 0.02, 0.88),
+    ("recurrent TD3, SAC", "notebook 08", 0.33, 0.66),
+    ("DDPG, TD3", "notebook 05", 0.33, 0.81),
+    ("SAC", "notebook 05", 0.42, 0.96),
+    ("PPO", "notebook 02", 0.72, 0.30),
+    ("REINFORCE + baseline", "here", 0.78, 0.15),
+    ("REINFORCE", "here", 0.84, 0.02),
+)
+
+
+def noise_figure(noise: Mapping[str, Mapping[int, float]], exponent: float | None = None):
+    """Noise of gradient estimates against the number of episodes averaged, both axes logarithmic.
+
+    Args:
+        noise: estimator -> {episodes in the batch: standard deviation over batches / length of the mean gradient}.
+        exponent: a predicted slope, drawn as a dotted line through the first point of the first estimator.
+    """
+    if not isinstance(noise, Mapping) or not noise or not all(noise.values()):
+        raise ArgumentError(
+            "noise must be a dict estimator -> {batch size: noise}, with at least one entry each"
+        )
+    from matplotlib.ticker import NullLocator
+
+    with style():
+        figure, axes = new_figure(figsize=(6.4, 3.7))
+        for k, (label, points) in enumerate(noise.items()):
+            sizes = np.array(sorted(points), float)
+            values = np.array([points[size] for size in sorted(points)])
+            axes.loglog(sizes, values, marker="os^D"[k % 4], color=COLOURS[k % len(COLOURS)], label=label)
+            if k == 0 and exponent is not None:
+                line = values[0] * (sizes / sizes[0]) ** float(exponent)
+                axes.loglog(
+                    sizes, line, ":", color="#444444", lw=2.4, label=f"your prediction, slope {exponent:g}"
+                )
+        axes.axhline(1.0, color="#444444", lw=0.8)
+        axes.text(sizes[-1], 1.04, "as large as the gradient", ha="right", va="bottom", fontsize=8.5, color="#444444")
+        axes.set_xticks(sizes, [f"{int(size)}" for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        low, high = axes.get_ylim()
+        ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("episodes in the batch")
+        axes.set_ylabel("noise of the gradient /\nlength of the gradient")
+        axes.legend(loc="lower left")
+    return figure
+
+
+def density_figure(policies: Mapping[str, tuple[float, float]], low: float, high: float):
+    """Gaussian policies label -> (mean, sd) over the actions; what lies outside [low, high] is shaded."""
+    x = np.linspace(low - 2, high + 2, 400)
+    with style():
+        figure, axes = new_figure(figsize=(6.4, 2.7))
+        for k, (label, (mean, sd)) in enumerate(policies.items()):
+            density = np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+            axes.plot(x, density, color=COLOURS[k], label=label)
+        for edges in ((x[0], low), (high, x[-1])):
+            axes.axvspan(*edges, color="#e6e8eb", lw=0)
+        axes.set(
+            xlabel="action (in units of 100 N; the motor stops at the grey)",
+            ylabel="density",
+            xlim=(x[0], x[-1]),
+        )
+        axes.legend()
+    return figure
+
+
+def method_map(methods: Sequence[tuple] = METHODS):
+    """The methods of the course and their relatives: what acts (x) against how often data is used (y)."""
+    with style():
+        figure, axes = new_figure(figsize=(7.2, 4.2))
+        axes.grid(False)
+        regions = ((-0.04, 0.27, "value-based"), (0.27, 0.66, "actor and critic"), (0.66, 1.16, "policy-based"))
+        for k, (left, right, title) in enumerate(regions):
+            axes.axvspan(left, right, color=COLOURS[k], alpha=0.07, lw=0)
+            axes.text((left + right) / 2, 1.1, title, ha="center", color=COLOURS[k], weight="bold")
+        for name, place, x, y in methods:
+            colour = next(COLOURS[k] for k, (_, right, _) in enumerate(regions) if x < right)
+            axes.plot(x, y, "o", color=colour, ms=7)
+            axes.annotate(name, (x, y), (8, 0), textcoords="offset points", va="center")
+            axes.annotate(place, (x, y), (8, -11), textcoords="offset points", va="center", fontsize=7.5, color="#6b737c")
+        axes.set(xlim=(-0.04, 1.16), ylim=(-0.1, 1.2), yticks=(0.05, 0.9), xticks=[(a + b) / 2 for a, b, _ in regions])
+        axes.set_yticklabels(["used once,\nfor one update", "kept, for\nmany updates"])
+        axes.set_xticklabels(["the best entry\nof Q", "a policy that\nclimbs Q", "a policy that follows\nits own scores"])
+        axes.set_xlabel("what chooses the action")
+        axes.set_ylabel("each observed step is")
+        axes.tick_params(length=0)
+    return figure

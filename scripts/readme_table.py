@@ -1,0 +1,175 @@
+"""The two tables of README.md: the notebooks that exist, and the results in assets/results/*.json.
+
+`--check` changes nothing and tells whether they are up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
+MISSING = "not measured yet"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row: what is claimed, what there was before, the target, and where the measurement is."""
+
+    title: str
+    before: str
+    target: str
+    key: str  # name in `claims` and `intervals` of the result file
+    file: str  # stem of the result file
+    unit: str = ""  # "", "x" (a ratio) or "%" (a share, stored between 0 and 1)
+
+
+CLAIMS = (
+    Claim(
+        "HalfCheetah-v5, deterministic return after 10 min on 2 cores",
+        "5,734 (best single episode, after about 20 h)",
+        "≥ 6,000",
+        "halfcheetah_return_10min",
+        "ppo_halfcheetah",
+    ),
+    Claim("the same after 15 min", "–", "≥ 7,000", "halfcheetah_return_15min", "ppo_halfcheetah"),
+    Claim(
+        "PPO training speed against Stable-Baselines3, each at its recommended setting",
+        "1×",
+        "≥ 8×",
+        "ppo_vs_sb3_recommended",
+        "ppo_throughput",
+        "x",
+    ),
+    Claim(
+        "the same, both at Stable-Baselines3's setting",
+        "1×",
+        "≥ 2×",
+        "ppo_vs_sb3_same",
+        "ppo_throughput",
+        "x",
+    ),
+    Claim(
+        "share of the raw physics rate that training keeps",
+        "–",
+        "≥ 50 %",
+        "physics_share",
+        "ppo_throughput",
+        "%",
+    ),
+    Claim(
+        "simulation speed against EnvPool, 64 copies, HalfCheetah",
+        "1×",
+        "≥ 1×",
+        "engine_vs_envpool_halfcheetah",
+        "engine",
+        "x",
+    ),
+    Claim("the same, Ant", "1×", "≥ 1×", "engine_vs_envpool_ant", "engine", "x"),
+    Claim("share of the raw `mujoco.rollout` rate", "–", "≥ 85 %", "engine_share_of_raw", "engine", "%"),
+)
+
+
+NOTEBOOKS = (
+    ("Reinforcement learning from scratch", "policy gradients, written inline, until they balance a pole"),
+    ("PPO on HalfCheetah", "the clipped surrogate and GAE, built inline; then a cheetah runs"),
+    ("ODE cells and the adjoint method", "neural ODE, CT-RNN, LTC, CfC; backpropagation against the adjoint"),
+    ("A liquid network balances a pole", "recurrent PPO with a handful of neurons; hidden velocities"),
+    ("SAC and TD3", "DDPG → TD3 → SAC, one change at a time"),
+    ("ANYmal C and sweeps", "a quadruped walks; a hyperparameter sweep"),
+    ("Looking inside: hidden states", "video, phase portraits and time constants on one slider"),
+    ("Memory: control under partial observability", "what memory buys when observations are missing"),
+    ("Neural dynamic policies", "movement primitives as a layer; imitation, then reinforcement"),
+    ("Robustness and topology", "control rate, noise, wiring; equal parameters, null results stated"),
+)
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
+)
+
+
+def slug(root: Path = ROOT) -> str:
+    """owner/name, from the Repository url of pyproject.toml."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    return text.split('Repository = "https://github.com/')[1].split('"')[0]
+
+
+def notebook_table(root: Path = ROOT) -> str:
+    """The region of the ten notebooks; a badge for those that exist."""
+    lines = [BEGIN.format("notebooks"), "| | title | what happens | run it |", "|---|---|---|---|"]
+    for i, (title, what) in enumerate(NOTEBOOKS, 1):
+        found = sorted((root / "notebooks").glob(f"{i:02d}_*.ipynb"))
+        badge = BADGE.format(slug=slug(root), name=found[0].name) if found else "to come"
+        lines.append(f"| {i:02d} | {title} | {what} | {badge} |")
+    return "\n".join([*lines, END.format("notebooks")])
+
+
+def number(value: float, unit: str) -> str:
+    """A measured value as a reader wants it: 6,134 or 8.2× or 57 %."""
+    if unit == "x":
+        return f"{value:.3g}×"
+    if unit == "%":
+        return f"{100 * value:.0f} %"
+    return f"{value:,.0f}"
+
+
+def row(claim: Claim, results: Path) -> str:
+    """One line of the table; a claim without a result file says so."""
+    path = results / f"{claim.file}.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    value = content.get("claims", {}).get(claim.key)
+    if value is None:
+        cells = [MISSING, "–", "–"]
+    else:
+        low, high = content["intervals"][claim.key]
+        seeds = content["seeds"]
+        cells = [
+            f"**{number(value, claim.unit)}**",
+            f"{number(low, claim.unit)} to {number(high, claim.unit)}",
+            str(len(seeds) if isinstance(seeds, list) else seeds),
+        ]
+    command = content.get("command") or f"python benchmarks/{claim.file}.py"
+    return f"| {' | '.join([claim.title, claim.before, claim.target, *cells, f'`{command}`'])} |"
+
+
+def table(results: Path = ROOT / "assets" / "results") -> str:
+    """The region of the results, markers included."""
+    lines = [
+        BEGIN.format("results"),
+        "| claim | before | target | here, median | 95 % interval | seeds or runs | command |",
+        "|---|---|---|---|---|---|---|",
+        *(row(claim, results) for claim in CLAIMS),
+        END.format("results"),
+    ]
+    return "\n".join(lines)
+
+
+def replaced(text: str, region: str) -> str:
+    """`text` with the marked region of the same name exchanged for `region`."""
+    begin, end = region.splitlines()[0], region.splitlines()[-1]
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise SystemExit(f"README.md must hold one line {begin} and, after it, one line {end}")
+    return text[: text.index(begin)] + region + text[text.index(end) + len(end) :]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write both tables, or with --check return 1 when one is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 when out of date")
+    args = parser.parse_args(argv)
+    readme = ROOT / "README.md"
+    old = readme.read_text(encoding="utf-8")
+    new = replaced(replaced(old, table()), notebook_table())
+    if args.check:
+        print("README.md is up to date" if new == old else "README.md is out of date: make readme")
+        return int(new != old)
+    readme.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

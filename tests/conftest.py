@@ -1,0 +1,20 @@
+"""Every test: one thread, no windows, the smoke budget, and a folder of its own to write into."""
+
+import os
+from pathlib import Path
+
+# Before anything imports numpy, torch, matplotlib or course_lib, which read these once.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "agg"
+os.environ["COURSE_BUDGET"] = "smoke"
+# Processes that tests start find this checkout too, installed or not.
+_root = str(Path(__file__).resolve().parent.parent)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_root, os.environ.get("PYTHONPATH")]))
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Files written without a path land in the test's folder, not in the checkout."""
+    monkeypatch.chdir(tmp_path)

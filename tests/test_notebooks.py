@@ -1,0 +1,241 @@
+"""Every notebook present: its pair agrees, its outputs are clean, its cells are short, it has exercises."""
+
+import importlib.util
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+ROOT = Path(__file__).resolve().parent.parent
+_spec = importlib.util.spec_from_file_location("notebooks", ROOT / "scripts" / "notebooks.py")
+tool = importlib.util.module_from_spec(_spec)
+sys.modules["notebooks"] = tool
+_spec.loader.exec_module(tool)
+
+SOURCES = tool.sources()
+each_notebook = pytest.mark.parametrize("source", SOURCES, ids=[path.stem for path in SOURCES])
+
+
+def load(source):
+    """(script as a notebook, committed notebook)"""
+    return tool.read_script(source), nbformat.read(tool.paired(source), as_version=4)
+
+
+def code_cells(nb):
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def lines(cell):
+    """Lines of a cell that a reader reads."""
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def test_every_notebook_has_its_script():
+    scripts = {path.stem for path in SOURCES}
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == scripts
+
+
+@each_notebook
+def test_pair_agrees(source):
+    script, nb = load(source)
+    for ours, theirs in zip(nb.cells, script.cells, strict=True):
+        assert (ours.cell_type, ours.source) == (theirs.cell_type, theirs.source), "make notebooks"
+    assert [c.metadata for c in nb.cells] == [c.metadata for c in script.cells]
+    assert [c.id for c in nb.cells] == [c.id for c in script.cells]
+    assert nb.metadata.kernelspec.name == "python3"
+
+
+@each_notebook
+def test_outputs_are_whole_and_clean(source):
+    _, nb = load(source)
+    nbformat.validate(nb)
+    assert tool.problems(nb) == []
+    assert "widgets" not in nb.metadata
+
+
+@each_notebook
+def test_executed_from_top_to_bottom(source):
+    _, nb = load(source)
+    counts = [cell.execution_count for cell in code_cells(nb) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_file_is_small(source):
+    assert tool.paired(source).stat().st_size < 3_000_000
+
+
+@each_notebook
+def test_badge_names_its_own_file(source):
+    _, nb = load(source)
+    badges = [hit for cell in nb.cells for hit in tool.BADGE_LINE.findall(cell.source)]
+    assert badges == [tool.BADGE.format(slug=tool.slug(), stem=source.stem)]
+    assert badges[0] in nb.cells[0].source
+
+
+@each_notebook
+def test_setup_cell_is_the_one_all_share(source):
+    _, nb = load(source)
+    setups = [cell for cell in code_cells(nb) if tool.is_setup(cell)]
+    assert [cell.source for cell in setups] == [tool.SETUP_CELL.format(slug=tool.slug())]
+    assert code_cells(nb).index(setups[0]) <= 1  # only the result, shown up front, may come before it
+    assert len(tool.output_texts(setups[0])) == 1 and setups[0].outputs[0].text.count("\n") == 1
+
+
+@each_notebook
+def test_cells_are_short(source):
+    _, nb = load(source)
+    lengths = [len(lines(cell)) for cell in code_cells(nb)]
+    assert max(lengths) <= 30
+    assert statistics.median(lengths) <= 8
+
+
+@each_notebook
+def test_has_exercises_with_solutions_and_checks(source):
+    script, _ = load(source)
+    meta = [cell.metadata.get("nbgrader", {}) for cell in script.cells]
+    solutions = [m for m in meta if m.get("solution")]
+    assert len(solutions) >= 4
+    assert any(m.get("grade") and not m.get("solution") for m in meta)
+    ids = [m["grade_id"] for m in meta if m]
+    assert len(ids) == len(set(ids))
+    for cell in script.cells:
+        begin, end = cell.source.count("### BEGIN SOLUTION"), cell.source.count("### END SOLUTION")
+        assert begin == end
+        if begin:
+            assert cell.metadata.get("nbgrader", {}).get("solution"), cell.source[:80]
+
+
+@each_notebook
+def test_no_plotting_code(source):
+    script, _ = load(source)
+    drawing = re.compile(r"\b(plt|ax|axes)\.(plot|bar|scatter|set_xlabel|legend)\(")
+    for cell in code_cells(script):
+        assert not drawing.search(cell.source), cell.source[:80]
+
+
+# -------------------------------------------------------------------------------- the tools themselves
+def stream(text, name="stdout"):
+    return new_output("stream", name=name, text=text)
+
+
+def executed(*outputs, source="x"):
+    return new_notebook(cells=[new_code_cell(source, execution_count=1, outputs=list(outputs))])
+
+
+@pytest.mark.parametrize(
+    "output, word",
+    [
+        (stream("a line", "stderr"), "stderr"),
+        (stream("saved in /home/ann/runs/x"), "absolute path"),
+        (stream("File '/tmp/abc.py'"), "absolute path"),
+        (stream(r"saved in C:\Users\ann"), "absolute path"),
+        (stream("x.py:3: UserWarning: do not"), "warning"),
+        (stream("<Thing object at 0x7f12ab34cd56>"), "memory address"),
+        (new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"]), "error"),
+        (new_output("display_data", data={"text/html": "<b>/root/x</b>"}), "absolute path"),
+    ],
+)
+def test_problems_are_found(output, word):
+    assert any(word in sentence for sentence in tool.problems(executed(output)))
+
+
+def test_clean_outputs_have_no_problems():
+    picture = new_output(
+        "display_data", data={"image/png": "iVBORw0KGgo", "text/plain": "<Figure size 640x480>"}
+    )
+    page = '<video src="data:video/mp4;base64,AA/tmp/x0tmp+/root/a">'
+    video = new_output("display_data", data={"text/html": page})
+    assert tool.problems(executed(stream("5,734 steps/s, runs/cheetah, 1/2"), picture, video)) == []
+    assert tool.problems(new_notebook(cells=[new_code_cell("x")])) == ["cell 1 was not executed"]
+
+
+def test_tidy_drops_widgets_and_overwritten_lines():
+    view = {tool.WIDGET: {"model_id": "a"}, "text/plain": "Box()"}
+    nb = executed(stream("1 %\r50 %\r100 %\n"), stream("end\n"), new_output("display_data", data=view))
+    nb.metadata["widgets"] = {"state": {}}
+    tool.tidy(nb)
+    assert [o.text for o in nb.cells[0].outputs] == ["100 %\nend\n"] and "widgets" not in nb.metadata
+
+
+SCRIPT = """\
+# %% [markdown]
+# # A title
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](x)
+
+# %% tags=["setup"]
+old text
+
+# %%
+import os
+
+print(os.environ["COURSE_BUDGET"], os.path.basename(os.getcwd()))
+
+# %%
+1 + 1
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A little repository with one notebook."""
+    root = tmp_path / "small"
+    (root / "notebooks" / "py").mkdir(parents=True)
+    (root / "pyproject.toml").write_text('Repository = "https://github.com/some-one/course"\n')
+    source = root / "notebooks" / "py" / "07_small.py"
+    source.write_text(SCRIPT)
+    return root, source
+
+
+def test_sync_writes_badge_and_setup_cell_once(small):
+    root, source = small
+    target = tool.sync(source, root)
+    nb = nbformat.read(target, as_version=4)
+    assert "some-one/course/blob/main/notebooks/07_small.ipynb" in nb.cells[0].source
+    assert nb.cells[1].source == tool.SETUP_CELL.format(slug="some-one/course")
+    assert [cell.source for cell in nb.cells[2:]][-1] == "1 + 1"
+    first = source.read_text(), target.read_text()
+    tool.sync(source, root)
+    assert (source.read_text(), target.read_text()) == first
+
+
+def test_sync_keeps_outputs_of_unchanged_cells(small):
+    root, source = small
+    target = tool.sync(source, root)
+    nb = nbformat.read(target, as_version=4)
+    nb.cells[2].outputs, nb.cells[2].execution_count = [stream("kept\n")], 2
+    nb.cells[3].outputs, nb.cells[3].execution_count = [stream("stale\n")], 3
+    target.write_text(tool.as_text(nb))
+    source.write_text(source.read_text().replace("1 + 1", "1 + 2"))
+    after = nbformat.read(tool.sync(source, root), as_version=4)
+    assert after.cells[2].outputs[0].text == "kept\n" and after.cells[3].outputs == []
+    assert after.cells[2].id == nb.cells[2].id and after.cells[3].id != nb.cells[3].id
+
+
+def test_run_writes_a_page_in_the_budget_asked_for(small, monkeypatch, capsys):
+    root, source = small
+    monkeypatch.setattr(tool, "ROOT", root)
+    source.write_text(source.read_text().replace('# %% tags=["setup"]\nold text\n\n', ""))
+    page = tool.run_to_html(source, "full", 60, root / "build")
+    assert "full notebooks" in page.read_text() and str(root) not in page.read_text()
+    assert "2/2" in capsys.readouterr().out
+
+
+def test_run_keeps_the_page_of_a_notebook_that_fails(small, monkeypatch):
+    root, source = small
+    monkeypatch.setattr(tool, "ROOT", root)
+    source.write_text("# %%\nprint('so far')\n\n# %%\n1 / 0\n")
+    with pytest.raises(tool.Trouble, match="07_small stopped: ZeroDivisionError"):
+        tool.run_to_html(source, "smoke", 60, root / "build")
+    assert "so far" in (root / "build" / "07_small.html").read_text()
+
+
+def test_an_unknown_notebook_gets_a_sentence(small):
+    root, source = small
+    assert tool.sources("7", root) == tool.sources("07_small", root) == [source]
+    with pytest.raises(tool.Trouble, match="'11' is no notebook; there are: 07_small"):
+        tool.sources("11", root)

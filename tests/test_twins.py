@@ -1,0 +1,142 @@
+"""Every task against Gymnasium's own environment, step by step."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from course_lib.envs import TASKS, make, make_task
+from course_lib.envs.task import quiet
+
+SEEDS, STEPS, SAME = 5, 1000, 1e-9
+STATE_ONLY = [id for id in TASKS if not make_task(id).derived]
+
+
+def originals(id, **options):
+    """One environment of Gymnasium for each seed, and their first observations (SEEDS, obs_dim)."""
+    with quiet():
+        envs = [gym.make(id, **options) for _ in range(SEEDS)]
+    return envs, np.stack([env.reset(seed=seed)[0] for seed, env in enumerate(envs)])
+
+
+def random_actions(env, seed=0):
+    """STEPS batches of actions (SEEDS, action_dim), float32 as `action_space.sample()` gives them."""
+    space, rng = env.single_action_space, np.random.default_rng(seed)
+    return rng.uniform(space.low, space.high, (STEPS, *env.action_space.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("id", TASKS)
+def test_data_engine_equals_gymnasium(id):
+    """Free running through resets: nothing is ever synchronised."""
+    peers, first = originals(id)
+    env = make(id, SEEDS, seed=0, engine="data")
+    assert env.single_observation_space == peers[0].observation_space
+    assert env.single_action_space == peers[0].action_space
+    assert env.task.dt == pytest.approx(peers[0].unwrapped.dt)
+    worst, episodes = np.abs(env.reset()[0] - first).max(), 0
+    for actions in random_actions(env):
+        observation, reward, terminated, truncated, infos = env.step(actions)
+        for i, peer in enumerate(peers):
+            seen, paid, dead, late, _ = peer.step(actions[i])
+            assert (dead, late) == (terminated[i], truncated[i])
+            over = dead or late
+            last = infos["final_obs"][i] if over else observation[i]
+            worst = max(worst, np.abs(last - seen).max(), abs(paid - reward[i]))
+            if over:
+                episodes += 1
+                worst = max(worst, np.abs(observation[i] - peer.reset()[0]).max())
+    assert worst <= SAME
+    assert episodes >= SEEDS  # every copy went through a reset
+
+
+def synchronise(env, peers):
+    """Put the states of `peers` into `env`."""
+    for i, peer in enumerate(peers):
+        data = peer.unwrapped.data
+        start = env.task.start(data.qpos[None].copy(), data.qvel[None].copy())
+        start.time[:] = data.time
+        for name in ("time", "qpos", "qvel"):
+            getattr(env.state, name)[i] = getattr(start, name)[0]
+        env._engine.write(np.array([i]), start)
+
+
+@pytest.mark.parametrize("id", STATE_ONLY)
+def test_rollout_engine_makes_the_same_step(id):
+    """From Gymnasium's state, one step of the rollout engine, at every one of 5 x 1,000 steps.
+
+    The rollout engine starts each constraint solve cold. Where the solver's stopping rule (tolerance 1e-8)
+    then falls one iteration earlier or later, a step differs by up to about 1e-6; this must stay rare.
+    """
+    peers, _ = originals(id)
+    env = make(id, SEEDS, seed=0, engine="rollout")
+    env.reset()
+    errors = []
+    for actions in random_actions(env):
+        synchronise(env, peers)
+        observation, reward, terminated, truncated, infos = env.step(actions)
+        for i, peer in enumerate(peers):
+            seen, paid, dead, late, _ = peer.step(actions[i])
+            assert (dead, late) == (terminated[i], truncated[i])
+            last = infos["final_obs"][i] if dead or late else observation[i]
+            errors.append(max(np.abs(last - seen).max(), abs(paid - reward[i])))
+            if dead or late:
+                peer.reset()
+    errors = np.array(errors)
+    assert (errors > SAME).mean() <= 1e-3
+    assert errors.max() <= 1e-5
+
+
+@pytest.mark.parametrize("id", STATE_ONLY)
+def test_rollout_engine_follows_gymnasium_from_the_start(id):
+    """Free running, as long as chaos has not magnified the last bits: 25 steps."""
+    peers, first = originals(id)
+    env = make(id, SEEDS, seed=0, engine="rollout")
+    assert np.abs(env.reset()[0] - first).max() == 0
+    alive = np.ones(SEEDS, dtype=bool)
+    for actions in random_actions(env)[:25]:
+        observation, reward, terminated, _, _ = env.step(actions)
+        for i in np.flatnonzero(alive):
+            seen, paid, dead, _, _ = peers[i].step(actions[i])
+            assert dead == terminated[i]
+            assert abs(paid - reward[i]) <= SAME
+            alive[i] = not dead
+            if alive[i]:
+                assert np.abs(observation[i] - seen).max() <= SAME
+
+
+@pytest.mark.parametrize(
+    ("id", "options"),
+    [
+        ("HalfCheetah-v5", {"forward_reward_weight": 2.0, "ctrl_cost_weight": 0.5, "reset_noise_scale": 0.2}),
+        ("InvertedPendulum-v5", {"reset_noise_scale": 0.1}),
+        ("InvertedDoublePendulum-v5", {"healthy_reward": 3.0}),
+        (
+            "Hopper-v5",
+            {"terminate_when_unhealthy": False, "healthy_z_range": (0.5, 1.0), "healthy_reward": 2.0},
+        ),
+        ("Walker2d-v5", {"terminate_when_unhealthy": False, "healthy_angle_range": (-0.5, 0.5)}),
+        ("Ant-v5", {"include_cfrc_ext_in_observation": False, "contact_force_range": (-2.0, 0.5)}),
+        ("Swimmer-v5", {"ctrl_cost_weight": 0.1}),
+        ("Reacher-v5", {"reward_dist_weight": 2.0, "reward_control_weight": 0.5}),
+    ],
+)
+def test_options_mean_what_they_mean_in_gymnasium(id, options):
+    peers, first = originals(id, **options)
+    env = make(id, SEEDS, seed=0, engine="data", **options)
+    assert np.abs(env.reset()[0] - first).max() == 0
+    for actions in random_actions(env)[:40]:
+        _, reward, terminated, _, infos = env.step(actions)
+        for i, peer in enumerate(peers):
+            _, paid, dead, _, _ = peer.step(actions[i])
+            assert dead == terminated[i]
+            assert abs(paid - reward[i]) <= SAME
+            if dead:
+                peer.reset()
+
+
+def test_float64_actions_too():
+    peers, _ = originals("HalfCheetah-v5")
+    env = make("HalfCheetah-v5", SEEDS, seed=0, engine="data")
+    env.reset()
+    actions = np.random.default_rng(0).uniform(-1, 1, env.action_space.shape)
+    _, reward, *_ = env.step(actions)
+    assert [peer.step(a)[1] for peer, a in zip(peers, actions, strict=True)] == list(reward)
