@@ -104,7 +104,17 @@ def write_result(
         "command": command,
         **more,
     }
-    write_atomically(Path(path), (json.dumps(content, indent=1) + "\n").encode())
+    text = json.dumps(_strict(content), indent=1, allow_nan=False)
+    write_atomically(Path(path), (text + "\n").encode())
+
+
+def _strict(value):
+    """`value` with null for NaN, which JSON has no word for; `course_lib.assets.result` reads it back as NaN."""
+    if isinstance(value, dict):
+        return {k: _strict(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def read_result(path: Path, config: dict) -> list[dict]:

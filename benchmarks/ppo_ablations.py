@@ -73,7 +73,7 @@ def rounded(value: float) -> float | None:
 
 
 def claim_name(variant: str) -> str:
-    """"λ = 0 (one-step TD)" -> "return_lambda_0_one_step_TD"."""
+    """ "λ = 0 (one-step TD)" -> "return_lambda_0_one_step_TD"."""
     for letter, word in {"λ": "lambda", "γ": "gamma", "ε": "eps", "σ": "sigma"}.items():
         variant = variant.replace(letter, word)
     return "return_" + re.sub(r"\W+", "_", variant).strip("_")
@@ -125,7 +125,7 @@ def main():
     args = parser.parse_args()
     episodes = 20
     if args.quick:
-        args.seeds, args.steps, episodes = args.seeds[:2], 16_384, 4
+        args.seeds, args.steps, episodes = args.seeds[:2], 8_192, 2
         if args.json == parser.get_default("json"):
             args.json = Path("build") / f"{NAME}_quick.json"
     base = asdict(cl.PPOConfig.recommended(ENV))

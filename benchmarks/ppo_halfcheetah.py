@@ -138,6 +138,7 @@ def main():
             config=config,
             wall_seconds=sum(row["train_seconds"] for row in rows),
             command=f"python benchmarks/{NAME}.py",
+            before={"best_episode": BEFORE, "environment_steps": 46_000_000, "training_hours": 20},
         )
     table = Table("seed", "10 min", "15 min", "sd", "stochastic", "env steps", "trained s")
     for r in rows:
@@ -147,7 +148,8 @@ def main():
     table.add("before", BEFORE, BEFORE, "", "", "46,000,000", "72,000")
     print(table)
     print(
-        f"deterministic mean of {episodes} episodes; {len(rows)} seeds; {time.perf_counter() - began:.0f} s for this call"
+        f"deterministic mean of {episodes} episodes; {len(rows)} seeds; "
+        f"{time.perf_counter() - began:.0f} s for this call"
     )
     print(f"halfcheetah_return_10min={np.median(ten):.0f}")
     print(f"halfcheetah_return_15min={np.median(fifteen):.0f}")

@@ -3,7 +3,8 @@
     python benchmarks/ppo_throughput.py [--rounds 5] [--json FILE] [--quick]
 
 Contestants take turns, `--rounds` times, so that a change in the machine's mood meets all of them:
-  ours, recommended      64 copies, PPOConfig.recommended
+  ours, recommended      64 copies, PPOConfig.recommended; the rounds together are one whole training of `--steps`,
+                         because its epochs stop on KL and so take longer at the start than later
   SB3, recommended       8 copies (DummyVecEnv), 256 steps, minibatch 64, 10 epochs: rl-zoo's shape for MuJoCo tasks
   ours, SB3's setting    the same numbers as SB3's: 8 copies, 256 steps, minibatch 64, 10 epochs, 64-64 tanh
   raw physics            mujoco.rollout alone, 64 copies, long random rollouts, as many threads as cores
@@ -26,6 +27,7 @@ from mujoco.rollout import Rollout
 
 import course_lib as cl
 from course_lib.envs.physics import cores
+from course_lib.envs.task import quiet
 
 NAME, ENV = "ppo_throughput", "HalfCheetah-v5"
 SB3_SETTING = dict(
@@ -34,17 +36,26 @@ SB3_SETTING = dict(
 
 
 class Ours:
-    def __init__(self, config: cl.PPOConfig, num_envs: int):
+    """PPO of this course. With `steps`, the calls to `rate` are equal parts of one training of that length."""
+
+    def __init__(self, config: cl.PPOConfig, num_envs: int, steps: int | None = None, rounds: int = 1):
         self.agent = cl.PPO(cl.make(ENV, num_envs=num_envs), config)
-        self.threads = config.torch_threads
-        self.agent.iterate(0.0)
+        self.threads, self.steps, self.part = config.torch_threads, steps, (steps or 0) / rounds
+        if steps is None:
+            self.agent.iterate(0.0)
 
     def rate(self, seconds: float) -> float:
         torch.set_num_threads(self.threads)
-        steps, began = self.agent.env_steps, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            self.agent.iterate(0.0)
-        return (self.agent.env_steps - steps) / (time.perf_counter() - began)
+        agent, first, began = self.agent, self.agent.env_steps, time.perf_counter()
+
+        def more() -> bool:
+            if self.steps is None:
+                return time.perf_counter() - began < seconds
+            return agent.env_steps < min(first + self.part, self.steps)
+
+        while more():
+            agent.iterate(0.0 if self.steps is None else agent.env_steps / self.steps)
+        return (agent.env_steps - first) / (time.perf_counter() - began)
 
 
 class SB3:
@@ -55,7 +66,8 @@ class SB3:
 
         self.threads = threads
         torch.set_num_threads(threads)
-        envs = VecNormalize(DummyVecEnv([lambda: gym.make(ENV) for _ in range(8)]))
+        with quiet():
+            envs = VecNormalize(DummyVecEnv([lambda: gym.make(ENV) for _ in range(8)]))
         self.model = PPO("MlpPolicy", envs, n_steps=256, batch_size=64, n_epochs=10, device="cpu", seed=0)
         self.model.learn(2048)
 
@@ -98,19 +110,20 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=8_000_000, help="length of the training that the rounds make up")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each contestant in each round")
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
     parser.add_argument("--quick", action="store_true", help="two rounds of a second: checks the script")
     args = parser.parse_args()
     if args.quick:
-        args.rounds, args.seconds = 2, 1.0
+        args.rounds, args.seconds, args.steps = 2, 1.0, 200_000
         if args.json == parser.get_default("json"):
             args.json = Path("build") / f"{NAME}_quick.json"
     began = time.perf_counter()
     recommended, same = cl.PPOConfig.recommended(ENV), cl.PPOConfig(**SB3_SETTING)
     contestants = {
-        "ours, recommended": Ours(recommended, 64),
+        "ours, recommended": Ours(recommended, 64, args.steps, args.rounds),
         "ours, SB3's setting": Ours(same, 8),
         "SB3, 1 torch thread": SB3(1),
         f"SB3, {cores()} torch threads": SB3(cores()),

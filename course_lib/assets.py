@@ -45,7 +45,11 @@ def result(name: str) -> dict:
         raise ArgumentError(
             f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}"
         )
-    return json.loads(path.read_text())
+    content = json.loads(path.read_text())
+    for row in content["per_seed"]:
+        for name, values in row.get("curve", {}).items():  # null stands for NaN: no episode had ended yet
+            row["curve"][name] = [float("nan") if v is None else v for v in values]
+    return content
 
 
 def versions() -> dict[str, str]:
@@ -82,7 +86,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise PolicyFileError(
-            f"{path.name} cannot be written into {path.parent}: {error.strerror or error}; choose a folder you may write to"
+            f"{path.name} cannot be written into {path.parent}: {error.strerror or error}; "
+            "choose a folder you may write to"
         ) from None
 
 

@@ -145,9 +145,7 @@ def test_what_was_returned_is_never_overwritten():
 # --- determinism ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("id", "engine"), [("Walker2d-v5", "rollout"), ("Walker2d-v5", "data"), ("Ant-v5", "data")]
-)
+@pytest.mark.parametrize(("id", "engine"), [("Walker2d-v5", "rollout"), ("Walker2d-v5", "data"), ("Ant-v5", "data")])
 def test_trajectories_do_not_depend_on_threads_or_on_the_number_of_copies(id, engine):
     reference = make(id, 7, seed=5, threads=1, engine=engine)
     actions = actions_for(reference, 80)
@@ -213,9 +211,7 @@ def test_other_ids_follow_the_same_conventions():
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     first = env.reset()[0]
     np.testing.assert_array_equal(first, make("Pendulum-v1", 3, seed=0).reset()[0])
-    np.testing.assert_array_equal(
-        first, gym.make_vec("Pendulum-v1", 3, vectorization_mode="sync").reset(seed=0)[0]
-    )
+    np.testing.assert_array_equal(first, gym.make_vec("Pendulum-v1", 3, vectorization_mode="sync").reset(seed=0)[0])
     total = np.zeros(3)
     for step, actions in enumerate(actions_for(env, 400), start=1):
         observation, reward, _, truncated, infos = env.step(actions)
@@ -382,9 +378,7 @@ def test_bad_arguments_get_a_sentence(call, words):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(
-    "actions", [np.zeros(3), np.zeros((2, 4)), np.zeros((3, 3)), 0.0, "no", [[1, 2, 3], [1]]]
-)
+@pytest.mark.parametrize("actions", [np.zeros(3), np.zeros((2, 4)), np.zeros((3, 3)), 0.0, "no", [[1, 2, 3], [1]]])
 def test_wrong_actions_get_a_sentence(engine, actions):
     env = make("Hopper-v5", 2, engine=engine)
     env.reset()

@@ -31,9 +31,7 @@ def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     """The task `id`; `hide` masks part of the observation (see `partial.Masked`)."""
     name = id.removeprefix("course/") if isinstance(id, str) else id
     if name not in TASKS:
-        raise ArgumentError(
-            f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}"
-        )
+        raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
     module, kind = TASKS[name][0].split(":")
     kind = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
     options = inspect.signature(kind).parameters
@@ -66,9 +64,7 @@ def make(
         ArgumentError: an unknown id, an option the task does not have, a count below one.
     """
     if not isinstance(id, str):
-        raise ArgumentError(
-            f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'"
-        )
+        raise ArgumentError(f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'")
     num_envs = check_count("num_envs", num_envs)
     check_choice("engine", engine, ("auto", "rollout", "data"))
     seed = None if seed is None else check_count("seed", seed, least=0)
@@ -87,9 +83,7 @@ def make(
     return make_foreign(id, num_envs, seed, **kwargs)
 
 
-def _single(
-    id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs
-) -> TaskEnv:
+def _single(id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
     return TaskEnv(make_task(id, **kwargs), render_mode, width, height)
 
 

@@ -65,9 +65,7 @@ class BatchedEnv(VectorEnv):
         self._engine = kind(task, self.num_envs, min(threads, self.num_envs))
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
-        self._whole = np.ones(
-            self.num_envs, dtype=bool
-        )  # false in an episode that a staggered reset cut short
+        self._whole = np.ones(self.num_envs, dtype=bool)  # false in an episode that a staggered reset cut short
         self._everyone = np.arange(self.num_envs)
         self.state: State | None = None
         self._seed(seed)

@@ -27,9 +27,7 @@ class Foreign(VectorWrapper):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """As in Gymnasium; the first reset uses the seed given to `make`."""
         seed, self._first_seed = (self._first_seed if seed is None else seed), None
-        options = {
-            k: v for k, v in (options or {}).items() if k != "stagger"
-        } or None  # needs a clock per copy
+        options = {k: v for k, v in (options or {}).items() if k != "stagger"} or None  # needs a clock per copy
         self._returns[:], self._steps[:] = 0.0, 0
         return self.env.reset(seed=seed, options=options)
 

@@ -24,17 +24,14 @@ class Masked(Task):
             valid = sorted(set(kinds))
             if hide not in valid:
                 raise ArgumentError(
-                    f"hide={hide!r} is not a kind of {task.id}; "
-                    f"accepted: {', '.join(valid)}{nearest(hide, valid)}"
+                    f"hide={hide!r} is not a kind of {task.id}; accepted: {', '.join(valid)}{nearest(hide, valid)}"
                 )
             hidden = [i for i, kind in enumerate(kinds) if kind == hide]
         else:
             hidden = _indices(hide, task, len(kinds))
         self.keep = np.array([i for i in range(len(kinds)) if i not in set(hidden)], dtype=int)
         if len(self.keep) == 0:
-            raise ArgumentError(
-                f"hide={hide!r} leaves nothing of the {len(kinds)} entries of {task.id} to see"
-            )
+            raise ArgumentError(f"hide={hide!r} leaves nothing of the {len(kinds)} entries of {task.id} to see")
         self.task, self.model = task, task.model
         self.id, self.derived = task.id, task.derived
         self.frame_skip, self.horizon = task.frame_skip, task.horizon

@@ -32,9 +32,7 @@ def cores() -> int:
 
 def _splitter(model: mujoco.MjModel):
     """A function from a full-physics matrix (N, nstate) to the `State` that its columns hold."""
-    q, v, a = (
-        int(n) for n in np.cumsum([1 + model.nq, model.nv, model.na])
-    )  # asking the model each time is slow
+    q, v, a = (int(n) for n in np.cumsum([1 + model.nq, model.nv, model.na]))  # asking the model each time is slow
 
     def split(physics: np.ndarray) -> State:
         return State(physics[:, 0], physics[:, 1:q], physics[:, q:v], physics[:, v:a])
@@ -109,9 +107,7 @@ class DataPhysics:
         self._split = _splitter(model)
         view = self._split(self.physics)
         fields = {"qpos": view.qpos, "qvel": view.qvel, "act": view.act, **self._derived}
-        self._reads = [
-            [(out[i], getattr(data, k)) for k, out in fields.items()] for i, data in enumerate(self.datas)
-        ]
+        self._reads = [[(out[i], getattr(data, k)) for k, out in fields.items()] for i, data in enumerate(self.datas)]
         self._controls = [data.ctrl for data in self.datas]
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
 

@@ -232,7 +232,7 @@ class PPO:
         """Act for `rollout_steps` steps and estimate the advantages -> rollout, raw observations (T, N, obs)."""
         c, envs, policy = self.config, self.envs, self.policy
         T, n, act_dim = c.rollout_steps, envs.num_envs, envs.single_action_space.shape[0]
-        low, high = envs.single_action_space.low, envs.single_action_space.high
+        low, high = (torch.from_numpy(b) for b in (envs.single_action_space.low, envs.single_action_space.high))
         raw = np.empty((T, n, self.observation.shape[1]))
         x, actions = torch.empty(raw.shape), torch.empty(T, n, act_dim)
         states, starts = torch.empty(T, n, policy.state_dim), torch.empty(T, n, dtype=torch.bool)
@@ -246,7 +246,7 @@ class PPO:
             starts[t], states[t] = torch.from_numpy(self.starts), self.state
             mean, self.state = policy.step(x[t], self.state)
             torch.add(mean, noise[t], out=actions[t])
-            action = np.clip(actions[t].numpy(), low, high)
+            action = torch.clamp(actions[t], low, high).numpy()
             self.observation, rewards[t], terminated[t], truncated, infos = envs.step(action)
             over[t] = self.starts = terminated[t] | truncated
             if self.starts.any():

@@ -49,7 +49,7 @@ def noise_figure(noise: Mapping[str, Mapping[int, float]], exponent: float | Non
                     sizes, line, ":", color="#444444", lw=2.4, label=f"your prediction, slope {exponent:g}"
                 )
         axes.axhline(1.0, color="#444444", lw=0.8)
-        axes.text(sizes[-1], 1.04, "as large as the gradient", ha="right", va="bottom", fontsize=8.5, color="#444444")
+        axes.text(sizes[0], 0.97, "as large as the gradient", ha="left", va="top", fontsize=8.5, color="#444444")
         axes.set_xticks(sizes, [f"{int(size)}" for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
         low, high = axes.get_ylim()
@@ -86,7 +86,7 @@ def method_map(methods: Sequence[tuple] = METHODS):
     with style():
         figure, axes = new_figure(figsize=(7.2, 4.2))
         axes.grid(False)
-        regions = ((-0.04, 0.27, "value-based"), (0.27, 0.66, "actor and critic"), (0.66, 1.16, "policy-based"))
+        regions = ((-0.04, 0.27, "value-based"), (0.27, 0.66, "both"), (0.66, 1.16, "policy-based"))
         for k, (left, right, title) in enumerate(regions):
             axes.axvspan(left, right, color=COLOURS[k], alpha=0.07, lw=0)
             axes.text((left + right) / 2, 1.1, title, ha="center", color=COLOURS[k], weight="bold")
@@ -94,10 +94,11 @@ def method_map(methods: Sequence[tuple] = METHODS):
             colour = next(COLOURS[k] for k, (_, right, _) in enumerate(regions) if x < right)
             axes.plot(x, y, "o", color=colour, ms=7)
             axes.annotate(name, (x, y), (8, 0), textcoords="offset points", va="center")
-            axes.annotate(place, (x, y), (8, -11), textcoords="offset points", va="center", fontsize=7.5, color="#6b737c")
-        axes.set(xlim=(-0.04, 1.16), ylim=(-0.1, 1.2), yticks=(0.05, 0.9), xticks=[(a + b) / 2 for a, b, _ in regions])
+            axes.annotate(place, (x, y), (8, -11), textcoords="offset points", va="center", fontsize=7.5)
+        axes.set(xlim=(-0.04, 1.16), ylim=(-0.1, 1.2), yticks=(0.05, 0.9))
+        axes.set_xticks([(left + right) / 2 for left, right, _ in regions])
         axes.set_yticklabels(["used once,\nfor one update", "kept, for\nmany updates"])
-        axes.set_xticklabels(["the best entry\nof Q", "a policy that\nclimbs Q", "a policy that follows\nits own scores"])
+        axes.set_xticklabels(["the largest entry\nof Q", "a policy that\nclimbs Q", "a policy and\nits scores"])
         axes.set_xlabel("what chooses the action")
         axes.set_ylabel("each observed step is")
         axes.tick_params(length=0)

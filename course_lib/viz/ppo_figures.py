@@ -1,0 +1,140 @@
+"""Figures of notebook 02: the clipped surrogate, how far an advantage looks, KL against step size, the bug museum."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from course_lib.errors import ArgumentError
+from course_lib.viz.style import COLOURS, DASHES, UNITS, new_figure, readable_x, style
+
+# The museum's rooms: letter -> exhibit of the result file. Mixed, so that the order gives nothing away.
+ROOMS = {
+    "A": "value loss broadcast",
+    "B": "log-probability of the clamped action",
+    "C": "old log-probabilities reshaped",
+    "D": "no done mask",
+}
+PANELS = ("return_mean", "approx_kl", "clip_fraction", "explained_variance", "entropy")
+
+
+def clip_figure(clip: float = 0.2):
+    """The clipped surrogate of one transition against its ratio ρ, for advantages +1 and -1."""
+    ratio = np.linspace(0.4, 1.6, 241)
+    with style():
+        figure, panels = new_figure(1, 2, figsize=(6.4, 2.7), sharex=True)
+        for axes, advantage in zip(panels, (1.0, -1.0), strict=True):
+            clipped = np.clip(ratio, 1 - clip, 1 + clip) * advantage
+            axes.axvspan(1 - clip, 1 + clip, color="#eef2f6", linewidth=0)
+            axes.plot(ratio, ratio * advantage, ":", color="#7a828c", label="ρA")
+            axes.plot(
+                ratio, np.minimum(ratio * advantage, clipped), color=COLOURS[0], label="min(ρA, clip(ρ)A)"
+            )
+            axes.plot(1.0, advantage, "o", color=COLOURS[1], label="where learning starts")
+            axes.set(title=f"advantage A = {advantage:+.0f}", xlabel="ratio ρ = π(a|s) / π_old(a|s)")
+        panels[0].set_ylabel("surrogate (units of A)")
+        panels[0].legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def horizon_figure(gamma: float, lambdas: Sequence[float], steps: int = 60):
+    """Weight (γλ)^k of the TD error k steps ahead in the advantage, one line for each λ."""
+    ahead = np.arange(steps)
+    with style():
+        figure, axes = new_figure(figsize=(6.4, 2.6))
+        for k, lam in enumerate(lambdas):
+            axes.plot(
+                ahead, (gamma * lam) ** ahead, DASHES[k % len(DASHES)], color=COLOURS[k % len(COLOURS)],
+                label=f"λ = {lam:g}", marker="o" if lam == 0 else None, markersize=3,
+            )  # fmt: skip
+        axes.set(xlabel="control steps ahead, k", ylabel="weight of δ, (γλ)^k", title=f"γ = {gamma:g}")
+        axes.legend()
+    return figure
+
+
+def kl_figure(steps: Sequence[float], kl: Sequence[float], exponent: float | None = None):
+    """KL after one gradient step against the size of the step, both axes logarithmic.
+
+    Args:
+        steps, kl: learning rates and the measured KL to the policy before the step (nats).
+        exponent: a predicted slope, drawn through the first point.
+    """
+    steps, kl = np.asarray(steps, float), np.asarray(kl, float)
+    if steps.shape != kl.shape or len(steps) < 2:
+        raise ArgumentError(
+            f"kl has shape {kl.shape}; it must be that of steps, {steps.shape}, and at least (2,)"
+        )
+    with style():
+        figure, axes = new_figure(figsize=(6.4, 3.0))
+        axes.loglog(steps, kl, "o-", color=COLOURS[0], label="measured")
+        if exponent is not None:
+            line = kl[0] * (steps / steps[0]) ** float(exponent)
+            axes.loglog(
+                steps, line, ":", color="#444444", linewidth=2.4, label=f"your prediction, slope {exponent:g}"
+            )
+        axes.axhline(
+            0.03, color=COLOURS[1], linewidth=1, linestyle="--", label="a usual limit (target_kl = 0.03)"
+        )
+        axes.set(xlabel="learning rate of the step", ylabel=UNITS["approx_kl"])
+        axes.legend()
+    return figure
+
+
+def museum_figure(rows: Sequence[Mapping], healthy: str = "healthy"):
+    """Every metric of the healthy run (grey) and of the rooms A to D: median over seeds, band: all seeds."""
+    groups = {name: [r["curve"] for r in rows if r["exhibit"] == name] for name in (healthy, *ROOMS.values())}
+    if not all(groups.values()):
+        missing = ", ".join(name for name, group in groups.items() if not group)
+        raise ArgumentError(f"rows lacks the exhibits: {missing}; run benchmarks/bug_museum.py to its end")
+    labels = {healthy: "healthy", **{name: f"room {letter}" for letter, name in ROOMS.items()}}
+    with style():
+        figure, panels = new_figure(2, 3, figsize=(7.6, 4.5))
+        for axes, metric in zip(panels.flat, PANELS, strict=False):
+            for k, (name, curves) in enumerate(groups.items()):
+                _panel(axes, metric, curves, k, labels[name])
+            axes.set_title(UNITS[metric], fontsize=9)
+            axes.set_xlabel("environment steps", fontsize=8)
+            axes.tick_params(labelsize=7.5)
+            readable_x(axes, "env_steps")
+            axes.locator_params(axis="x", nbins=4)
+        panels[0, 1].set_yscale("log")
+        panels[0, 1].set_ylim(bottom=1e-4)
+        panels[1, 0].set_ylim(-0.5, 1.05)
+        legend = panels[1, 2]
+        legend.axis("off")
+        legend.legend(*panels[0, 0].get_legend_handles_labels(), loc="center left", title="median of each")
+        seeds = len(groups[healthy])
+        legend.text(0.03, 0.02, f"{seeds} seeds each; band: lowest to highest", fontsize=7.5, color="#666e78")
+    return figure
+
+
+def _panel(axes, metric: str, curves: Sequence[Mapping], k: int, label: str) -> None:
+    """One setting's metric: median over seeds and the range of all seeds."""
+    steps = np.asarray(curves[0]["env_steps"], float)
+    values = np.array([[np.nan if v is None else v for v in curve[metric]] for curve in curves], float)
+    known = np.isfinite(values).all(0)
+    steps, values = steps[known], values[:, known]
+    colour = "#444444" if k == 0 else COLOURS[k - 1]
+    axes.fill_between(steps, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        steps,
+        np.median(values, 0),
+        "-" if k == 0 else DASHES[k - 1],
+        color=colour,
+        label=label,
+        linewidth=1.5,
+    )
+
+
+def museum_answers(result: Mapping):
+    """The names and stories behind the doors, folded away until they are clicked open."""
+    from IPython.display import HTML
+
+    stories = result.get("exhibits", {})
+    items = []
+    for letter, name in ROOMS.items():
+        story = html.escape(" ".join(stories.get(name, "").split()))
+        items.append(f"<li><b>{letter}: {html.escape(name)}.</b> {story}</li>")
+    return HTML(f"<details><summary>Open after your diagnosis</summary><ul>{''.join(items)}</ul></details>")
