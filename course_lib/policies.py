@@ -145,7 +145,8 @@ class MLPActorCritic(nn.Module):
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs) -> mean (T, n, act), value (T, n) in units of the normalised return."""
-        return self.actor(x), self.critic(x).squeeze(-1)
+        flat = x.reshape(-1, x.shape[-1])  # without memory, time is one more batch axis
+        return self.actor(flat).view(*x.shape[:-1], -1), self.critic(flat).view(x.shape[:-1])
 
     def value(self, x: Tensor, state: Tensor) -> Tensor:
         """x (n, obs) -> value (n,)."""
