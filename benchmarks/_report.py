@@ -12,6 +12,7 @@ import numpy as np
 
 from course_lib.assets import write_atomically
 from course_lib.evaluation import bootstrap_interval
+from course_lib.machine import cores
 
 PACKAGES = ("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "envpool", "ncps", "torchdiffeq")
 
@@ -61,12 +62,11 @@ def machine() -> dict:
             if line.startswith("model name")
         ]
         cpu = names[0] if names else cpu
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = (
         os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
     )
     return {
-        "cores": cores,
+        "cores": cores(),
         "cpu": cpu,
         "memory_gib": memory and round(memory, 1),
         "system": platform.system(),

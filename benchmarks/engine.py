@@ -24,8 +24,8 @@ from _report import Table, median_interval, write_result
 from mujoco.rollout import Rollout
 
 from course_lib.envs import make, make_task
-from course_lib.envs.physics import cores
 from course_lib.envs.task import quiet
+from course_lib.machine import cores
 
 NAME, IDS = "engine", ("HalfCheetah-v5", "Ant-v5")
 COPIES, ASYNC_COPIES, BATCHES = 64, 16, 50

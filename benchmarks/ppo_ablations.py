@@ -1,6 +1,6 @@
 """PPO on HalfCheetah-v5 with one thing changed at a time: what each part of the recipe is worth.
 
-    python benchmarks/ppo_ablations.py [--seeds 0 1 2] [--steps 600000] [--json FILE] [--quick]
+    python benchmarks/ppo_ablations.py [--seeds 0 1 2] [--steps 400000] [--json FILE] [--quick]
 
 Every variant is the recommended configuration with the one change that its name says, trained for the same number of
 environment steps, the learning rate falling to zero at the end. Every finished run is added to the result file at
@@ -117,7 +117,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=600_000)
+    parser.add_argument("--steps", type=int, default=400_000)
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
     parser.add_argument(
         "--quick", action="store_true", help="a few iterations: checks the script, claims nothing"

@@ -46,7 +46,7 @@ def result(name: str) -> dict:
             f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}"
         )
     content = json.loads(path.read_text())
-    for row in content["per_seed"]:
+    for row in content.get("per_seed", []):
         for name, values in row.get("curve", {}).items():  # null stands for NaN: no episode had ended yet
             row["curve"][name] = [float("nan") if v is None else v for v in values]
     return content

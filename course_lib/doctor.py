@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from course_lib.budget import budget
+from course_lib.machine import cores
 
 # Distribution -> oldest release the library works with; the same bounds as in pyproject.toml.
 NEEDED = {
@@ -65,13 +66,6 @@ def installed(names=(*NEEDED, *MUJOCO_PARTS, "ipywidgets")) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def cores() -> int:
-    """Processor cores this process may use (a container often gets fewer than the machine has)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _numbers(version: str) -> tuple[int, ...]:

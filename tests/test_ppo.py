@@ -59,8 +59,8 @@ def test_gae_equals_stable_baselines3():
     rewards, values, next_values, terminated, over = random_rollout()
     over = terminated  # SB3's buffer knows terminations only
     next_values = np.vstack([values[1:], next_values[-1:]])
-    buffer = buffers.RolloutBuffer(50, gym.spaces.Box(-1, 1, (1,)), gym.spaces.Box(-1, 1, (1,)), gamma=0.97, gae_lambda=0.9,
-                                   n_envs=6, device="cpu")  # fmt: skip
+    box = gym.spaces.Box(-1, 1, (1,))
+    buffer = buffers.RolloutBuffer(50, box, box, gamma=0.97, gae_lambda=0.9, n_envs=6, device="cpu")
     starts = np.vstack([np.ones((1, 6)), over[:-1]])
     for t in range(50):
         zero = np.zeros((6, 1))

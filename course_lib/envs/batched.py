@@ -14,9 +14,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from course_lib.envs.checks import check_actions, check_step
-from course_lib.envs.physics import DataPhysics, RolloutPhysics, cores
+from course_lib.envs.physics import DataPhysics, RolloutPhysics
 from course_lib.envs.task import State, Task
 from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.machine import cores
 
 
 def spaces_of(task: Task) -> tuple[gym.spaces.Box, gym.spaces.Box]:

@@ -12,7 +12,6 @@ it equal to Gymnasium bit for bit. It costs some Python per copy.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
@@ -23,11 +22,6 @@ from course_lib.envs.task import State, Task
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
 RESUME = mujoco.mjtState.mjSTATE_INTEGRATION
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _splitter(model: mujoco.MjModel):

@@ -203,7 +203,7 @@ def train(
         progress = progress and not any(getattr(p, "replaces_bar", False) for p in plot)
     bar = tqdm(
         total=env_steps, initial=first - run.start, unit=" steps", unit_scale=True, disable=not progress,
-        file=sys.stdout, mininterval=0.5, dynamic_ncols=True, desc=f"{agent.name} {run.policy.env_id}",
+        file=sys.stdout, mininterval=_redraw_seconds(), dynamic_ncols=True, desc=f"{agent.name} {run.policy.env_id}",
     )  # fmt: skip
     before, saved = run.wall_seconds, time.perf_counter()
     began = time.perf_counter()
@@ -237,6 +237,12 @@ def train(
         run.save()
     _call(callbacks, "on_end", run)
     return run
+
+
+def _redraw_seconds() -> float:
+    """Often where the bar replaces itself (terminal, notebook), seldom where each redraw is a line of a log."""
+    notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    return 0.5 if notebook or sys.stdout.isatty() else 10.0
 
 
 def _call(callbacks: list, method: str, run: Run) -> None:

@@ -5,7 +5,7 @@
 #
 # A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It gets
 # four numbers, it pushes, and it is paid one point for every step the pole stays up. At the end of this notebook
-# about sixty lines of your own code will have learnt to balance it, in less than two minutes on two processor cores.
+# about a hundred lines of plain code will have learnt to balance it, in less than two minutes on two processor cores.
 # The video under the set-up cell shows where we are going.
 
 # %% [markdown]
@@ -762,7 +762,7 @@ check_that(
 # - The policy gradient needs no model: score times return, averaged, (1.6).
 # - It is right on average and noisy. Rewards to go, a baseline, and bigger batches each reduce the noise, (1.9); none
 #   of them changes the mean.
-# - With a learned baseline, sixty lines balance a pole. Evaluate with the noise off, and over several seeds.
+# - With a learned baseline, a hundred lines balance a pole. Evaluate with the noise off, and over several seeds.
 # - Value-based methods learn from anyone's data and need a $\max$; policy-based ones need fresh data and no $\max$.
 #
 # ### What goes wrong, and how it looks
