@@ -36,6 +36,9 @@ def has_front_end() -> bool:
 class _Silent:
     """The callback outside a notebook: the progress bar is enough."""
 
+    def place(self) -> None:
+        """Nothing to place."""
+
 
 def live_callback(key: str = "return_mean"):
     """A training callback that draws `key` against env steps under the cell; idle outside a notebook."""
@@ -84,6 +87,12 @@ class LivePlot:
         if run.latest:
             self._put(Image(data=png(self.points, run), format="png", width=WIDTH))
 
+    def place(self) -> None:
+        """Take a place under the running cell, before there is anything to draw."""
+        from IPython.display import HTML
+
+        self._put(HTML("<small>training starts</small>"))
+
     def _put(self, thing) -> None:
         if self._handle is None:
             if self._display is None:
@@ -106,7 +115,7 @@ def numbers(latest: dict[str, float], target: float = 0) -> str:
         "steps_per_second": "{:,.0f} steps/s",
         "approx_kl": "KL {:.3f}",
         "clip_fraction": "clipped {:.0%}",
-        "explained_variance": "explained variance {:.2f}",
+        "explained_variance": "expl. var. {:.2f}",
     }
     parts += [
         text.format(latest[name]) for name, text in formats.items() if np.isfinite(latest.get(name, np.nan))
@@ -275,7 +284,10 @@ def background(agent, env_steps: int, *, live: bool = True, **train_options) -> 
     check_count("env_steps", env_steps)  # a wrong argument is better told here than from a thread
     run = agent if isinstance(agent, Run) else Run(agent)
     options = {"progress": False, **train_options}
-    options["callbacks"] = [*options.get("callbacks", ()), *([live_callback()] if live else [])]
+    plots = [live_callback()] if live else []
+    for plot in plots:
+        plot.place()  # here, in the caller's cell; the thread would draw below whichever cell runs by then
+    options["callbacks"] = [*options.get("callbacks", ()), *plots]
     handle = Background(run, lambda stop: train(run, env_steps, stop=stop, **options))
     if has_front_end():
         try:
