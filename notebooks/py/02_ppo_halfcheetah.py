@@ -612,7 +612,7 @@ titles = [f"{p.header['env_steps']:,} steps: {v:.1f} m/s" for p, v in zip(moment
 viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], titles, columns=2))
 
 # %% [markdown]
-# *Look at* the legs, and at the mean speed in the titles. The first one stands and shivers. The next ones move;
+# *Look at* the legs, and at the mean speed in the titles (from a standing start). The first one stands and shivers. The next ones move;
 # look for the rhythm, for which leg pushes and which one only catches, and for the moments when no foot is on the ground.
 
 # %% [markdown]
