@@ -106,7 +106,6 @@ def _train(argv: list[str]) -> None:
     hide = {} if args.hide is None else {"hide": args.hide}
     envs = cl.make(args.env, num_envs=args.num_envs, seed=args.config.seed, **hide)
     agent = agent_class(envs, args.config)
-    agent.policy.env_options = hide
     folder = args.folder or Path("runs") / f"{argv[0]}-{args.env.replace('/', '-')}-{args.config.seed}"
     run = cl.train(
         agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds

@@ -244,6 +244,24 @@ def test_ids_without_a_twin_train_too():
     assert agent.policy.env_id == "Pendulum-v1" and -2000 < run.latest["return_mean"] < 0
 
 
+def test_a_masked_task_is_evaluated_and_filmed_masked(tmp_path):
+    agent = PPO(cl.make("InvertedPendulum-v5", 8, hide="velocities"), PPOConfig(rollout_steps=32, minibatch_size=64))
+    run = cl.train(agent, 512, progress=False)
+    cl.evaluate(cl.load(run.save_policy(tmp_path / "masked")), episodes=2)
+    from course_lib.viz.video import rollout_states
+
+    assert rollout_states(run, steps=3).observations.shape[1] == 2  # cart and pole, no rates
+
+
+def test_gymnasiums_own_vector_environments():
+    same = {"autoreset_mode": gym.vector.AutoresetMode.SAME_STEP}
+    config = PPOConfig(rollout_steps=256, minibatch_size=256, epochs=1)
+    run = cl.train(PPO(gym.make_vec("Pendulum-v1", 2, vector_kwargs=same), config), 1024, progress=False)
+    assert run.policy.env_id == "Pendulum-v1" and run.latest["return_mean"] < 0
+    with pytest.raises(ArgumentError, match="autoreset_mode=.*accepted: SAME_STEP"):
+        PPO(gym.make_vec("Pendulum-v1", 2), config)
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 

@@ -58,7 +58,8 @@ def make(
     """`num_envs` copies of the environment `id`, stepped together.
 
     An id with a task of this course runs on the batched engine; any other id that Gymnasium knows runs
-    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment.
+    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment; with `hide`
+    they stand in `.options` of what is returned, so that a policy can be evaluated on what it was trained on.
 
     Raises:
         ArgumentError: an unknown id, an option the task does not have, a count below one.
@@ -70,7 +71,9 @@ def make(
     seed = None if seed is None else check_count("seed", seed, least=0)
     if id.removeprefix("course/") in TASKS:
         task = make_task(id, hide, **kwargs)
-        return BatchedEnv(task, num_envs, seed, threads, engine)
+        envs = BatchedEnv(task, num_envs, seed, threads, engine)
+        envs.options = kwargs if hide is None else {"hide": hide, **kwargs}
+        return envs
     if id not in gym.registry:
         known = [*TASKS, *gym.registry]
         raise ArgumentError(
@@ -80,7 +83,9 @@ def make(
         raise ArgumentError(
             f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}"
         )
-    return make_foreign(id, num_envs, seed, **kwargs)
+    envs = make_foreign(id, num_envs, seed, **kwargs)
+    envs.options = kwargs
+    return envs
 
 
 def _single(id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
