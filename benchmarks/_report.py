@@ -51,6 +51,14 @@ def median_interval(values) -> list[float]:
     return [float(v) for v in bootstrap_interval(values, np.median)]
 
 
+def thin_curve(curve: dict[str, np.ndarray], names: tuple[str, ...], points: int) -> dict[str, list[float | None]]:
+    """At most `points` evenly spread entries of each named metric, to five digits; None where it is not finite."""
+    index = np.unique(np.linspace(0, len(curve[names[0]]) - 1, points).astype(int))
+    return {
+        name: [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(curve[name])[index]] for name in names
+    }
+
+
 def machine() -> dict:
     """Cores this process may use, processor, memory and system."""
     cpu = platform.processor()

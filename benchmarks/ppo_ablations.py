@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, read_result, write_result
+from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.evaluation import run_episodes
@@ -56,20 +56,14 @@ def one_run(variant: str, seed: int, steps: int, episodes: int) -> dict:
     agent = kind(envs, cl.PPOConfig.recommended(ENV, seed=seed, **changes))
     run = cl.train(agent, steps, progress=False)
     test = cl.make(ENV, num_envs=episodes, seed=10_000)
-    thin = np.unique(np.linspace(0, len(run.curve["env_steps"]) - 1, 40).astype(int))
     return {
         "variant": variant,
         "seed": seed,
         "return_deterministic": run_episodes(run.policy, test).mean,
         "return_stochastic": run_episodes(run.policy, test, deterministic=False).mean,
         "train_seconds": round(run.wall_seconds, 1),
-        "curve": {name: [rounded(v) for v in run.curve[name][thin]] for name in METRICS},
+        "curve": thin_curve(run.curve, METRICS, 40),
     }
-
-
-def rounded(value: float) -> float | None:
-    """Five significant digits; JSON has no NaN, so None stands for it."""
-    return float(f"{value:.5g}") if np.isfinite(value) else None
 
 
 def claim_name(variant: str) -> str:

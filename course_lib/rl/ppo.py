@@ -89,8 +89,8 @@ class PPOConfig:
         self.hidden = tuple(check_count("hidden", width) for width in self.hidden)
 
 
-# Found by short sweeps on two cores. γ and λ below the usual .99 and .95 make the value easier to learn; a small
-# first σ keeps the cheetah from learning to slide on its back.
+# Found with a handful of single-seed trials of a few million steps. Of these changes the ablations confirm the small
+# first σ; at their length γ = .98 shows no gain over .99, and the KL stop does not act yet.
 TUNED: dict[str, dict] = {
     "HalfCheetah-v5": dict(gamma=0.98, gae_lambda=0.92, init_log_std=-1.0, target_kl=0.03),
 }
