@@ -23,7 +23,7 @@ from safetensors.torch import save as safetensors_bytes
 from course_lib.errors import ArgumentError, PolicyFileError, nearest
 
 FORMAT = "liquid-control policy 1"
-POLICIES = {"MLPActorCritic": "course_lib.policies"}
+POLICIES = {name: "course_lib.policies" for name in ("MLPActorCritic", "RecurrentActorCritic")}
 
 
 def assets_folder() -> Path:
@@ -186,7 +186,7 @@ def load(name: str | Path) -> torch.nn.Module:
     try:
         policy = kind(**header["settings"])
         policy.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, ArgumentError) as error:
         raise PolicyFileError(
             f"{path.name} does not fit its own description: {str(error).splitlines()[0]}"
         ) from None

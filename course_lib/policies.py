@@ -7,6 +7,7 @@ Every actor-critic has one interface, so that PPO need not know whether there is
     step(x, state)                 -> mean (n, act), next state
     sequence(x, state, starts)     -> mean (T, n, act), value (T, n)
     value(x, state)                -> value (n,)
+    memory(x, state, starts)       -> state before each step (T, n, state_dim)
 
 x is (n, obs) or (T, n, obs); `starts` (T, n) is true where an episode begins, and the state is set to zero
 there before it is used.
@@ -19,6 +20,10 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from course_lib.cells import make_cell
+from course_lib.errors import check_choice
+from course_lib.wiring import Wiring
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -99,58 +104,29 @@ class Normalizer(RunningMoments):
         return torch.sub(x, self._mean).mul_(self._scale).clamp_(-self.clip, self.clip)
 
 
-class MLPActorCritic(nn.Module):
-    """Two separate tanh networks: Gaussian mean, and value. The log standard deviation is a free vector.
+class ActorCritic(nn.Module):
+    """What both actor-critics share: normaliser, a free vector log σ, acting, and what a policy file tells.
 
-    Args:
-        obs_dim, act_dim: widths of observation and action.
-        hidden: widths of the hidden layers of both networks.
-        init_log_std: start of log σ.
-        normalize: whether observations are normalised by their running moments.
+    Attributes:
+        state_dim: width of the memory, 0 without.
+        settings: what the constructor was given; saved with the weights.
+        env_id, env_options, action_low, action_high: where the policy acts; set by the agent.
     """
 
     state_dim = 0
 
-    def __init__(
-        self,
-        obs_dim: int,
-        act_dim: int,
-        hidden: tuple[int, ...] = (64, 64),
-        init_log_std: float = 0.0,
-        normalize: bool = True,
-    ):
+    def __init__(self, obs_dim: int, act_dim: int, init_log_std: float, normalize: bool):
         super().__init__()
-        self.settings = dict(
-            obs_dim=obs_dim,
-            act_dim=act_dim,
-            hidden=list(hidden),
-            init_log_std=init_log_std,
-            normalize=normalize,
-        )
+        self.settings = dict(obs_dim=obs_dim, act_dim=act_dim, init_log_std=init_log_std, normalize=normalize)
         self.normalizer = Normalizer(obs_dim, enabled=normalize)
-        self.actor = mlp([obs_dim, *hidden, act_dim], last_gain=0.01)
-        self.critic = mlp([obs_dim, *hidden, 1], last_gain=1.0)
         self.log_std = nn.Parameter(torch.full((act_dim,), float(init_log_std)))
         self.env_id: str | None = None
         self.env_options: dict = {}
         self.action_low = self.action_high = None
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, 0): no memory."""
+        """(n, state_dim) of zeros."""
         return torch.zeros(n, self.state_dim)
-
-    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """x (n, obs) -> mean (n, act), state."""
-        return self.actor(x), state
-
-    def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """x (T, n, obs) -> mean (T, n, act), value (T, n) in units of the normalised return."""
-        flat = x.reshape(-1, x.shape[-1])  # without memory, time is one more batch axis
-        return self.actor(flat).view(*x.shape[:-1], -1), self.critic(flat).view(x.shape[:-1])
-
-    def value(self, x: Tensor, state: Tensor) -> Tensor:
-        """x (n, obs) -> value (n,)."""
-        return self.critic(x).squeeze(-1)
 
     @torch.no_grad()
     def act(
@@ -172,3 +148,133 @@ class MLPActorCritic(nn.Module):
         if self.action_low is not None:
             action = np.clip(action, self.action_low, self.action_high)
         return action, state
+
+
+class MLPActorCritic(ActorCritic):
+    """Two separate tanh networks: Gaussian mean, and value. The log standard deviation is a free vector.
+
+    Args:
+        obs_dim, act_dim: widths of observation and action.
+        hidden: widths of the hidden layers of both networks.
+        init_log_std: start of log σ.
+        normalize: whether observations are normalised by their running moments.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        hidden: tuple[int, ...] = (64, 64),
+        init_log_std: float = 0.0,
+        normalize: bool = True,
+    ):
+        super().__init__(obs_dim, act_dim, init_log_std, normalize)
+        self.settings["hidden"] = list(hidden)
+        self.actor = mlp([obs_dim, *hidden, act_dim], last_gain=0.01)
+        self.critic = mlp([obs_dim, *hidden, 1], last_gain=1.0)
+
+    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """x (n, obs) -> mean (n, act), state."""
+        return self.actor(x), state
+
+    def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """x (T, n, obs) -> mean (T, n, act), value (T, n) in units of the normalised return."""
+        flat = x.reshape(-1, x.shape[-1])  # without memory, time is one more batch axis
+        return self.actor(flat).view(*x.shape[:-1], -1), self.critic(flat).view(x.shape[:-1])
+
+    def value(self, x: Tensor, state: Tensor) -> Tensor:
+        """x (n, obs) -> value (n,)."""
+        return self.critic(x).squeeze(-1)
+
+class RecurrentActorCritic(ActorCritic):
+    """A Gaussian policy read out from the states of a recurrent cell; the critic has a cell and a state of its own.
+
+    Args:
+        obs_dim, act_dim: widths of observation and action.
+        cell: name in `cells.CELLS`. neurons: its states. cell_options: for its class (solver, substeps, form, …); `wiring`
+            may be a `Wiring` or what its `to_dict` gave, and is the actor's alone.
+        critic: "cell": a cell of the same kind; "mlp": a tanh network of the present observation, without memory.
+        critic_neurons: states of the critic's cell; None for as many as the actor's.
+        hidden: widths of the critic's layers where it is an "mlp".
+        init_log_std, normalize: as for `MLPActorCritic`.
+
+    The memory is (n, state_dim): the actor's states, then the critic's. `dt` is the duration of a control step in the
+    cell's time; set it to another value to act at another rate than in training.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        cell: str = "ltc",
+        neurons: int = 8,
+        cell_options: dict | None = None,
+        critic: str = "cell",
+        critic_neurons: int | None = None,
+        hidden: tuple[int, ...] = (64, 64),
+        init_log_std: float = 0.0,
+        normalize: bool = True,
+    ):
+        super().__init__(obs_dim, act_dim, init_log_std, normalize)
+        check_choice("critic", critic, ("cell", "mlp"))
+        options = dict(cell_options or {})
+        wiring = options.pop("wiring", None)
+        wiring = Wiring.from_dict(wiring) if isinstance(wiring, dict) else wiring
+        plain = {**options, "wiring": wiring.to_dict()} if wiring is not None else options
+        self.settings |= dict(
+            cell=cell, neurons=neurons, cell_options=plain, critic=critic, critic_neurons=critic_neurons,
+            hidden=list(hidden),
+        )  # fmt: skip
+        self.neurons, self.dt = neurons, 1.0
+        self.clamped: dict[int, float] = {}  # actor's neurons held at a value, to see what they are for
+        self.cell = make_cell(cell, obs_dim, neurons, **options, **({} if wiring is None else {"wiring": wiring}))
+        self.readout = orthogonal(nn.Linear(neurons, act_dim), 0.01)
+        if critic == "cell":
+            self.critic_cell = make_cell(cell, obs_dim, critic_neurons or neurons, **options)
+            self.critic = orthogonal(nn.Linear(self.critic_cell.neurons, 1), 1.0)
+        else:
+            self.critic_cell, self.critic = None, mlp([obs_dim, *hidden, 1], last_gain=1.0)
+        self.state_dim = neurons + (self.critic_cell.neurons if self.critic_cell else 0)
+
+    def actor_state(self, state: Tensor) -> Tensor:
+        """state (…, state_dim) -> the actor's part (…, neurons)."""
+        return state[..., : self.neurons]
+
+    def _clamp(self, h: Tensor) -> Tensor:
+        if self.clamped:
+            h = h.clone()
+            for neuron, value in self.clamped.items():
+                h[..., neuron] = value
+        return h
+
+    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """x (n, obs), state (n, state_dim) -> mean (n, act), next state."""
+        h = self._clamp(self.cell(x, state[:, : self.neurons], self.dt))
+        mean = self.readout(h)
+        if self.critic_cell is None:
+            return mean, h
+        return mean, torch.cat([h, self.critic_cell(x, state[:, self.neurons :], self.dt)], dim=-1)
+
+    def _states(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor | None]:
+        """States after each step: the actor's (T, n, neurons), the critic's or None."""
+        actor = self.cell.sequence(x, state[:, : self.neurons], starts, self.dt)
+        if self.critic_cell is None:
+            return actor, None
+        return actor, self.critic_cell.sequence(x, state[:, self.neurons :], starts, self.dt)
+
+    def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """x (T, n, obs), state (n, state_dim) before the first step -> mean (T, n, act), value (T, n)."""
+        actor, critic = self._states(x, state, starts)
+        return self.readout(actor), self.critic(x if critic is None else critic).squeeze(-1)
+
+    @torch.no_grad()
+    def memory(self, x: Tensor, state: Tensor, starts: Tensor) -> Tensor:
+        """State before each step (T, n, state_dim), recomputed with the present weights."""
+        after = torch.cat([s for s in self._states(x, state, starts) if s is not None], dim=-1)
+        return torch.cat([state[None], after[:-1]]) * ~starts[..., None]
+
+    def value(self, x: Tensor, state: Tensor) -> Tensor:
+        """x (n, obs), state (n, state_dim) before this observation -> value (n,)."""
+        if self.critic_cell is None:
+            return self.critic(x).squeeze(-1)
+        return self.critic(self.critic_cell(x, state[:, self.neurons :], self.dt)).squeeze(-1)

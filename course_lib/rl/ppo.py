@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.cells import CELLS
 from course_lib.envs.foreign import Foreign
 from course_lib.errors import ArgumentError, check_choice, check_count
-from course_lib.policies import MLPActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
+from course_lib.policies import MLPActorCritic, RecurrentActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 
@@ -56,6 +58,19 @@ class PPOConfig:
     """zero mean, unit variance in each minibatch"""
     sequence_length: int = 16
     """steps of back-propagation through time; policies without memory do not use it"""
+    refresh_states: bool = False
+    """recompute the states in which sequences begin before each epoch; else those met while acting are used, which go
+    stale as the weights move (Kapturowski et al. 2019)"""
+    cell: str | None = None
+    """recurrent cell of the policy, a name in `cells.CELLS`; None for an MLP"""
+    neurons: int = 8
+    """states of the cell"""
+    cell_options: dict[str, Any] = field(default_factory=dict)
+    """options of the cell's class: solver, substeps, …"""
+    critic: str = "cell"
+    """critic of a policy with a cell: 'cell', one of the same kind with its own state, or 'mlp', without memory"""
+    critic_neurons: int | None = None
+    """states of the critic's cell; None for as many as the policy's"""
     hidden: tuple[int, ...] = (64, 64)
     """widths of the hidden layers"""
     init_log_std: float = 0.0
@@ -73,9 +88,12 @@ class PPOConfig:
         return cls(**{**TUNED.get(env_id.removeprefix("course/"), {}), **changes})
 
     def __post_init__(self):
-        for name in ("rollout_steps", "minibatch_size", "epochs", "sequence_length", "torch_threads"):
+        for name in ("rollout_steps", "minibatch_size", "epochs", "sequence_length", "torch_threads", "neurons"):
             check_count(name, getattr(self, name))
         check_count("seed", self.seed, 0)
+        if self.cell is not None:
+            check_choice("cell", self.cell, CELLS)
+        check_choice("critic", self.critic, ("cell", "mlp"))
         check_choice("lr_schedule", self.lr_schedule, ("linear", "constant"))
         for name, low, high in (("gamma", 0, 1), ("gae_lambda", 0, 1)):
             _check_range(name, getattr(self, name), low, high)
@@ -178,7 +196,8 @@ class PPO:
     Args:
         envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
         config: hyperparameters.
-        policy: class of the actor-critic; see `policies` for its interface.
+        policy: class of the actor-critic; see `policies` for its interface. None: an `MLPActorCritic`, or where the config
+            names a cell a `RecurrentActorCritic`.
 
     Attributes:
         policy: the actor-critic, normaliser included.
@@ -187,7 +206,7 @@ class PPO:
 
     name = "ppo"
 
-    def __init__(self, envs: gym.vector.VectorEnv, config: PPOConfig | None = None, policy=MLPActorCritic):
+    def __init__(self, envs: gym.vector.VectorEnv, config: PPOConfig | None = None, policy=None):
         self.config = c = config or PPOConfig()
         obs_dim, act_dim = _widths(envs)
         self.envs = envs = _same_step(envs)
@@ -197,20 +216,14 @@ class PPO:
                 f"minibatch_size={c.minibatch_size} is larger than a rollout: rollout_steps × num_envs = {batch}; "
                 f"accepted: 1 to {batch}"
             )
-        if policy.state_dim and c.rollout_steps % c.sequence_length:
-            raise ArgumentError(
-                f"sequence_length={c.sequence_length} does not divide rollout_steps={c.rollout_steps}; it must for a "
-                "policy with memory"
-            )
         torch.set_num_threads(c.torch_threads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(c.seed)
-            self.policy = policy(
-                obs_dim,
-                act_dim,
-                hidden=c.hidden,
-                init_log_std=c.init_log_std,
-                normalize=c.normalize_observation,
+            self.policy = _build(policy, c, obs_dim, act_dim)
+        if self.policy.state_dim and c.rollout_steps % c.sequence_length:
+            raise ArgumentError(
+                f"sequence_length={c.sequence_length} does not divide rollout_steps={c.rollout_steps}; it must for a "
+                "policy with memory"
             )
         self.policy.env_id, self.policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
         self.policy.action_low = envs.single_action_space.low
@@ -317,7 +330,10 @@ class PPO:
         segments = rollout.segments(length)
         size = max(c.minibatch_size // length, 1)
         epochs = []
-        for _ in range(c.epochs):
+        for epoch in range(c.epochs):
+            if epoch and c.refresh_states and self.policy.state_dim:
+                fresh = self.policy.memory(rollout.x, rollout.state[0], rollout.starts)
+                segments = replace(rollout, state=fresh).segments(length)
             order = torch.randperm(segments.x.shape[1], generator=self.generator)
             parts = []
             for batch in segments.minibatches(size, order):
@@ -406,6 +422,15 @@ class PPO:
             self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
             self.state, self.starts = tensors["state"], tensors["starts"].numpy().copy()
             self.discounted = tensors["discounted"].numpy().copy()
+
+
+def _build(policy, c: PPOConfig, obs_dim: int, act_dim: int):
+    """The actor-critic that the config describes, or one of the class `policy`."""
+    more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
+    if policy is None and c.cell is not None:
+        names = ("cell", "neurons", "cell_options", "critic", "critic_neurons")
+        return RecurrentActorCritic(obs_dim, act_dim, **{name: getattr(c, name) for name in names}, **more)
+    return (policy or MLPActorCritic)(obs_dim, act_dim, **more)
 
 
 def _same_step(envs: gym.vector.VectorEnv) -> gym.vector.VectorEnv:
