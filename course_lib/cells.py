@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.errors import ArgumentError, check_choice, check_count
-from course_lib.fused import fused_map, fused_runge_kutta
+from course_lib.fused import fused_map, fused_runge_kutta, plus
 from course_lib.solvers import GRADIENTS, METHODS, TABLEAUS, check_finite, check_tolerances, odeint
 
 
 class Cell(nn.Module):
-    """What all cells share: h ← advance(h Wᵀ, drive, h, dt, *params), with drive = x Uᵀ + b.
+    """What all cells share: h ← advance(h Wᵀ + drive, h, dt, *params), with drive = x Uᵀ + b.
 
     Args:
         inputs: width of the input. neurons: number of states.
@@ -57,8 +57,8 @@ class Cell(nn.Module):
     # --- what a subclass defines --------------------------------------------------------------
 
     @staticmethod
-    def advance(a: Tensor, u: Tensor, h: Tensor, dt, *params: Tensor) -> Tensor:
-        """One step of length dt: a = h Wᵀ (…, gates·n), drive u (…, gates·n), h (…, n) -> (…, n)."""
+    def advance(a: Tensor, h: Tensor, dt, *params: Tensor) -> Tensor:
+        """One step of length dt: a = h Wᵀ + drive (…, gates·n), h (…, n) -> (…, n)."""
         raise NotImplementedError
 
     def params(self) -> tuple[Tensor, ...]:
@@ -75,7 +75,7 @@ class Cell(nn.Module):
 
     @property
     def recurrent_weight(self) -> Tensor:
-        """(neurons, neurons) [to, from], without gradient; for gated cells those of the last gate, the candidate state."""
+        """(neurons, neurons) [to, from], without gradient; of a gated cell those of its last gate, the candidate."""
         return self._recurrent().detach()[-self.neurons :]
 
     @property
@@ -84,6 +84,11 @@ class Cell(nn.Module):
         return self._input().detach()[-self.neurons :]
 
     # --- running ------------------------------------------------------------------------------
+
+    @staticmethod
+    def _received(drive: Tensor, h: Tensor, weight: Tensor) -> Tensor:
+        """h Wᵀ + drive: what the neurons receive from each other and from the input."""
+        return torch.addmm(drive, h, weight.t()) if h.ndim == drive.ndim == 2 else h @ weight.t() + drive
 
     def initial_state(self, n: int) -> Tensor:
         """(n, neurons) of zeros."""
@@ -95,14 +100,16 @@ class Cell(nn.Module):
 
     def _checked(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.inputs:
-            raise ArgumentError(f"x of shape {tuple(x.shape)} is not accepted; its last axis must be {self.inputs} wide")
+            raise ArgumentError(
+                f"x of shape {tuple(x.shape)} is not accepted; its last axis must be {self.inputs} wide"
+            )
         return x
 
     def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
         """x (B, inputs), h (B, neurons), dt a number or (B,) -> the state dt later, (B, neurons)."""
         dt = _durations(dt, 1, len(x))
         dt = dt[0] if isinstance(dt, Tensor) else dt
-        return self.advance(h @ self._recurrent().t(), self.drive(x), h, dt, *self.params())
+        return self.advance(self._received(self.drive(x), h, self._recurrent()), h, dt, *self.params())
 
     def sequence(
         self, x: Tensor, h: Tensor, starts: Tensor | None = None, dt: float | Tensor = 1.0
@@ -161,7 +168,7 @@ def _durations(dt: float | Tensor, T: int, B: int):
 
 
 class ODECell(Cell):
-    """A cell that solves dh/dt = rate(h Wᵀ, drive, h, *params) over each step.
+    """A cell that solves dh/dt = rate(h Wᵀ + drive, h, *params) over each step.
 
     Args:
         solver: "fused" (semi-implicit, the decay taken implicitly; fast and stable), or one of `solvers.METHODS`.
@@ -183,15 +190,15 @@ class ODECell(Cell):
         check_tolerances(rtol, atol, torch.get_default_dtype())
         if gradient == "adjoint" and solver == "fused":
             raise ArgumentError(
-                "gradient='adjoint' does not go with solver='fused': the semi-implicit step cannot be run backwards in time; "
-                "accepted: gradient='backprop', or a solver such as 'rk4' or 'dopri5'"
+                "gradient='adjoint' does not go with solver='fused': the semi-implicit step cannot be run backwards in "
+                "time; accepted: gradient='backprop', or a solver such as 'rk4' or 'dopri5'"
             )
         self.solver, self.substeps, self.gradient = solver, check_count("substeps", substeps), gradient
         self.mode, self.rtol, self.atol = input, rtol, atol
 
     @staticmethod
-    def rate(a: Tensor, u: Tensor, h: Tensor, *params: Tensor) -> Tensor:
-        """dh/dt from a = h Wᵀ, the drive u and h, each (…, n)."""
+    def rate(a: Tensor, h: Tensor, *params: Tensor) -> Tensor:
+        """dh/dt from a = h Wᵀ + drive and h, each (…, n)."""
         raise NotImplementedError
 
     @property
@@ -201,16 +208,12 @@ class ODECell(Cell):
 
     def derivative(self, h: Tensor, x: Tensor) -> Tensor:
         """dh/dt (…, neurons) at h (…, neurons) under the input x (…, inputs)."""
-        return self.rate(self._received(h, self._recurrent()), self._split(self.drive(x))[0], h, *self.params())
+        drive, _ = self._split(self.drive(x))
+        return self.rate(self._received(drive, h, self._recurrent()), h, *self.params())
 
     def time_constants(self, h: Tensor, x: Tensor) -> Tensor:
         """Effective time constants (…, neurons): how fast each state forgets, at h under x."""
         return self.tau.expand(torch.broadcast_shapes(h.shape[:-1], x.shape[:-1]) + (self.neurons,))
-
-    @staticmethod
-    def _received(h: Tensor, weight: Tensor) -> Tensor:
-        """h Wᵀ: what the neurons send to each other."""
-        return h @ weight.t()
 
     def _split(self, drive: Tensor) -> tuple[Tensor, Tensor | None]:
         """drive -> what drives the equation, what is added to the state at the beginning of the step."""
@@ -225,14 +228,15 @@ class ODECell(Cell):
         delta, weight = (dt[0] if isinstance(dt, Tensor) else dt) / self.substeps, self._recurrent()
         params = self.params()
         for _ in range(self.substeps):
-            h = self.advance(self._received(h, weight), drive, h, delta, *params)
+            h = self.advance(self._received(drive, h, weight), h, delta, *params)
         return h
 
     def _integrate(self, drive: Tensor, h: Tensor, dt) -> Tensor:
         """h (B, n) carried on by dt, a number or (B, 1), with `solvers.odeint`."""
-        weight, params = self._recurrent(), self.params()
+        # Views: where one parameter is computed from another, the adjoint would otherwise count that path twice.
+        drive, weight, *params = (p.view_as(p) for p in (drive, self._recurrent(), *self.params()))
         end = dt.squeeze(-1) if isinstance(dt, Tensor) else torch.tensor(dt, dtype=h.dtype)
-        field = lambda t, h: self.rate(self._received(h, weight), drive, h, *params)  # noqa: E731
+        field = lambda t, h: self.rate(self._received(drive, h, weight), h, *params)  # noqa: E731
         return odeint(
             field, h, torch.stack([torch.zeros_like(end), end]), method=self.solver, substeps=self.substeps,
             rtol=self.rtol, atol=self.atol, gradient=self.gradient, params=(drive, weight, *params),
@@ -245,6 +249,10 @@ class ODECell(Cell):
             return fused_map(self.advance, *common)
         if self.solver in TABLEAUS and self.gradient == "backprop":
             return fused_runge_kutta(self.rate, self.solver, *common)
+        return self._step_by_step(drive, kick, h, keep, dt)
+
+    def _step_by_step(self, drive, kick, h, keep, dt) -> Tensor:
+        """`_run` with `solvers.odeint`, for what has no fused form."""
         states = []
         for t in range(len(drive)):
             h = h if keep is None else h * keep[t]
@@ -273,8 +281,8 @@ class NeuralODE(ODECell):
         super().__init__(inputs, neurons, solver=solver, **options)
 
     @staticmethod
-    def rate(a, u, h):
-        return torch.tanh(a + u)
+    def rate(a, h):
+        return torch.tanh(a)
 
     @property
     def tau(self) -> Tensor:
@@ -288,7 +296,7 @@ class CTRNN(ODECell):
         tau: (least, largest) first time constants; they are drawn log-uniformly between.
     """
 
-    def __init__(self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.5, 5.0), **options):
+    def __init__(self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.2, 2.0), **options):
         super().__init__(inputs, neurons, **options)
         self.raw_tau = nn.Parameter(_inverse_softplus(_log_uniform(neurons, *tau)))
 
@@ -296,12 +304,12 @@ class CTRNN(ODECell):
         return (1.0 / self.tau,)
 
     @staticmethod
-    def rate(a, u, h, decay):
-        return torch.tanh(a + u) - h * decay
+    def rate(a, h, decay):
+        return torch.addcmul(torch.tanh(a), h, decay, value=-1.0)
 
     @staticmethod
-    def advance(a, u, h, dt, decay):
-        return (h + dt * torch.tanh(a + u)) / (1.0 + dt * decay)
+    def advance(a, h, dt, decay):
+        return plus(torch.tanh(a), h, 1.0 / dt) / (1.0 / dt + decay)
 
 
 def _log_uniform(n: int, low: float, high: float) -> Tensor:
@@ -322,16 +330,14 @@ class LTC(ODECell):
     """
 
     def __init__(
-        self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.5, 5.0), form: str = "paper", **options
+        self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.2, 2.0), form: str = "paper", **options
     ):
         super().__init__(inputs, neurons, **options)
         check_choice("form", form, ("paper", "writeup"))
         self.form = form
         self.raw_tau = nn.Parameter(_inverse_softplus(_log_uniform(neurons, *tau)))
-        # σ is four times flatter at 0 than tanh, and 1/τ + f divides the state: without these gains the first states
-        # would answer an input ten times more weakly than a tanh layer, and learning would start that much slower.
         with torch.no_grad():
-            self.input.mul_(4.0)
+            self.input.mul_(2.0)  # σ is four times flatter at 0 than tanh
         sign = torch.ones(neurons) if form == "writeup" else (torch.rand(neurons) < 0.5) * 2.0 - 1.0
         self.A = nn.Parameter(sign * torch.empty(neurons).uniform_(1.0, 3.0))
         if form == "writeup":
@@ -341,29 +347,29 @@ class LTC(ODECell):
         return 1.0 / self.tau, self.A
 
     @staticmethod
-    def rate(a, u, h, decay, A):
-        f = torch.sigmoid(a + u)
-        return f * (A - h) - decay * h
+    def rate(a, h, decay, A):
+        f = torch.sigmoid(a)
+        return torch.addcmul(f * A, f + decay, h, value=-1.0)
 
     @staticmethod
-    def advance(a, u, h, dt, decay, A):
-        f = dt * torch.sigmoid(a + u)
-        return torch.addcmul(h, f, A) / (f + (1.0 + dt * decay))
+    def advance(a, h, dt, decay, A):
+        f = torch.sigmoid(a)
+        return plus(f * A, h, 1.0 / dt) / (f + (1.0 / dt + decay))
 
     def time_constants(self, h: Tensor, x: Tensor) -> Tensor:
         """1/(1/τ + f), or 1/(1/τ + A f) in the write-up's form: (…, neurons)."""
-        f = torch.sigmoid(h @ self._recurrent().t() + self._split(self.drive(x))[0])
+        f = torch.sigmoid(self._received(self._split(self.drive(x))[0], h, self._recurrent()))
         return 1.0 / (1.0 / self.tau + (self.A * f if self.form == "writeup" else f))
 
 
-def _writeup_rate(a, u, h, decay, A):
-    f = torch.sigmoid(a + u)
+def _writeup_rate(a, h, decay, A):
+    f = torch.sigmoid(a)
     return f - (decay + A * f) * h
 
 
-def _writeup_advance(a, u, h, dt, decay, A):
-    f = dt * torch.sigmoid(a + u)
-    return (h + f) / (1.0 + dt * decay + A * f)
+def _writeup_advance(a, h, dt, decay, A):
+    f = torch.sigmoid(a)
+    return plus(f, h, 1.0 / dt) / (1.0 / dt + decay + A * f)
 
 
 # --- cells without a differential equation ------------------------------------------------------
@@ -378,14 +384,14 @@ class CfC(Cell):
     gates = 3
 
     @staticmethod
-    def advance(a, u, h, dt):
-        f, g, k = (a + u).chunk(3, -1)
+    def advance(a, h, dt):
+        f, g, k = a.chunk(3, -1)
         g, k = torch.tanh(g), torch.tanh(k)
         return torch.lerp(k, g, torch.sigmoid(-f * dt))
 
 
 class GRU(Cell):
-    """Gated recurrent unit (Cho et al. 2014) in torch.nn.GRUCell's form; blind to dt. The peer without continuous time."""
+    """Gated recurrent unit (Cho et al. 2014) in torch.nn.GRUCell's form; blind to dt: the peer in discrete time."""
 
     gates = 3
 
@@ -393,16 +399,23 @@ class GRU(Cell):
         super().__init__(inputs, neurons, wiring)
         self.recurrent_bias = nn.Parameter(torch.zeros(neurons))
 
-    def params(self):
-        return (self.recurrent_bias,)
+    # The reset gate multiplies what comes from the state, but not what comes from the input. So the candidate has two
+    # pre-activations, one fed by the input alone, the other by the state alone.
+    def drive(self, x: Tensor) -> Tensor:
+        """x (…, inputs) -> (…, 4 · neurons)."""
+        u = super().drive(x)
+        return torch.cat([u, self.recurrent_bias.expand(*u.shape[:-1], self.neurons)], dim=-1)
+
+    def _recurrent(self) -> Tensor:
+        gates, candidate = super()._recurrent().split([2 * self.neurons, self.neurons])
+        return torch.cat([gates, torch.zeros_like(candidate), candidate])
 
     @staticmethod
-    def advance(a, u, h, dt, recurrent_bias):
+    def advance(a, h, dt):
         n = h.shape[-1]
-        gates = torch.sigmoid(a[..., : 2 * n] + u[..., : 2 * n])
+        gates, from_input, from_state = torch.sigmoid(a[..., : 2 * n]), a[..., 2 * n : 3 * n], a[..., 3 * n :]
         reset, update = gates.chunk(2, -1)
-        candidate = torch.tanh(u[..., 2 * n :] + reset * (a[..., 2 * n :] + recurrent_bias))
-        return torch.lerp(candidate, h, update)
+        return torch.lerp(torch.tanh(torch.addcmul(from_input, reset, from_state)), h, update)
 
 
 class MLP(Cell):
@@ -414,8 +427,8 @@ class MLP(Cell):
         self.register_buffer("recurrent", torch.zeros(neurons, neurons), persistent=False)
 
     @staticmethod
-    def advance(a, u, h, dt):
-        return torch.tanh(u)
+    def advance(a, h, dt):
+        return torch.tanh(a)
 
     def _run(self, drive, h, keep, dt) -> Tensor:
         return torch.tanh(drive)

@@ -1,7 +1,7 @@
-"""`make demo`: train a policy on the inverted pendulum, evaluate it, draw and film it. A minute, no browser.
+"""`make demo`: train a liquid network of eight neurons on the inverted pendulum, evaluate it, draw its states, film it.
 
-Writes below build/demo/: learning_curve.png, pendulum.mp4, pendulum.safetensors, and demo.html, which is an
-executed notebook.
+Less than a minute, no browser. Writes below build/demo/: learning_curve.png, hidden_states.png, network.png,
+pendulum.mp4, pendulum.safetensors, and demo.html, which is an executed notebook.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ QUIET_KERNEL = {"extra_arguments": ["--log-level=40"]}
 # The page: a notebook in percent format that shows the files of the run made before it.
 PAGE = """\
 # %% [markdown]
-# # A policy balances a pole
-# Proximal policy optimisation (PPO) on `InvertedPendulum-v5`: push a cart so that the pole on it stays up.
-# Each step earns a reward of 1; an episode ends when the pole leans by more than 0.2 rad, or after 1,000
-# steps.
+# # A liquid network balances a pole
+# Eight liquid time-constant (LTC) neurons, trained by proximal policy optimisation (PPO) on `InvertedPendulum-v5`:
+# push a cart so that the pole on it stays up. Each step earns a reward of 1; an episode ends when the pole leans by
+# more than 0.2 rad, or after 1,000 steps.
 
 # %%
 import course_lib as cl
@@ -36,6 +36,8 @@ cl.setup()
 
 # %%
 from IPython.display import Image
+
+from course_lib.viz import states
 
 Image("learning_curve.png")
 
@@ -52,6 +54,16 @@ cl.evaluate(policy, episodes=20)
 
 # %%
 cl.show(policy, steps=200)
+
+# %% [markdown]
+# ## Inside
+# What the neurons do while the cart is pushed now and then, and how they are connected. Notebook 07 looks closer.
+
+# %%
+Image("hidden_states.png")
+
+# %%
+cl.topology_view(policy, activations=states.record(policy, steps=100, pushes=states.random_pushes(100)).states)
 """
 
 
@@ -59,8 +71,8 @@ def train(folder: Path, steps: int):
     """Train PPO for `steps` environment steps -> the run; the policy is saved in `folder`."""
     import course_lib as cl
 
-    envs = cl.make(ENV, num_envs=32, seed=0)
-    config = cl.PPOConfig.recommended(ENV, rollout_steps=32, minibatch_size=256, seed=0)
+    envs = cl.make(ENV, num_envs=8, seed=0)
+    config = cl.PPOConfig.recommended(ENV, cell="ltc", neurons=8, critic="mlp", lr_schedule="linear", seed=0)
     run = cl.train(cl.PPO(envs, config), steps, max_seconds=100)
     run.save_policy(folder / "pendulum.safetensors")
     return run
@@ -70,10 +82,25 @@ def draw(run, folder: Path) -> Path:
     """The learning curve as a PNG."""
     from course_lib.viz import curves
 
-    figure = curves.learning_curve(run, title=f"PPO on {ENV}, one seed")
+    figure = curves.learning_curve(run, title=f"PPO with 8 LTC neurons on {ENV}, one seed")
     path = folder / "learning_curve.png"
     figure.savefig(path, dpi=120)
     return path
+
+
+def draw_inside(policy, folder: Path) -> list[Path]:
+    """The states of an episode with pushes, and the network, as PNGs."""
+    from course_lib.viz import state_figures, states, topology
+
+    episode = states.record(policy, steps=100, pushes=states.random_pushes(100))
+    written = []
+    for name, figure in (
+        ("hidden_states", state_figures.episode_figure(episode)),
+        ("network", topology.topology(policy, observation_names=episode.names, action_names=["force"])),
+    ):
+        written.append(folder / f"{name}.png")
+        figure.savefig(written[-1], dpi=120)
+    return written
 
 
 def film(policy, folder: Path) -> Path:
@@ -103,7 +130,7 @@ def write_page(folder: Path) -> Path | None:
     exporter = HTMLExporter(template_name="lab")
     # Nothing on the page needs them, and it should open without a network.
     exporter.mathjax_url = exporter.require_js_url = exporter.mermaid_js_url = ""
-    body, _ = exporter.from_notebook_node(nb, resources={"metadata": {"name": "A policy balances a pole"}})
+    body, _ = exporter.from_notebook_node(nb, resources={"metadata": {"name": "A liquid network balances a pole"}})
     path = folder / "demo.html"
     path.write_text(body, encoding="utf-8")
     return path
@@ -113,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train, evaluate, draw, film, write the page, print where everything is -> exit status."""
     parser = argparse.ArgumentParser(prog="python -m course_lib demo", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build") / "demo", help="where the files go")
-    parser.add_argument("--steps", type=int, default=budget(smoke=8_192, lite=200_000, full=200_000))
+    parser.add_argument("--steps", type=int, default=budget(smoke=8_192, lite=40_960, full=40_960))
     words = list(sys.argv[1:] if argv is None else argv)
     # `python -m course_lib demo` leaves its own name in front of the options.
     args = parser.parse_args(words[1:] if words[:1] == ["demo"] else words)
@@ -124,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     cl.setup()
     run = train(args.folder, args.steps)
     print(cl.evaluate(run, episodes=20))
-    written = [draw(run, args.folder), film(run.policy, args.folder)]
+    written = [draw(run, args.folder), *draw_inside(run.policy, args.folder), film(run.policy, args.folder)]
     page = write_page(args.folder)
     if page is None:
         print("no HTML page: it needs the notebook tools; pip install 'liquid-control[dev]'")

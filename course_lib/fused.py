@@ -1,14 +1,15 @@
 """A whole sequence of recurrent steps in one autograd function, with the backward pass written out.
 
-Every cell of `cells` but the synaptic one has the same anatomy: one matrix product a = h Wᵀ, then arithmetic neuron by
-neuron. So the Jacobian of a step is a diagonal plus a diagonal times W, and back-propagation through time is the recursion
+Every cell of `cells` but the synaptic one has the same anatomy: one matrix product a = h Wᵀ + drive, then arithmetic
+neuron by neuron. So the Jacobian of a step is a diagonal plus a diagonal times W, and back-propagation through time is
 
     ḡ ← ḡ ⊙ ∂h'/∂h + (ḡ ⊙ ∂h'/∂a) W
 
-Only that has to be done step by step. The diagonals of all steps are computed before it, in one large operation, and the
-gradients of weights, inputs and parameters after it, in another.
+Only that has to be done step by step. The diagonals of many steps are computed before it, in one large operation, and
+the gradients of weights, inputs and parameters after it, in another.
 
-Shapes: T steps, L substeps, B samples, n neurons, m·n pre-activations (m = 1 but for gated cells).
+Shapes: T steps, L substeps, S stages of a Runge–Kutta step, B samples, n neurons, m·n pre-activations (m = 1 but for
+gated cells).
 """
 
 from __future__ import annotations
@@ -18,92 +19,64 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.solvers import TABLEAUS, Tableau
+from course_lib.solvers import TABLEAUS
+
+BLOCK = 2**17  # states whose diagonals are computed together: as many as stay in a processor's cache
 
 
 def fused_map(
     advance: Callable, drive: Tensor, kick: Tensor | None, h: Tensor, keep: Tensor | None, dt, substeps: int,
     weight: Tensor, params: tuple[Tensor, ...],
-) -> Tensor:
-    """States (T, B, n) after each step of h ← advance(h Wᵀ, drive, h, δ, *params), `substeps` times a step.
+) -> Tensor:  # fmt: skip
+    """States (T, B, n) after each step of h ← advance(h Wᵀ + drive, h, δ, *params), `substeps` times a step.
 
     Args:
-        advance: (a (…, m·n), u (…, k), h (…, n), δ, *params) -> (…, n), each neuron on its own.
-        drive: what the input contributes, held during a step: (T, B, k).
+        advance: (a (…, m·n), h (…, n), δ, *params) -> (…, n), each neuron on its own.
+        drive: what the input contributes, held during a step: (T, B, m·n).
         kick: added to the state when a step begins: (T, B, n), or None.
         h: state before the first step, (B, n).
         keep: 0 where an episode begins, else 1: (T, B, 1), multiplies the state before the step. None: all 1.
         dt: duration of a step: a number or (T, B, 1); carries no gradient.
         weight: W, (m·n, n). params: tensors that broadcast against (n,).
     """
-    return _Map.apply(advance, dt, substeps, drive, kick, h, keep, weight, *params)
+    return _Sequence.apply(advance, None, dt, substeps, drive, kick, h, keep, weight, *params)
 
 
 def fused_runge_kutta(
     rate: Callable, method: str, drive: Tensor, kick: Tensor | None, h: Tensor, keep: Tensor | None, dt, substeps: int,
     weight: Tensor, params: tuple[Tensor, ...],
-) -> Tensor:
-    """As `fused_map`, with explicit Runge–Kutta steps of dh/dt = rate(h Wᵀ, drive, h, *params)."""
-    return _RungeKutta.apply(rate, TABLEAUS[method], dt, substeps, drive, kick, h, keep, weight, *params)
+) -> Tensor:  # fmt: skip
+    """As `fused_map`, with explicit Runge–Kutta steps of dh/dt = rate(h Wᵀ + drive, h, *params)."""
+    return _Sequence.apply(rate, TABLEAUS[method], dt, substeps, drive, kick, h, keep, weight, *params)
 
 
-def _at(dt, t: int):
-    return dt[t] if isinstance(dt, Tensor) else dt
+def plus(x: Tensor, y: Tensor, c) -> Tensor:
+    """x + c y in one operation; c is a number or a tensor."""
+    return torch.addcmul(x, y, c) if isinstance(c, Tensor) else torch.add(x, y, alpha=c)
 
 
-def _begin(h: Tensor, keep: Tensor | None, kick: Tensor | None, t: int) -> Tensor:
-    if keep is not None:
-        h = h * keep[t]
-    return h if kick is None else h + kick[t]
+class _Sequence(torch.autograd.Function):
+    """`function` is `advance` where there is no tableau, and `rate` where there is one."""
 
-
-def _spread(a, extra: int):
-    """(T, B, k) -> (T, 1, …, B, k) to go with substeps (and stages)."""
-    return a.reshape(a.shape[0], *[1] * extra, *a.shape[1:]) if isinstance(a, Tensor) else a
-
-
-def _blocks(g: Tensor, like: Tensor) -> Tensor:
-    """g (…, n) repeated to the width m·n of `like`."""
-    m = like.shape[-1] // g.shape[-1]
-    return g if m == 1 else torch.cat([g] * m, dim=-1)
-
-
-class _Diagonals:
-    """The neuron-by-neuron part of all steps at once: its value, its diagonals, and its gradients."""
-
-    def __init__(self, function: Callable, states: Tensor, drive: Tensor, extra: tuple, weight: Tensor, params):
-        self.states, self.weight = states, weight
-        with torch.enable_grad():
-            self.a = (states @ weight.t()).requires_grad_()
-            self.h = states.detach().requires_grad_()
-            self.leaves = [x.detach().requires_grad_() for x in (drive, *params)]
-            u, *p = self.leaves
-            self.out = function(self.a, _spread(u, states.ndim - 3), self.h, *extra, *p)
-        one = torch.ones_like(self.out)
-        da, dh = torch.autograd.grad(self.out, (self.a, self.h), one, retain_graph=True, allow_unused=True)
-        self.da = torch.zeros_like(self.a) if da is None else da
-        self.dh = torch.zeros_like(self.h) if dh is None else dh
-
-    def gradients(self, g: Tensor) -> tuple[Tensor, ...]:
-        """From the cotangent g of every output: those of drive, weight and params."""
-        a_bar = (_blocks(g, self.da) * self.da).reshape(-1, self.weight.shape[0])
-        grads = torch.autograd.grad(self.out, self.leaves, g, allow_unused=True)
-        drive, *params = (torch.zeros_like(x) if v is None else v for v, x in zip(grads, self.leaves, strict=True))
-        return drive, a_bar.t() @ self.states.reshape(-1, self.states.shape[-1]), *params
-
-
-class _Map(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, advance, dt, substeps, drive, kick, h, keep, weight, *params):
+    def forward(ctx, function, tableau, dt, substeps, drive, kick, h, keep, weight, *params):
         wt, before, after = weight.t(), [], []
-        for t in range(len(drive)):
-            h, u, delta = _begin(h, keep, kick, t), drive[t], _at(dt, t) / substeps
+        for t, u in enumerate(drive.unbind()):
+            delta = (dt[t] if isinstance(dt, Tensor) else dt) / substeps
+            if keep is not None:
+                h = h * keep[t]
+            if kick is not None:
+                h = h + kick[t]
             for _ in range(substeps):
-                before.append(h)
-                h = advance(h @ wt, u, h, delta, *params)
+                if tableau is None:
+                    before.append(h)
+                    h = function(torch.addmm(u, h, wt), h, delta, *params)
+                else:
+                    h = _runge_kutta(function, tableau, delta, u, h, wt, params, before)
             after.append(h)
-        ctx.advance, ctx.dt, ctx.substeps, ctx.kicked = advance, dt, substeps, kick is not None
-        states = torch.stack(before).view(len(drive), substeps, *h.shape)
+        ctx.function, ctx.tableau, ctx.dt, ctx.kicked = function, tableau, dt, kick is not None
+        stages = 1 if tableau is None else len(tableau.b)
+        states = torch.stack(before).view(len(drive), substeps, stages, *h.shape)
         ctx.save_for_backward(states, drive, keep, weight, *params)
         return torch.stack(after)
 
@@ -112,74 +85,106 @@ class _Map(torch.autograd.Function):
     def backward(ctx, grad_out):
         states, drive, keep, weight, *params = ctx.saved_tensors
         T, L = states.shape[:2]
-        dt = _spread(ctx.dt, 1) / L
-        diagonal = _Diagonals(ctx.advance, states, drive, (dt,), weight, params)
-        da, dh = diagonal.da.reshape(T * L, *diagonal.da.shape[2:]), diagonal.dh.reshape(T * L, *diagonal.dh.shape[2:])
-        g, cotangents, kicks = torch.zeros_like(grad_out[0]), [], []
-        for t in range(T - 1, -1, -1):
-            g = g + grad_out[t]
-            for i in range(t * L + L - 1, t * L - 1, -1):
-                cotangents.append(g)
-                g = torch.addmm(g * dh[i], _blocks(g, da) * da[i], weight)
-            if ctx.kicked:
-                kicks.append(g)
-            if keep is not None:
-                g = g * keep[t]
-        G = torch.stack(cotangents[::-1]).view_as(states)
-        d_drive, d_weight, *d_params = diagonal.gradients(G)
+        length = max(1, BLOCK // states[0].numel())
+        g, kicks, drives, totals = torch.zeros_like(grad_out[0]), [], [], None
+        for last in range(T, 0, -length):
+            first = max(0, last - length)
+            delta = (ctx.dt[first:last, None, None] if isinstance(ctx.dt, Tensor) else ctx.dt) / L
+            block = _Block(ctx, states[first:last], drive[first:last], delta, weight, params)
+            for t in range(last - 1, first - 1, -1):
+                g = g + grad_out[t]
+                for _ in range(L):
+                    g = block.back(g)
+                if ctx.kicked:
+                    kicks.append(g)
+                if keep is not None:
+                    g = g * keep[t]
+            d_drive, *grads = block.gradients()
+            drives.append(d_drive)
+            totals = grads if totals is None else [a + b for a, b in zip(totals, grads, strict=True)]
         d_kick = torch.stack(kicks[::-1]) if ctx.kicked else None
-        return None, None, None, d_drive, d_kick, g, None, d_weight, *d_params
+        return None, None, None, None, torch.cat(drives[::-1]), d_kick, g, None, *totals
 
 
-class _RungeKutta(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, rate, tableau: Tableau, dt, substeps, drive, kick, h, keep, weight, *params):
-        wt, stages, after = weight.t(), [], []
-        for t in range(len(drive)):
-            h, u, delta = _begin(h, keep, kick, t), drive[t], _at(dt, t) / substeps
-            for _ in range(substeps):
-                ks = []
-                for row in tableau.a:
-                    y = h
-                    for w, k in zip(row, ks, strict=True):
-                        y = y + (delta * w) * k if w else y
-                    stages.append(y)
-                    ks.append(rate(y @ wt, u, y, *params))
-                for w, k in zip(tableau.b, ks, strict=True):
-                    h = h + (delta * w) * k
-            after.append(h)
-        ctx.rate, ctx.tableau, ctx.dt, ctx.kicked = rate, tableau, dt, kick is not None
-        states = torch.stack(stages).view(len(drive), substeps, len(tableau.b), *h.shape)
-        ctx.save_for_backward(states, drive, keep, weight, *params)
-        return torch.stack(after)
+def _runge_kutta(rate, tableau, delta, u, h, wt, params, before: list) -> Tensor:
+    """One step; the state of each stage is appended to `before`."""
+    ks: list[Tensor] = []
+    for row in tableau.a:
+        y = h
+        for w, k in zip(row, ks, strict=True):
+            if w:
+                y = plus(y, k, delta * w)
+        before.append(y)
+        ks.append(rate(torch.addmm(u, y, wt), y, *params))
+    for w, k in zip(tableau.b, ks, strict=True):
+        if w:
+            h = plus(h, k, delta * w)
+    return h
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_out):
-        states, drive, keep, weight, *params = ctx.saved_tensors
-        (T, L, S), b, a = states.shape[:3], ctx.tableau.b, ctx.tableau.a
-        diagonal = _Diagonals(ctx.rate, states, drive, (), weight, params)
-        da, dh = diagonal.da, diagonal.dh
-        g, kicks, cotangents = torch.zeros_like(grad_out[0]), [], []
-        for t in range(T - 1, -1, -1):
-            g, delta = g + grad_out[t], _at(ctx.dt, t) / L
-            for i in range(L - 1, -1, -1):
-                y_bar: list = [None] * S
-                total = g
-                for s in range(S - 1, -1, -1):  # k_s enters h' with weight b_s, and later stages with a_rs
-                    k_bar = (delta * b[s]) * g
-                    for r in range(s + 1, S):
-                        if a[r][s]:
-                            k_bar = k_bar + (delta * a[r][s]) * y_bar[r]
-                    cotangents.append(k_bar)
-                    y_bar[s] = torch.addmm(k_bar * dh[t, i, s], _blocks(k_bar, da) * da[t, i, s], weight)
-                    total = total + y_bar[s]
-                g = total
-            if ctx.kicked:
-                kicks.append(g)
-            if keep is not None:
-                g = g * keep[t]
-        K = torch.stack(cotangents[::-1]).view_as(states)
-        d_drive, d_weight, *d_params = diagonal.gradients(K)
-        d_kick = torch.stack(kicks[::-1]) if ctx.kicked else None
-        return None, None, None, None, d_drive, d_kick, g, None, d_weight, *d_params
+
+def _mixtures(tableau) -> list[tuple[float, list[tuple[int | None, float]]]]:
+    """For each stage s: a factor w, and what ḡ (None) and the stages r after s send back to k_s, in units of w δ.
+
+    k_s enters h' with weight b_s and stage r with a_rs. Units are chosen such that the first weight is 1.
+    """
+    if tableau is None:
+        return [(1.0, [(None, 1.0)])]
+    out = []
+    for s, b in enumerate(tableau.b):
+        terms = [(None, b)] + [(r, tableau.a[r][s]) for r in range(s + 1, len(tableau.b))]
+        terms = [(r, w) for r, w in terms if w]
+        out.append((terms[0][1], [(r, w / terms[0][1]) for r, w in terms]))
+    return out
+
+
+class _Block:
+    """Some steps: their diagonals at once, the recursion from substep to substep, their gradients at once."""
+
+    def __init__(self, ctx, states: Tensor, drive: Tensor, delta, weight: Tensor, params):
+        self.states, self.weight, self.gates = states, weight, len(weight) // weight.shape[1]
+        self.factors, self.mixtures = zip(*_mixtures(ctx.tableau), strict=True)
+        self.plain = ctx.tableau is None
+        with torch.enable_grad():
+            a = (states @ weight.t()).add_(drive[:, None, None]).requires_grad_()
+            h = states.detach().requires_grad_()
+            self.params = [p.detach().requires_grad_() for p in params]
+            self.out = ctx.function(a, h, *((delta,) if self.plain else ()), *self.params)
+            da, dh = torch.autograd.grad(self.out.sum(), (a, h), retain_graph=True, allow_unused=True)
+        # A Runge–Kutta stage is a step of length δ times a factor. The products are our own memory, free to be written.
+        self.scale = 1.0 if self.plain else delta * h.new_tensor(self.factors).view(-1, 1, 1)
+        self.da, self.dh = (
+            torch.zeros_like(x) if d is None else (d * self.scale).contiguous() for d, x in ((da, a), (dh, h))
+        )
+        self.diagonals = list(zip(self.da.flatten(0, 2).unbind(), self.dh.flatten(0, 2).unbind(), strict=True))
+        self.cotangents: list[Tensor] = []  # of each output, from the last to the first
+
+    def _pull(self, v: Tensor) -> Tensor:
+        """Cotangent of the next output, from the last to the first -> of the state it was computed from."""
+        da, dh = self.diagonals.pop()
+        self.cotangents.append(v)
+        a_bar = da.mul_(v if self.gates == 1 else torch.cat([v] * self.gates, dim=-1))
+        return torch.addmm(v * dh, a_bar, self.weight)
+
+    def back(self, g: Tensor) -> Tensor:
+        """Cotangent of the state after the next substep -> of the state before it."""
+        if self.plain:
+            return self._pull(g)
+        ys: dict[int | None, Tensor] = {None: g}
+        total = g
+        for s in range(len(self.mixtures) - 1, -1, -1):
+            (first, _), *others = self.mixtures[s]
+            v = ys[first]
+            for r, w in others:
+                v = plus(v, ys[r], w)
+            ys[s] = self._pull(v)
+            total = total + ys[s]
+        return total
+
+    def gradients(self) -> tuple[Tensor, ...]:
+        """Of drive, weight and params."""
+        d_weight = self.da.flatten(0, -2).t() @ self.states.flatten(0, -2)
+        d_params: tuple[Tensor, ...] = ()
+        if self.params:
+            v = torch.stack(self.cotangents[::-1]).view(self.out.shape)
+            d_params = torch.autograd.grad(self.out, self.params, v if self.plain else v.mul_(self.scale))
+        return self.da.sum((1, 2)), d_weight, *d_params

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.cells import make_cell
+from course_lib.cells import Cell, make_cell
 from course_lib.errors import check_choice
 from course_lib.wiring import Wiring
 
@@ -186,14 +186,44 @@ class MLPActorCritic(ActorCritic):
         """x (n, obs) -> value (n,)."""
         return self.critic(x).squeeze(-1)
 
+class Readout(nn.Linear):
+    """An affine map of a cell's states, (…, neurons) -> (…, outputs), that learns as easily as one of tanh features.
+
+    States of a continuous-time cell are neither centred nor of unit size: an LTC neuron rests near A/2 and moves little
+    around it, so that the weights would learn mostly what the bias should. They multiply (h - center) / scale instead, mean
+    and sd over inputs from N(0, 1) held for some steps, taken once from the fresh cell. The map stays affine in h.
+    """
+
+    def __init__(self, obs_dim: int, encoder: nn.Module, cell: Cell, outputs: int, gain: float, steps: int = 10):
+        super().__init__(cell.neurons, outputs)
+        orthogonal(self, gain)
+        samples = 256
+        with torch.no_grad():
+            x = encoder(torch.randn(samples, obs_dim)).expand(steps, -1, -1)
+            h = cell.sequence(x, cell.initial_state(samples))[-1]
+        self.register_buffer("center", h.mean(0))
+        self.register_buffer("scale", h.std(0).clamp_min(1e-3))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return super().forward((h - self.center) / self.scale)
+
+
+def _encoder(obs_dim: int, width: int | None) -> nn.Module:
+    if width is None:
+        return nn.Identity()
+    return nn.Sequential(orthogonal(nn.Linear(obs_dim, width), math.sqrt(2.0)), nn.Tanh())
+
+
 class RecurrentActorCritic(ActorCritic):
     """A Gaussian policy read out from the states of a recurrent cell; the critic has a cell and a state of its own.
 
     Args:
         obs_dim, act_dim: widths of observation and action.
-        cell: name in `cells.CELLS`. neurons: its states. cell_options: for its class (solver, substeps, form, …); `wiring`
-            may be a `Wiring` or what its `to_dict` gave, and is the actor's alone.
-        critic: "cell": a cell of the same kind; "mlp": a tanh network of the present observation, without memory.
+        cell: name in `cells.CELLS`. neurons: its states.
+        cell_options: for the cell's class (solver, substeps, form, …); `wiring` may be a `Wiring` or what its
+            `to_dict` gave, and is the actor's alone.
+        encoder: width of a tanh layer between observation and cell; None for none: the cell sees the observation.
+        critic: "cell": a cell of the same kind behind an encoder of its own; "mlp": a tanh network of the present observation, without memory.
         critic_neurons: states of the critic's cell; None for as many as the actor's.
         hidden: widths of the critic's layers where it is an "mlp".
         init_log_std, normalize: as for `MLPActorCritic`.
@@ -209,6 +239,7 @@ class RecurrentActorCritic(ActorCritic):
         cell: str = "ltc",
         neurons: int = 8,
         cell_options: dict | None = None,
+        encoder: int | None = None,
         critic: str = "cell",
         critic_neurons: int | None = None,
         hidden: tuple[int, ...] = (64, 64),
@@ -222,16 +253,19 @@ class RecurrentActorCritic(ActorCritic):
         wiring = Wiring.from_dict(wiring) if isinstance(wiring, dict) else wiring
         plain = {**options, "wiring": wiring.to_dict()} if wiring is not None else options
         self.settings |= dict(
-            cell=cell, neurons=neurons, cell_options=plain, critic=critic, critic_neurons=critic_neurons,
-            hidden=list(hidden),
+            cell=cell, neurons=neurons, cell_options=plain, encoder=encoder, critic=critic,
+            critic_neurons=critic_neurons, hidden=list(hidden),
         )  # fmt: skip
         self.neurons, self.dt = neurons, 1.0
         self.clamped: dict[int, float] = {}  # actor's neurons held at a value, to see what they are for
-        self.cell = make_cell(cell, obs_dim, neurons, **options, **({} if wiring is None else {"wiring": wiring}))
-        self.readout = orthogonal(nn.Linear(neurons, act_dim), 0.01)
+        width = encoder or obs_dim
+        self.encoder = _encoder(obs_dim, encoder)
+        self.cell = make_cell(cell, width, neurons, **options, **({} if wiring is None else {"wiring": wiring}))
+        self.readout = Readout(obs_dim, self.encoder, self.cell, act_dim, 0.01)
         if critic == "cell":
-            self.critic_cell = make_cell(cell, obs_dim, critic_neurons or neurons, **options)
-            self.critic = orthogonal(nn.Linear(self.critic_cell.neurons, 1), 1.0)
+            self.critic_encoder = _encoder(obs_dim, encoder)
+            self.critic_cell = make_cell(cell, width, critic_neurons or neurons, **options)
+            self.critic = Readout(obs_dim, self.critic_encoder, self.critic_cell, 1, 1.0)
         else:
             self.critic_cell, self.critic = None, mlp([obs_dim, *hidden, 1], last_gain=1.0)
         self.state_dim = neurons + (self.critic_cell.neurons if self.critic_cell else 0)
@@ -249,18 +283,21 @@ class RecurrentActorCritic(ActorCritic):
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs), state (n, state_dim) -> mean (n, act), next state."""
-        h = self._clamp(self.cell(x, state[:, : self.neurons], self.dt))
+        h = self._clamp(self.cell(self.encoder(x), state[:, : self.neurons], self.dt))
         mean = self.readout(h)
         if self.critic_cell is None:
             return mean, h
-        return mean, torch.cat([h, self.critic_cell(x, state[:, self.neurons :], self.dt)], dim=-1)
+        return mean, torch.cat([h, self._critic_step(x, state)], dim=-1)
+
+    def _critic_step(self, x: Tensor, state: Tensor) -> Tensor:
+        return self.critic_cell(self.critic_encoder(x), state[:, self.neurons :], self.dt)
 
     def _states(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor | None]:
         """States after each step: the actor's (T, n, neurons), the critic's or None."""
-        actor = self.cell.sequence(x, state[:, : self.neurons], starts, self.dt)
+        actor = self.cell.sequence(self.encoder(x), state[:, : self.neurons], starts, self.dt)
         if self.critic_cell is None:
             return actor, None
-        return actor, self.critic_cell.sequence(x, state[:, self.neurons :], starts, self.dt)
+        return actor, self.critic_cell.sequence(self.critic_encoder(x), state[:, self.neurons :], starts, self.dt)
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs), state (n, state_dim) before the first step -> mean (T, n, act), value (T, n)."""
@@ -277,4 +314,4 @@ class RecurrentActorCritic(ActorCritic):
         """x (n, obs), state (n, state_dim) before this observation -> value (n,)."""
         if self.critic_cell is None:
             return self.critic(x).squeeze(-1)
-        return self.critic(self.critic_cell(x, state[:, self.neurons :], self.dt)).squeeze(-1)
+        return self.critic(self._critic_step(x, state)).squeeze(-1)

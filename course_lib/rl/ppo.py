@@ -17,7 +17,13 @@ from torch import Tensor
 from course_lib.cells import CELLS
 from course_lib.envs.foreign import Foreign
 from course_lib.errors import ArgumentError, check_choice, check_count
-from course_lib.policies import MLPActorCritic, RecurrentActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
+from course_lib.policies import (
+    MLPActorCritic,
+    RecurrentActorCritic,
+    RunningMoments,
+    gaussian_entropy,
+    gaussian_log_prob,
+)
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 
@@ -67,6 +73,8 @@ class PPOConfig:
     """states of the cell"""
     cell_options: dict[str, Any] = field(default_factory=dict)
     """options of the cell's class: solver, substeps, …"""
+    encoder: int | None = None
+    """width of a tanh layer between observation and cell; None for none"""
     critic: str = "cell"
     """critic of a policy with a cell: 'cell', one of the same kind with its own state, or 'mlp', without memory"""
     critic_neurons: int | None = None
@@ -111,6 +119,7 @@ class PPOConfig:
 # first σ; at their length γ = .98 shows no gain over .99, and the KL stop does not act yet.
 TUNED: dict[str, dict] = {
     "HalfCheetah-v5": dict(gamma=0.98, gae_lambda=0.92, init_log_std=-1.0, target_kl=0.03),
+    "InvertedPendulum-v5": dict(rollout_steps=32, minibatch_size=64, learning_rate=5e-3, lr_schedule="constant"),
 }
 
 
@@ -196,8 +205,8 @@ class PPO:
     Args:
         envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
         config: hyperparameters.
-        policy: class of the actor-critic; see `policies` for its interface. None: an `MLPActorCritic`, or where the config
-            names a cell a `RecurrentActorCritic`.
+        policy: class of the actor-critic; see `policies` for its interface. None: an `MLPActorCritic`, or
+            a `RecurrentActorCritic` where the config names a cell.
 
     Attributes:
         policy: the actor-critic, normaliser included.
@@ -428,7 +437,7 @@ def _build(policy, c: PPOConfig, obs_dim: int, act_dim: int):
     """The actor-critic that the config describes, or one of the class `policy`."""
     more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
     if policy is None and c.cell is not None:
-        names = ("cell", "neurons", "cell_options", "critic", "critic_neurons")
+        names = ("cell", "neurons", "cell_options", "encoder", "critic", "critic_neurons")
         return RecurrentActorCritic(obs_dim, act_dim, **{name: getattr(c, name) for name in names}, **more)
     return (policy or MLPActorCritic)(obs_dim, act_dim, **more)
 

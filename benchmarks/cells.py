@@ -1,0 +1,226 @@
+"""Speed of the cells, forward and backward, against ncps and torchdiffeq at equal equations; memory for the gradient.
+
+    python benchmarks/cells.py [--rounds 15] [--json FILE] [--quick]
+
+Batch 32, 64 steps, 4 inputs, float32, one torch thread, gradients for all weights. Contestants take turns in every
+round, so that a change in the machine's mood meets all of them; ratios are taken within a round.
+  SynapticLTC   against ncps.torch.LTC, fully connected, 6 unfolds, with the same weights. ncps runs without its input
+                and output maps and without softplus constraints, which makes it faster. Outputs agree to 1e-5.
+  CTRNN, LTC    RK4 with 4 steps an interval and the input held, against torchdiffeq.odeint(method="rk4") called for
+                each interval with the same field. Its rk4 is the 3/8 rule, another method of order 4 with as many
+                evaluations. Outputs agree to 1e-4; the errors of both against a fine solution are in the result.
+                The claims are about CTRNN.
+  LTC, GRU      the fused semi-implicit LTC with 6 substeps, and GRU beside torch.nn.GRU, which is written in C++
+Memory is what the forward pass leaves behind for the backward pass, by torch's profiler; CTRNN, 32 neurons, RK4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchdiffeq
+from _report import Table, median_interval, write_result
+
+from course_lib.cells import make_cell
+from course_lib.solvers import odeint
+
+NAME = "cells"
+SIZES, BATCH, STEPS, INPUTS, UNFOLDS, SUBSTEPS = (8, 32), 32, 64, 4, 6, 4
+LENGTHS, SUBSTEP_COUNTS = (16, 32, 64, 128, 256, 512), (1, 2, 4, 8, 16, 32, 64)
+CLAIMS = {"cell_vs_ncps": ("ncps LTC", "SynapticLTC"), "cell_vs_torchdiffeq": ("CTRNN, torchdiffeq rk4", "CTRNN, rk4")}
+
+
+def ncps_twin(cell):
+    """`ncps.torch.LTC` with the weights of a SynapticLTC."""
+    import ncps.torch
+    import ncps.wirings
+
+    wiring = ncps.wirings.FullyConnected(cell.neurons)
+    twin = ncps.torch.LTC(
+        cell.inputs, wiring, ode_unfolds=cell.substeps, batch_first=False, input_mapping=None, output_mapping=None,
+        implicit_param_constraints=False,
+    )  # fmt: skip
+    theirs, positive = twin.rnn_cell, torch.nn.functional.softplus
+    with torch.no_grad():
+        for name, value in (("gleak", positive(cell.raw_g)), ("vleak", cell.v), ("cm", positive(cell.raw_C))):
+            getattr(theirs, name).copy_(value)
+        for prefix, kind in (("", "recurrent"), ("sensory_", "sensory")):
+            for name in ("mu", "sigma"):
+                getattr(theirs, prefix + name).copy_(getattr(cell, f"{kind}_{name}").t())
+            getattr(theirs, prefix + "erev").copy_(getattr(cell, f"{kind}_E").t())
+            getattr(theirs, prefix + "w").copy_(positive(getattr(cell, f"{kind}_raw_w")).t())
+    return twin
+
+
+def torchdiffeq_twin(cell):
+    """The sequence of an ODE cell, each interval solved by torchdiffeq."""
+    ends, options = torch.tensor([0.0, 1.0]), {"step_size": 1.0 / cell.substeps}
+
+    def sequence(x, h):
+        weight, params, states = cell.recurrent.t(), cell.params(), []
+        for drive in cell.drive(x):
+            field = lambda t, h, drive=drive: cell.rate(torch.addmm(drive, h, weight), h, *params)  # noqa: E731
+            h = torchdiffeq.odeint(field, h, ends, method="rk4", options=options)[-1]
+            states.append(h)
+        return torch.stack(states)
+
+    return sequence
+
+
+def contestants(n: int) -> tuple[dict, dict]:
+    """Name -> sequence(x, h) -> states; and the errors of the RK4 contestants against a fine solution."""
+    torch.manual_seed(0)
+    x, h = torch.randn(STEPS, BATCH, INPUTS), torch.zeros(BATCH, n)
+    synaptic = make_cell("synaptic_ltc", INPUTS, n, substeps=UNFOLDS)
+    ncps = ncps_twin(synaptic)
+    out = {"SynapticLTC": synaptic.sequence, "ncps LTC": lambda x, h: ncps(x, h)[0]}
+    assert torch.allclose(out["SynapticLTC"](x, h), out["ncps LTC"](x, h), atol=1e-5), "not the cell of ncps"
+    errors = {}
+    for name in ("ctrnn", "ltc"):
+        cell = make_cell(name, INPUTS, n, solver="rk4", substeps=SUBSTEPS)
+        label = name.upper()
+        out |= {f"{label}, rk4": cell.sequence, f"{label}, torchdiffeq rk4": torchdiffeq_twin(cell)}
+        cell.substeps = 32
+        with torch.no_grad():
+            fine = cell.double().sequence(x.double(), h.double())
+            cell.float().substeps = SUBSTEPS
+            for key in (f"{label}, rk4", f"{label}, torchdiffeq rk4"):
+                errors[key] = (out[key](x, h) - fine).abs().max().item()
+            ours, theirs = (f"{label}, rk4", f"{label}, torchdiffeq rk4")
+            apart = (out[ours](x, h) - out[theirs](x, h)).abs().max().item()
+        assert apart < 1e-4 and errors[ours] < 1.1 * errors[theirs], f"not as accurate: {errors}, {apart:.1g} apart"
+    gru = torch.nn.GRU(INPUTS, n)
+    out["LTC, fused"] = make_cell("ltc", INPUTS, n, substeps=UNFOLDS).sequence
+    out |= {"GRU": make_cell("gru", INPUTS, n).sequence, "torch.nn.GRU": lambda x, h: gru(x, h[None])[0]}
+    return out, errors
+
+
+def measure(n: int, rounds: int) -> tuple[dict[str, np.ndarray], dict]:
+    """Milliseconds of one forward and backward pass of each contestant in each round, and errors."""
+    fields, errors = contestants(n)
+    x, h, g = torch.randn(STEPS, BATCH, INPUTS), torch.zeros(BATCH, n), torch.randn(STEPS, BATCH, n)
+    times = {name: [] for name in fields}
+    for r in range(-1, rounds):  # the first round warms up
+        for name, sequence in fields.items():
+            began = time.perf_counter()
+            sequence(x, h).backward(g)
+            if r >= 0:
+                times[name].append(1e3 * (time.perf_counter() - began))
+    return {name: np.array(values) for name, values in times.items()}, errors
+
+
+def kept_bytes(forward) -> int:
+    """Bytes that `forward` allocates and its result, alive, keeps."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        out = forward()
+    total = sum(event.self_cpu_memory_usage for event in profile.key_averages())
+    del out
+    return int(total)
+
+
+def memory(lengths, counts) -> dict:
+    """Bytes kept for the backward pass, by sequence length, and for one interval by solver steps."""
+    n, common = 32, dict(solver="rk4", substeps=SUBSTEPS)
+    cells = {g: make_cell("ctrnn", INPUTS, n, gradient=g, **common) for g in ("backprop", "adjoint")}
+    h = torch.zeros(BATCH, n)
+
+    def loop(x, h):
+        states = []
+        for x_t in x:
+            h = cells["backprop"](x_t, h)
+            states.append(h)
+        return torch.stack(states)
+
+    ways = {"autograd": loop, "fused": cells["backprop"].sequence, "adjoint": cells["adjoint"].sequence}
+    by_length: dict[str, list[int]] = {name: [] for name in ways}
+    for T in lengths:
+        x = torch.randn(T, BATCH, INPUTS)
+        for name, sequence in ways.items():
+            by_length[name].append(kept_bytes(lambda: sequence(x, h)))  # noqa: B023
+    field = torch.nn.Sequential(torch.nn.Linear(n, n), torch.nn.Tanh())
+    by_substeps: dict[str, list[int]] = {"backprop": [], "adjoint": []}
+    for count in counts:
+        for gradient, values in by_substeps.items():
+            solve = lambda: odeint(Autonomous(field), h, torch.tensor([0.0, 1.0]), substeps=count, gradient=gradient)  # noqa: E731, B023
+            values.append(kept_bytes(solve))
+    return {"lengths": list(lengths), "by_length": by_length, "substeps": list(counts), "by_substeps": by_substeps}
+
+
+class Autonomous(torch.nn.Module):
+    """A network of the state as a field (t, h)."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, t, h):
+        return self.net(h)
+
+
+def print_tables(times, kept) -> None:
+    table = Table("forward + backward, ms (median)", *(c for n in SIZES for c in (f"{n} neurons", "95 % interval")))
+    for name in times[SIZES[0]]:
+        cells = []
+        for n in SIZES:
+            low, high = median_interval(times[n][name])
+            cells += [float(np.median(times[n][name])), f"[{low:.3g}, {high:.3g}]"]
+        table.add(name, *cells)
+    print(table, end="\n\n")
+    table = Table("kept for the gradient, MiB", *(f"{T} steps" for T in kept["lengths"]))
+    for name, values in kept["by_length"].items():
+        table.add(name, *(v / 2**20 for v in values))
+    print(table, end="\n\n")
+    table = Table("one interval, KiB", *(f"{c} substeps" for c in kept["substeps"]))
+    for name, values in kept["by_substeps"].items():
+        table.add(name, *(v / 2**10 for v in values))
+    print(table, end="\n\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--quick", action="store_true", help="five rounds, short sequences: checks the script")
+    args = parser.parse_args()
+    lengths = LENGTHS
+    if args.quick:
+        args.rounds, lengths = 5, LENGTHS[:3]
+        if args.json == parser.get_default("json"):
+            args.json = Path("build") / f"{NAME}_quick.json"
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    times, errors = {}, {}
+    for n in SIZES:
+        times[n], errors[n] = measure(n, args.rounds)
+    kept = memory(lengths, SUBSTEP_COUNTS)
+    ratios = {f"{claim}_{n}": times[n][peer] / times[n][ours] for claim, (peer, ours) in CLAIMS.items() for n in SIZES}
+    print_tables(times, kept)
+    write_result(
+        args.json,
+        claims={name: float(np.median(values)) for name, values in ratios.items()},
+        intervals={name: median_interval(values) for name, values in ratios.items()},
+        seeds=list(range(args.rounds)),
+        per_seed=[
+            {str(n): {name: round(float(v[i]), 3) for name, v in times[n].items()} for n in SIZES}
+            for i in range(args.rounds)
+        ],
+        config={
+            "sizes": SIZES, "batch": BATCH, "steps": STEPS, "inputs": INPUTS, "unfolds": UNFOLDS, "substeps": SUBSTEPS,
+            "rounds": args.rounds, "threads": 1,
+        },
+        wall_seconds=time.perf_counter() - began,
+        command=f"python benchmarks/{NAME}.py",
+        note="one entry of per_seed is a round in which all contestants ran one after another; milliseconds",
+        errors={str(n): errors[n] for n in SIZES},
+        memory=kept,
+    )  # fmt: skip
+    for name, values in ratios.items():
+        print(f"{name}={np.median(values):.3g}")
+
+
+if __name__ == "__main__":
+    main()
