@@ -11,12 +11,14 @@ round, so that a change in the machine's mood meets all of them; ratios are take
                 evaluations. Outputs agree to 1e-4; the errors of both against a fine solution are in the result.
                 The claims are about CTRNN.
   LTC, GRU      the fused semi-implicit LTC with 6 substeps, and GRU beside torch.nn.GRU, which is written in C++
+SynapticLTC and the fused LTC run in C where there is a compiler (`course_lib.native`); the rows "torch" are without it.
 Memory is what the forward pass leaves behind for the backward pass, by torch's profiler; CTRNN, 32 neurons, RK4.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import torch
 import torchdiffeq
 from _report import Table, median_interval, write_result
 
+from course_lib import native
 from course_lib.cells import make_cell
 from course_lib.solvers import odeint
 
@@ -71,13 +74,28 @@ def torchdiffeq_twin(cell):
     return sequence
 
 
+def without_c(sequence):
+    """The same by torch alone."""
+
+    def run(x, h):
+        before = os.environ.get("COURSE_NATIVE")
+        os.environ["COURSE_NATIVE"] = "0"
+        try:
+            return sequence(x, h)
+        finally:
+            os.environ.pop("COURSE_NATIVE") if before is None else os.environ.update(COURSE_NATIVE=before)
+
+    return run
+
+
 def contestants(n: int) -> tuple[dict, dict]:
     """Name -> sequence(x, h) -> states; and the errors of the RK4 contestants against a fine solution."""
     torch.manual_seed(0)
     x, h = torch.randn(STEPS, BATCH, INPUTS), torch.zeros(BATCH, n)
     synaptic = make_cell("synaptic_ltc", INPUTS, n, substeps=UNFOLDS)
     ncps = ncps_twin(synaptic)
-    out = {"SynapticLTC": synaptic.sequence, "ncps LTC": lambda x, h: ncps(x, h)[0]}
+    out = {"SynapticLTC": synaptic.sequence, "SynapticLTC, torch": without_c(synaptic.sequence)}
+    out |= {"ncps LTC": lambda x, h: ncps(x, h)[0]}
     assert torch.allclose(out["SynapticLTC"](x, h), out["ncps LTC"](x, h), atol=1e-5), "not the cell of ncps"
     errors = {}
     for name in ("ctrnn", "ltc"):
@@ -94,7 +112,8 @@ def contestants(n: int) -> tuple[dict, dict]:
             apart = (out[ours](x, h) - out[theirs](x, h)).abs().max().item()
         assert apart < 1e-4 and errors[ours] < 1.1 * errors[theirs], f"not as accurate: {errors}, {apart:.1g} apart"
     gru = torch.nn.GRU(INPUTS, n)
-    out["LTC, fused"] = make_cell("ltc", INPUTS, n, substeps=UNFOLDS).sequence
+    ltc = make_cell("ltc", INPUTS, n, substeps=UNFOLDS)
+    out |= {"LTC, fused": ltc.sequence, "LTC, fused, torch": without_c(ltc.sequence)}
     out |= {"GRU": make_cell("gru", INPUTS, n).sequence, "torch.nn.GRU": lambda x, h: gru(x, h[None])[0]}
     return out, errors
 
@@ -199,6 +218,7 @@ def main():
     kept = memory(lengths, SUBSTEP_COUNTS)
     ratios = {f"{claim}_{n}": times[n][peer] / times[n][ours] for claim, (peer, ours) in CLAIMS.items() for n in SIZES}
     print_tables(times, kept)
+    print(f"C code {native.status()}\n")
     write_result(
         args.json,
         claims={name: float(np.median(values)) for name, values in ratios.items()},
@@ -210,7 +230,7 @@ def main():
         ],
         config={
             "sizes": SIZES, "batch": BATCH, "steps": STEPS, "inputs": INPUTS, "unfolds": UNFOLDS, "substeps": SUBSTEPS,
-            "rounds": args.rounds, "threads": 1,
+            "rounds": args.rounds, "threads": 1, "native": native.status().split(":")[0],
         },
         wall_seconds=time.perf_counter() - began,
         command=f"python benchmarks/{NAME}.py",

@@ -326,20 +326,28 @@ class LTC(ODECell):
 
     Args:
         tau: (least, largest) first time constants; they are drawn log-uniformly between.
+        A: (least, largest) first |A|, drawn uniformly, with a random sign. bias: (least, largest) first b, likewise.
+            With the defaults f starts near 1/2 and no neuron remembers more than two units of time: quick to react. A
+            negative b makes f small and memory long; `LTC.SLOW` are ranges for tasks that need it.
         form: "paper", or "writeup": dh/dt = -(1/τ + A f) h + f, as a student report on the same system prints it.
     """
 
+    SLOW = {"tau": (0.5, 20.0), "A": (3.0, 9.0), "bias": (-4.0, 0.0)}
+
     def __init__(
-        self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.2, 2.0), form: str = "paper", **options
-    ):
+        self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.2, 2.0), A: tuple[float, float] = (1.0, 3.0),
+        bias: tuple[float, float] = (0.0, 0.0), form: str = "paper", **options,
+    ):  # fmt: skip
         super().__init__(inputs, neurons, **options)
         check_choice("form", form, ("paper", "writeup"))
         self.form = form
         self.raw_tau = nn.Parameter(_inverse_softplus(_log_uniform(neurons, *tau)))
         with torch.no_grad():
             self.input.mul_(2.0)  # σ is four times flatter at 0 than tanh
+            if any(bias):
+                self.bias.uniform_(*bias)
         sign = torch.ones(neurons) if form == "writeup" else (torch.rand(neurons) < 0.5) * 2.0 - 1.0
-        self.A = nn.Parameter(sign * torch.empty(neurons).uniform_(1.0, 3.0))
+        self.A = nn.Parameter(sign * torch.empty(neurons).uniform_(*A))
         if form == "writeup":
             self.rate, self.advance = _writeup_rate, _writeup_advance
 
@@ -433,6 +441,8 @@ class MLP(Cell):
     def _run(self, drive, h, keep, dt) -> Tensor:
         return torch.tanh(drive)
 
+
+CTRNN.advance.native, LTC.advance.native = "ctrnn", "ltc"  # what these functions are called in `native`
 
 CELLS: dict[str, type[Cell]] = {
     "neural_ode": NeuralODE,

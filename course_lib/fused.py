@@ -19,6 +19,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from course_lib import native
 from course_lib.solvers import TABLEAUS
 
 BLOCK = 2**17  # states whose diagonals are computed together: as many as stay in a processor's cache
@@ -30,6 +31,8 @@ def fused_map(
 ) -> Tensor:  # fmt: skip
     """States (T, B, n) after each step of h ← advance(h Wᵀ + drive, h, δ, *params), `substeps` times a step.
 
+    A function with an attribute `native` is run in C where that is possible (see `native`).
+
     Args:
         advance: (a (…, m·n), h (…, n), δ, *params) -> (…, n), each neuron on its own.
         drive: what the input contributes, held during a step: (T, B, m·n).
@@ -39,6 +42,9 @@ def fused_map(
         dt: duration of a step: a number or (T, B, 1); carries no gradient.
         weight: W, (m·n, n). params: tensors that broadcast against (n,).
     """
+    kind, rate = getattr(advance, "native", None), substeps / dt
+    if kind is not None and native.usable(drive, kick, h, keep, rate, weight):
+        return native.decaying(kind, drive, kick, h, keep, rate, substeps, weight, *params)
     return _Sequence.apply(advance, None, dt, substeps, drive, kick, h, keep, weight, *params)
 
 

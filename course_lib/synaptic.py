@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib import native
 from course_lib.cells import CELLS, ODECell, _inverse_softplus
 
 # First values are drawn from the ranges of ncps.
@@ -128,7 +129,10 @@ class SynapticLTC(ODECell):
         if self.solver != "fused":
             return self._step_by_step(drive, kick, h, keep, dt)
         g, gv, C = self.params()
-        c = C * (self.substeps / dt)
+        rate = self.substeps / dt
+        if native.usable(drive, kick, h, keep, rate, g):
+            return native.synaptic(drive, kick, h, keep, rate, self.substeps, self._recurrent(), g, gv, C)
+        c = C * rate
         current, conductance = drive.chunk(2, -1)
         sigma, shift, *weight = self._recurrent() / 2
         weight = torch.stack(weight, dim=1)

@@ -1,0 +1,367 @@
+/* Sequences of semi-implicit steps, forwards and backwards: of the synaptic LTC, and of LTC and CTRNN.
+
+   native.py compiles this, once with REAL = float and once with REAL = double, and hands over all memory. LANES samples
+   go together. Every array inside has them last, so that each inner loop is one or two vector instructions. What B
+   lacks to a multiple of LANES is filled with samples without a gradient.
+   Common names: T steps, B samples, n neurons, L substeps; rate = L / dt, `steady` if it is one number; keep is 0 where
+   an episode begins, else 1; kick is added to the state when a step begins; d_x is the gradient of x. */
+
+#include <string.h>
+
+typedef REAL real;
+/* 2^r for |r| <= 1/2. LIMIT keeps powers of 2 in range, and far from numbers so small that they slow a processor
+   a hundredfold. MAGIC is so large that adding it rounds to whole numbers; they are then in the last bits. */
+#if REAL_BYTES == 4 /* fitted; relative error 1e-7 */
+typedef unsigned whole;
+#define LIMIT 60.0f
+#define MAGIC 12582912.0f
+#define MANTISSA 23
+#define BIAS 127U
+#define LN2 0.693147181f
+#define POWER_OF_2(r) \
+    (((((0.00133908634f * r + 0.00967603192f) * r + 0.0555035711f) * r + 0.240221075f) * r + \
+    0.693147188f) * r + 1.00000008f)
+#else /* Taylor's series; relative error 2e-16 */
+typedef unsigned long long whole;
+#define LIMIT 500.0
+#define MAGIC 6755399441055744.0
+#define MANTISSA 52
+#define BIAS 1023ULL
+#define LN2 0.69314718055994531
+#define POWER_OF_2(r) \
+    ((((((((((((2.5678435993488196e-11 * r + 4.4455382718708101e-10) * r + 7.0549116208011209e-09) * r + \
+    1.0178086009239696e-07) * r + 1.3215486790144305e-06) * r + 1.5252733804059838e-05) * r + \
+    0.00015403530393381606) * r + 0.0013333558146428441) * r + 0.0096181291076284769) * r + \
+    0.055504108664821576) * r + 0.24022650695910069) * r + 0.69314718055994531) * r + 1.0)
+#endif
+#define LANES (64 / REAL_BYTES) /* a cache line, and the widest vector there is */
+#define EACH for (int b = 0; b < LANES; b++)
+typedef real lanes[LANES];
+
+/* Sigmoid of base 2, cheaper than that of e: 1 / (1 + 2^-x), 2^-x = 2^k 2^r. Without branches or calls, so that
+   compilers vectorise it. NaN passes, for every comparison with it fails. */
+static inline real sigmoid(real x)
+{
+    x = LIMIT < x ? LIMIT : x;
+    x = -LIMIT > x ? -LIMIT : x;
+    real k = MAGIC - x;
+    union { real value; whole bits; } scale = {k};
+    scale.bits = (scale.bits << MANTISSA) + (BIAS << MANTISSA);
+    k -= MAGIC;
+    real r = -x - k, p = POWER_OF_2(r);
+    return 1 / (1 + p * scale.value);
+}
+
+static real total(const real *x)
+{
+    real sum = 0;
+    EACH sum += x[b];
+    return sum;
+}
+
+/* `count` samples, `width` numbers each, one sample after another <-> width x LANES. */
+static void gather(int width, int count, const real *from, lanes *to)
+{
+    for (int i = 0; i < width; i++)
+        EACH to[i][b] = b < count ? from[(long)b * width + i] : 0;
+}
+
+static void scatter(int width, int count, lanes *from, real *to)
+{
+    for (int b = 0; b < count; b++)
+        for (int i = 0; i < width; i++)
+            to[(long)b * width + i] = from[i][b];
+}
+
+/* --- synaptic LTC; its equations are in synaptic.py
+
+       s_ij = sigmoid(sigma_ij h_j - shift_ij)
+       X_i  = drive_i + g v_i + c_i h_i + sum_j E_ij s_ij      c_i = C_i rate
+       Y_i  = drive'_i + g_i  + c_i     + sum_j w_ij s_ij      (E stands for w E)
+       h_i <- X_i / Y_i
+
+   A synapse with w = E = 0 costs nothing. sigma and shift come multiplied by log2(e), as the sigmoid is of base 2. */
+
+static inline int exists(const real *synapse, long nn) { return synapse[2 * nn] != 0 || synapse[3 * nn] != 0; }
+
+/* A synapse opens with h, and adds to the sums X and Y of the neuron it leads to. */
+static inline void transmit(const real *synapse, long nn, const real *restrict h, real *restrict X, real *restrict Y)
+{
+    const real sigma = synapse[0], shift = synapse[nn], E = synapse[2 * nn], w = synapse[3 * nn];
+    EACH
+    {
+        real s = sigmoid(sigma * h[b] - shift);
+        X[b] += E * s;
+        Y[b] += w * s;
+    }
+}
+
+/* Backwards: what it adds to the gradient g of h, and to the gradients of its own numbers. */
+static inline void transmit_back(const real *synapse, long nn, const real *restrict h, const real *restrict e,
+                                 const real *restrict f, real *restrict g, lanes *restrict sum)
+{
+    const real sigma = synapse[0], shift = synapse[nn], E = synapse[2 * nn], w = synapse[3 * nn];
+    EACH
+    {
+        real s = sigmoid(sigma * h[b] - shift);
+        real a = s * (LN2 - LN2 * s) * (E * e[b] + w * f[b]);
+        g[b] += sigma * a;
+        sum[0][b] += a * h[b];
+        sum[1][b] -= a;
+        sum[2][b] += s * e[b];
+        sum[3][b] += s * f[b];
+    }
+}
+
+/* drive (T, B, 2 n); kick (T, B, n), keep and rate (T, B) or NULL: none, all 1, all `steady`; h (B, n);
+   synapses (4, n, n) [sigma, shift, E, w][to][from]; leak (3, n) [g v, g, C]; out (T, B, n).
+   path: for each LANES samples and each step the state before every substep, 1/Y, ..., the state after the last one,
+   T (2 L + 1) n lanes. space: 3 n + 3 lanes. */
+void synaptic_forward(int T, int B, int n, int L, double steady, const real *drive, const real *kick, const real *h,
+                      const real *keep, const real *rate, const real *synapses, const real *leak, lanes *path,
+                      lanes *space, real *out)
+{
+    const long nn = (long)n * n;
+    const real *gv = leak, *g = gv + n, *C = g + n;
+    lanes *base = space, *added = base + 2 * n;
+    real *X = added[n], *Y = X + LANES, *speed = Y + LANES;
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        gather(n, count, h + (long)first * n, path);
+        for (int t = 0; t < T; t++) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(2 * n, count, drive + at * 2 * n, base);
+            if (kick)
+                gather(n, count, kick + at * n, added);
+            for (int i = 0; i < n; i++) {
+                if (keep)
+                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (kick)
+                    EACH path[i][b] += added[i][b];
+                EACH base[i][b] += gv[i];
+                EACH base[n + i][b] += g[i] + C[i] * speed[b];
+            }
+            for (int k = 0; k < L; k++) {
+                lanes *inverse = path + n, *after = path + 2 * n;
+                for (int i = 0; i < n; i++) {
+                    EACH X[b] = base[i][b] + C[i] * speed[b] * path[i][b];
+                    EACH Y[b] = base[n + i][b];
+                    for (int j = 0; j < n; j++)
+                        if (exists(synapses + (long)i * n + j, nn))
+                            transmit(synapses + (long)i * n + j, nn, path[j], X, Y);
+                    EACH inverse[i][b] = 1 / Y[b];
+                    EACH after[i][b] = X[b] * inverse[i][b];
+                }
+                path = after;
+            }
+            scatter(n, count, path, out + at * n);
+            if (t < T - 1)
+                memcpy(path + n, path, sizeof(lanes) * n);
+            path += n;
+        }
+    }
+}
+
+/* grad (T, B, n), the gradient of out -> those of drive, kick (or NULL), h, synapses and leak. Step by step, with the
+   gradients e = gbar / Y of X and f = -e h' of Y, and a_ij = s_ij (1 - s_ij) (E_ij e_i + w_ij f_i):
+       gbar_j <- c_j e_j + sum_i sigma_ij a_ij
+   space: 4 n n + 6 n + 1 lanes, zero. */
+void synaptic_backward(int T, int B, int n, int L, double steady, const real *keep, const real *rate,
+                       const real *synapses, const real *leak, lanes *path, lanes *space, const real *grad,
+                       real *d_drive, real *d_kick, real *d_h, real *d_synapses, real *d_leak)
+{
+    const long nn = (long)n * n;
+    const real *C = leak + 2 * n;
+    lanes *sums = space, *sum_C = sums + 4 * nn, *g = sum_C + n, *e = g + n, *f = e + n, *d_base = f + n;
+    real *speed = d_base[2 * n];
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        lanes *now = path += (long)T * (2 * L + 1) * n; /* the end of these samples */
+        memset(g, 0, sizeof(lanes) * n);
+        for (int t = T - 1; t >= 0; t--) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(n, count, grad + at * n, e);
+            for (int i = 0; i < n; i++)
+                EACH g[i][b] += e[i][b];
+            memset(d_base, 0, sizeof(lanes) * 2 * n);
+            now -= n;
+            for (int k = 0; k < L; k++) {
+                lanes *after = now, *inverse = now - n;
+                now -= 2 * n;
+                for (int i = 0; i < n; i++) {
+                    EACH e[i][b] = g[i][b] * inverse[i][b];
+                    EACH f[i][b] = -e[i][b] * after[i][b];
+                    EACH d_base[i][b] += e[i][b];
+                    EACH d_base[n + i][b] += f[i][b];
+                    EACH sum_C[i][b] += (e[i][b] * now[i][b] + f[i][b]) * speed[b];
+                    EACH g[i][b] = C[i] * speed[b] * e[i][b];
+                }
+                for (int i = 0; i < n; i++)
+                    for (int j = 0; j < n; j++)
+                        if (exists(synapses + (long)i * n + j, nn))
+                            transmit_back(synapses + (long)i * n + j, nn, now[j], e[i], f[i], g[j],
+                                          sums + 4 * ((long)i * n + j));
+            }
+            scatter(2 * n, count, d_base, d_drive + at * 2 * n);
+            if (d_kick)
+                scatter(n, count, g, d_kick + at * n);
+            if (keep)
+                for (int i = 0; i < n; i++)
+                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+        }
+        scatter(n, count, g, d_h + (long)first * n);
+    }
+    for (long s = 0; s < nn; s++)
+        for (int q = 0; q < 4; q++)
+            d_synapses[q * nn + s] = total(sums[4 * s + q]);
+    for (int i = 0; i < n; i++)
+        d_leak[2 * n + i] = total(sum_C[i]);
+    memset(d_leak, 0, sizeof(real) * 2 * n);
+    for (long at = 0; at < (long)T * B; at++)
+        for (int i = 0; i < 2 * n; i++) /* g v enters beside the current, g beside the conductance */
+            d_leak[i] += d_drive[at * 2 * n + i];
+}
+
+/* --- LTC and CTRNN; their equations are in cells.py
+
+       a = W h + drive,   f = sigmoid(a) or tanh(a) = 2 sigmoid(2 a) - 1
+       h <- X / Y,   X = rate h + A f,   Y = rate + decay + f (LTC)   or   A = 1, Y = rate + decay (CTRNN)
+
+   m is 1 for LTC and 2 for CTRNN: s = sigmoid(m a), f = m s - (m - 1), and f counts in Y with 2 - m. */
+
+/* a, before the sigmoid is taken of it */
+static inline void receive(int n, const real *restrict weight, lanes *restrict h, const real *restrict input,
+                           real *restrict a)
+{
+    EACH a[b] = input[b];
+    for (int j = 0; j < n; j++)
+        EACH a[b] += weight[j] * h[j][b];
+}
+
+static inline void receive_back(real weight, const real *restrict h, const real *restrict d_a, real *restrict g,
+                                real *restrict sum)
+{
+    EACH g[b] += weight * d_a[b];
+    EACH sum[b] += h[b] * d_a[b];
+}
+
+/* One step of a neuron; s is a before and s after it. */
+static inline void settle(int m, real A, real decay, const real *restrict speed, const real *restrict h,
+                          real *restrict s, real *restrict inverse, real *restrict after)
+{
+    EACH
+    {
+        real S = sigmoid(m / LN2 * s[b]);
+        s[b] = S;
+        inverse[b] = 1 / (speed[b] + decay + (2 - m) * S);
+        after[b] = (speed[b] * h[b] + A * (m * S - (m - 1))) * inverse[b];
+    }
+}
+
+static inline void settle_back(int m, real A, const real *restrict speed, const real *restrict s,
+                               const real *restrict inverse, const real *restrict after, real *restrict g,
+                               real *restrict d_a, real *restrict d_input, real *restrict sum_decay,
+                               real *restrict sum_A)
+{
+    EACH
+    {
+        real e = g[b] * inverse[b], f = -e * after[b];
+        d_a[b] = m * m * s[b] * (1 - s[b]) * (A * e + (2 - m) * f);
+        d_input[b] += d_a[b];
+        sum_decay[b] += f;
+        sum_A[b] += e * (m * s[b] - (m - 1));
+        g[b] = speed[b] * e;
+    }
+}
+
+/* drive, kick (T, B, n), keep, rate (T, B), h (B, n), weight (n, n) [to, from], leak (2, n) [decay, A], out (T, B, n).
+   path: as above, but before 1/Y comes s: T (3 L + 1) n lanes. space: 2 n + 1 lanes. */
+void decaying_forward(int T, int B, int n, int L, double steady, int m, const real *drive, const real *kick,
+                      const real *h, const real *keep, const real *rate, const real *weight, const real *leak,
+                      lanes *path, lanes *space, real *out)
+{
+    const real *decay = leak, *A = leak + n;
+    lanes *input = space, *added = input + n;
+    real *speed = added[n];
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        gather(n, count, h + (long)first * n, path);
+        for (int t = 0; t < T; t++) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(n, count, drive + at * n, input);
+            if (kick)
+                gather(n, count, kick + at * n, added);
+            for (int i = 0; i < n; i++) {
+                if (keep)
+                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (kick)
+                    EACH path[i][b] += added[i][b];
+            }
+            for (int k = 0; k < L; k++) {
+                lanes *open = path + n, *inverse = open + n, *after = inverse + n;
+                for (int i = 0; i < n; i++) {
+                    receive(n, weight + (long)i * n, path, input[i], open[i]);
+                    settle(m, A[i], decay[i], speed, path[i], open[i], inverse[i], after[i]);
+                }
+                path = after;
+            }
+            scatter(n, count, path, out + at * n);
+            if (t < T - 1)
+                memcpy(path + n, path, sizeof(lanes) * n);
+            path += n;
+        }
+    }
+}
+
+/* With e and f the gradients of X and Y as above: gbar <- rate e + W^T d_a,  d_a = m^2 s (1 - s) (A e + (2 - m) f).
+   space: n n + 6 n + 1 lanes, zero. */
+void decaying_backward(int T, int B, int n, int L, double steady, int m, const real *keep, const real *rate,
+                       const real *weight, const real *leak, lanes *path, lanes *space, const real *grad, real *d_drive,
+                       real *d_kick, real *d_h, real *d_weight, real *d_leak)
+{
+    const long nn = (long)n * n;
+    const real *A = leak + n;
+    lanes *sums = space, *sum_decay = sums + nn, *sum_A = sum_decay + n, *g = sum_A + n, *d_a = g + n;
+    lanes *d_input = d_a + n;
+    real *speed = d_input[n];
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        lanes *now = path += (long)T * (3 * L + 1) * n;
+        memset(g, 0, sizeof(lanes) * n);
+        for (int t = T - 1; t >= 0; t--) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(n, count, grad + at * n, d_a);
+            for (int i = 0; i < n; i++)
+                EACH g[i][b] += d_a[i][b];
+            memset(d_input, 0, sizeof(lanes) * n);
+            now -= n;
+            for (int k = 0; k < L; k++) {
+                lanes *after = now, *inverse = after - n, *open = inverse - n;
+                now = open - n;
+                for (int i = 0; i < n; i++)
+                    settle_back(m, A[i], speed, open[i], inverse[i], after[i], g[i], d_a[i], d_input[i], sum_decay[i],
+                                sum_A[i]);
+                for (int i = 0; i < n; i++)
+                    for (int j = 0; j < n; j++)
+                        receive_back(weight[(long)i * n + j], now[j], d_a[i], g[j], sums[(long)i * n + j]);
+            }
+            scatter(n, count, d_input, d_drive + at * n);
+            if (d_kick)
+                scatter(n, count, g, d_kick + at * n);
+            if (keep)
+                for (int i = 0; i < n; i++)
+                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+        }
+        scatter(n, count, g, d_h + (long)first * n);
+    }
+    for (long s = 0; s < nn; s++)
+        d_weight[s] = total(sums[s]);
+    for (int i = 0; i < n; i++) {
+        d_leak[i] = total(sum_decay[i]);
+        d_leak[n + i] = total(sum_A[i]);
+    }
+}

@@ -1,0 +1,194 @@
+"""The C code: the torch code is its oracle; finite differences are another. And what happens where it cannot be had."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from course_lib import native, wiring
+from course_lib.cells import make_cell
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """Nothing compiled or loaded yet, and a folder of its own to compile into."""
+    monkeypatch.setattr(native, "_libraries", {})
+    monkeypatch.setattr(native, "_reason", "not used yet")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("COURSE_NATIVE", raising=False)
+    return tmp_path / "cache" / "liquid-control"
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    monkeypatch.delenv("COURSE_NATIVE", raising=False)
+    for dtype in native.TYPES:
+        if native.library(dtype) is None:
+            pytest.skip(f"native code is {native.status()}")
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request):
+    torch.set_default_dtype(request.param)
+    torch.manual_seed(0)
+    yield request.param
+    torch.set_default_dtype(torch.float32)
+
+
+def results(cell, x, h, starts, dt, monkeypatch, on: str):
+    """States, and gradients of everything, with C code or without."""
+    monkeypatch.setenv("COURSE_NATIVE", on)
+    inputs = [x.requires_grad_(), h.requires_grad_(), *cell.parameters()]
+    out = cell.sequence(x, h, starts, dt)
+    generator = torch.Generator().manual_seed(1)
+    return out.detach(), *torch.autograd.grad(out, inputs, torch.randn(out.shape, generator=generator))
+
+
+@pytest.mark.parametrize("name", ["synaptic_ltc", "ltc", "ctrnn"])
+@pytest.mark.parametrize("mode", ["held", "initial"])
+@pytest.mark.parametrize("durations", ["number", "per step", "per sample"])
+@pytest.mark.parametrize("batch", [1, 16, 21])
+def test_c_and_torch_agree(compiled, dtype, monkeypatch, batch, durations, mode, name):
+    cell = make_cell(name, 3, 7, substeps=3, input=mode)
+    x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
+    dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
+    for begins in (starts, None):
+        there, here = (results(cell, x, h, begins, dt, monkeypatch, on) for on in "01")
+        for a, b in zip(there, here, strict=True):
+            torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
+
+
+def test_sparse_wirings_and_closed_or_wide_open_synapses(compiled, dtype, monkeypatch):
+    cell = make_cell("synaptic_ltc", 3, 7, wiring=wiring.random(3, 7, 0.3))
+    with torch.no_grad():
+        cell.recurrent_mu[:, :3] = -1e4  # far beyond the range in which the C code computes powers
+        cell.recurrent_mu[:, 3:5] = 1e4
+    x, h = torch.randn(5, 4, 3), torch.randn(4, 7)
+    there, here = (results(cell, x, h, None, 1.0, monkeypatch, on) for on in "01")
+    for a, b in zip(there, here, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-4 * a.abs().max().item())
+    missing = cell.recurrent_mask == 0
+    gradient = dict(zip((name for name, _ in cell.named_parameters()), here[3:], strict=True))
+    assert missing.any() and not gradient["recurrent_raw_w"][missing].any()
+
+
+def test_gradients_are_those_of_finite_differences(compiled):
+    torch.manual_seed(0)
+    T, B, n, double = 3, 2, 2, dict(dtype=torch.float64)
+    leaves = [torch.randn(T, B, 2 * n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
+    leaves += [torch.rand(4, n, n, **double) + 0.5, *(torch.rand(3, n, **double) + 0.5).unbind()]
+    leaves[0][..., n:].abs_()  # conductances
+    keep, rate = torch.ones(T, B, 1, **double), torch.rand(T, B, 1, **double) + 2.0
+    keep[1, 0] = 0
+
+    def states(drive, kick, h, *rest):
+        return native.synaptic(drive, kick, h, keep, rate, 2, *rest)
+
+    assert torch.autograd.gradcheck(states, [leaf.detach().requires_grad_() for leaf in leaves])
+
+
+@pytest.mark.parametrize("kind", ["ltc", "ctrnn"])
+def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(compiled, kind):
+    torch.manual_seed(0)
+    T, B, n, double = 3, 2, 3, dict(dtype=torch.float64)
+    leaves = [torch.randn(T, B, n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
+    leaves += [torch.randn(n, n, **double), torch.rand(n, **double) + 0.5]
+    leaves += [torch.randn(n, **double)] if kind == "ltc" else []
+    keep, rate = torch.ones(T, B, 1, **double), torch.rand(T, B, 1, **double) + 1.0
+    keep[1, 0] = 0
+
+    def states(drive, kick, h, *rest):
+        return native.decaying(kind, drive, kick, h, keep, rate, 2, *rest)
+
+    assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
+
+
+def test_the_other_form_of_the_ltc_stays_with_torch(compiled, monkeypatch):
+    monkeypatch.setattr(native, "decaying", lambda *_: pytest.fail("that is another equation"))
+    make_cell("ltc", 2, 3, form="writeup").sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
+
+
+def test_a_gradient_can_be_taken_after_it_was_turned_off(compiled, monkeypatch):
+    out = make_cell("ltc", 2, 3).sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
+    monkeypatch.setenv("COURSE_NATIVE", "0")
+    out.sum().backward()
+
+
+def test_what_is_not_a_number_stays_so(compiled):
+    cell = make_cell("synaptic_ltc", 2, 3)
+    g, gv, C = cell.params()
+    h = torch.tensor([[0.0, float("nan"), 0.0]])
+    assert native.synaptic(torch.zeros(1, 1, 6), None, h, None, 6.0, 6, cell._recurrent(), g, gv, C).isnan().all()
+
+
+def test_shapes_that_do_not_fit_are_refused(compiled):
+    for name in ("synaptic_ltc", "ltc"):
+        with pytest.raises(RuntimeError):
+            make_cell(name, 2, 3).sequence(torch.zeros(4, 5, 2), torch.zeros(2, 3))  # C would read what is not there
+
+
+def test_rounding_of_the_process_is_left_alone(compiled):
+    tiny = torch.tensor(1e-40)
+    assert (tiny * 0.5).item() > 0  # -ffast-math would round it, and everything as small, to zero
+
+
+# --- where it cannot be had ---------------------------------------------------------------------
+
+
+def runs() -> bool:
+    """The cell works, with C code or without."""
+    x, h = torch.randn(3, 2, 2), torch.zeros(2, 3)
+    return bool(make_cell("synaptic_ltc", 2, 3).sequence(x, h).isfinite().all())
+
+
+def test_the_environment_turns_it_off(fresh, monkeypatch):
+    monkeypatch.setenv("COURSE_NATIVE", "0")
+    assert runs() and native.library() is None and "COURSE_NATIVE=0" in native.status()
+    assert not fresh.exists()
+
+
+def test_without_a_compiler_torch_does_it(fresh, monkeypatch, capfd):
+    monkeypatch.setenv("PATH", "")
+    assert runs() and native.library() is None and "no C compiler" in native.status()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_when_the_compiler_fails_torch_does_it(fresh, monkeypatch, capfd, tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert runs() and native.library() is None and "broken" in native.status()
+    assert capfd.readouterr() == ("", "") and not list(fresh.iterdir())
+
+
+def test_where_the_folder_cannot_be_made_torch_does_it(fresh, monkeypatch, tmp_path, capfd):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert runs() and native.library() is None and native.status().startswith("off: ")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_file_is_compiled_again(compiled, fresh):
+    path = native._folder() / f"{native._key(native._compiler(), 'float')}.so"
+    path.write_bytes(b"not a library")
+    assert native.library() is not None and runs() and native.status().startswith("on: ")
+    assert path.stat().st_size > 1000
+
+
+def test_processes_that_start_together(compiled, fresh):
+    code = "from course_lib import native; assert native.library() is not None, native.status()"
+    environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
+    running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+    assert [process.wait(60) for process in running] == [0, 0]
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_importing_compiles_nothing(fresh):
+    code = "import course_lib.synaptic; from course_lib import native; print(native.status())"
+    environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "not used yet" and not fresh.exists()
