@@ -190,6 +190,16 @@ def check_widgets(versions: Mapping[str, str]) -> Check:
     return Check("widgets", f"ipywidgets {versions['ipywidgets']}")
 
 
+def check_compiler() -> Check:
+    """Whether the kernels of the cells are compiled; without a C compiler they run in torch, more slowly."""
+    import torch
+
+    from course_lib import native
+
+    native.library(torch.float32)
+    return Check("cell kernels", native.status())
+
+
 def check_folder(folder: str | Path = ".") -> Check:
     """Runs, checkpoints and videos are written below the working folder."""
     try:
@@ -227,6 +237,7 @@ def doctor(versions: Mapping[str, str] | None = None, folder: str | Path = ".") 
         check_gl(),
         check_ffmpeg(),
         check_widgets(versions),
+        check_compiler(),
         check_folder(folder),
         check_assets(),
     ]

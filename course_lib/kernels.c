@@ -7,10 +7,35 @@
    an episode begins, else 1; kick is added to the state when a step begins; d_x is the gradient of x. */
 
 #include <string.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 typedef REAL real;
-/* 2^r for |r| <= 1/2. LIMIT keeps powers of 2 in range, and far from numbers so small that they slow a processor
-   a hundredfold. MAGIC is so large that adding it rounds to whole numbers; they are then in the last bits. */
+/* Numbers too small for full precision (below 1e-38, or 1e-308) slow most processors a hundredfold, and a gradient that
+   fades over many steps gets there. They count as zero while we compute; then the thread's mode is put back. */
+static unsigned tiny_is_zero(void)
+{
+#ifdef __SSE__
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040);
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+static void put_back(unsigned mode)
+{
+#ifdef __SSE__
+    _mm_setcsr(mode);
+#else
+    (void)mode;
+#endif
+}
+
+/* 2^r for |r| <= 1/2. LIMIT keeps powers of 2 in range. MAGIC is so large that adding it rounds to whole numbers; they
+   are then in the last bits. */
 #if REAL_BYTES == 4 /* fitted; relative error 1e-7 */
 typedef unsigned whole;
 #define LIMIT 60.0f
@@ -121,6 +146,7 @@ void synaptic_forward(int T, int B, int n, int L, double steady, const real *dri
                       const real *keep, const real *rate, const real *synapses, const real *leak, lanes *path,
                       lanes *space, real *out)
 {
+    const unsigned mode = tiny_is_zero();
     const long nn = (long)n * n;
     const real *gv = leak, *g = gv + n, *C = g + n;
     lanes *base = space, *added = base + 2 * n;
@@ -161,6 +187,7 @@ void synaptic_forward(int T, int B, int n, int L, double steady, const real *dri
             path += n;
         }
     }
+    put_back(mode);
 }
 
 /* grad (T, B, n), the gradient of out -> those of drive, kick (or NULL), h, synapses and leak. Step by step, with the
@@ -171,6 +198,7 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const real *ke
                        const real *synapses, const real *leak, lanes *path, lanes *space, const real *grad,
                        real *d_drive, real *d_kick, real *d_h, real *d_synapses, real *d_leak)
 {
+    const unsigned mode = tiny_is_zero();
     const long nn = (long)n * n;
     const real *C = leak + 2 * n;
     lanes *sums = space, *sum_C = sums + 4 * nn, *g = sum_C + n, *e = g + n, *f = e + n, *d_base = f + n;
@@ -222,6 +250,7 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const real *ke
     for (long at = 0; at < (long)T * B; at++)
         for (int i = 0; i < 2 * n; i++) /* g v enters beside the current, g beside the conductance */
             d_leak[i] += d_drive[at * 2 * n + i];
+    put_back(mode);
 }
 
 /* --- LTC and CTRNN; their equations are in cells.py
@@ -282,6 +311,7 @@ void decaying_forward(int T, int B, int n, int L, double steady, int m, const re
                       const real *h, const real *keep, const real *rate, const real *weight, const real *leak,
                       lanes *path, lanes *space, real *out)
 {
+    const unsigned mode = tiny_is_zero();
     const real *decay = leak, *A = leak + n;
     lanes *input = space, *added = input + n;
     real *speed = added[n];
@@ -314,6 +344,7 @@ void decaying_forward(int T, int B, int n, int L, double steady, int m, const re
             path += n;
         }
     }
+    put_back(mode);
 }
 
 /* With e and f the gradients of X and Y as above: gbar <- rate e + W^T d_a,  d_a = m^2 s (1 - s) (A e + (2 - m) f).
@@ -322,6 +353,7 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const r
                        const real *weight, const real *leak, lanes *path, lanes *space, const real *grad, real *d_drive,
                        real *d_kick, real *d_h, real *d_weight, real *d_leak)
 {
+    const unsigned mode = tiny_is_zero();
     const long nn = (long)n * n;
     const real *A = leak + n;
     lanes *sums = space, *sum_decay = sums + nn, *sum_A = sum_decay + n, *g = sum_A + n, *d_a = g + n;
@@ -364,4 +396,5 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const r
         d_leak[i] = total(sum_decay[i]);
         d_leak[n + i] = total(sum_A[i]);
     }
+    put_back(mode);
 }

@@ -66,7 +66,7 @@ def _load(real: str) -> ctypes.CDLL | None:
                 pass  # damaged: compile it again
         _compile(compiler, real, path)
         return _open(path, compiler)
-    except (OSError, AttributeError, subprocess.SubprocessError) as error:
+    except (OSError, AttributeError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         _reason = f"off: {type(error).__name__}: {error}".splitlines()[0]
         return None
 

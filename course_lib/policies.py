@@ -186,12 +186,13 @@ class MLPActorCritic(ActorCritic):
         """x (n, obs) -> value (n,)."""
         return self.critic(x).squeeze(-1)
 
+
 class Readout(nn.Linear):
     """An affine map of a cell's states, (…, neurons) -> (…, outputs), that learns as easily as one of tanh features.
 
     States of a continuous-time cell are neither centred nor of unit size: an LTC neuron rests near A/2 and moves little
-    around it, so that the weights would learn mostly what the bias should. They multiply (h - center) / scale instead, mean
-    and sd over inputs from N(0, 1) held for some steps, taken once from the fresh cell. The map stays affine in h.
+    around it, so that the weights would learn mostly what the bias should. They multiply (h - center) / scale instead,
+    mean and sd over inputs from N(0, 1) held for some steps, taken once from the fresh cell. The map stays affine in h.
     """
 
     def __init__(self, obs_dim: int, encoder: nn.Module, cell: Cell, outputs: int, gain: float, steps: int = 10):
@@ -223,7 +224,8 @@ class RecurrentActorCritic(ActorCritic):
         cell_options: for the cell's class (solver, substeps, form, …); `wiring` may be a `Wiring` or what its
             `to_dict` gave, and is the actor's alone.
         encoder: width of a tanh layer between observation and cell; None for none: the cell sees the observation.
-        critic: "cell": a cell of the same kind behind an encoder of its own; "mlp": a tanh network of the present observation, without memory.
+        critic: "cell": a cell of the same kind behind an encoder of its own; "mlp": a tanh network of the present
+            observation, without memory.
         critic_neurons: states of the critic's cell; None for as many as the actor's.
         hidden: widths of the critic's layers where it is an "mlp".
         init_log_std, normalize: as for `MLPActorCritic`.

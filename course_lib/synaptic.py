@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib import native
-from course_lib.cells import CELLS, ODECell, _inverse_softplus
+from course_lib.cell import ODECell, inverse_softplus
 
 # First values are drawn from the ranges of ncps.
 RANGES = {
@@ -45,13 +45,13 @@ class SynapticLTC(ODECell):
         for kind, sources, sign in (("recurrent", neurons, signs[0]), ("sensory", inputs, signs[1])):
             shape = (neurons, sources)
             first = torch.sign(torch.rand(shape) - 0.5) if sign is None else torch.as_tensor(sign, dtype=torch.float32)
-            self.register_parameter(f"{kind}_raw_w", nn.Parameter(_inverse_softplus(_draw("w", *shape))))
+            self.register_parameter(f"{kind}_raw_w", nn.Parameter(inverse_softplus(_draw("w", *shape))))
             self.register_parameter(f"{kind}_E", nn.Parameter(first.clone()))
             self.register_parameter(f"{kind}_mu", nn.Parameter(_draw("mu", *shape)))
             self.register_parameter(f"{kind}_sigma", nn.Parameter(_draw("sigma", *shape)))
-        self.raw_g = nn.Parameter(_inverse_softplus(_draw("g", neurons)))
+        self.raw_g = nn.Parameter(inverse_softplus(_draw("g", neurons)))
         self.v = nn.Parameter(_draw("v", neurons))
-        self.raw_C = nn.Parameter(_inverse_softplus(_draw("C", neurons)))
+        self.raw_C = nn.Parameter(inverse_softplus(_draw("C", neurons)))
 
     # --- parameters as they act ---------------------------------------------------------------
 
@@ -244,6 +244,3 @@ class _Block:
         A = torch.bmm(self.weight_t, factor, out=A).transpose(0, 1)
         torch.ops.aten.tanh_backward.grad_input(A, r, grad_input=A)  # A (1 - r²)
         return r, A, A.unflatten(-1, (-1, self.B)).unbind(2)
-
-
-CELLS["synaptic_ltc"] = SynapticLTC

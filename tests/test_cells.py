@@ -1,7 +1,5 @@
 """Cells: the fused call against the loop, closed forms, torch, ncps and scipy as oracles, bounds of states."""
 
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -360,9 +358,3 @@ def test_long_sequences_are_cut_into_blocks_without_a_seam(monkeypatch):
         for a, b, c in zip(*results, strict=True):
             torch.testing.assert_close(a, b)
             torch.testing.assert_close(a, c)
-
-
-def test_synaptic_can_be_imported_first():
-    """It and `cells` import each other."""
-    code = "import course_lib.synaptic; from course_lib.cells import CELLS; assert 'synaptic_ltc' in CELLS"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

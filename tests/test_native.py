@@ -130,9 +130,21 @@ def test_shapes_that_do_not_fit_are_refused(compiled):
             make_cell(name, 2, 3).sequence(torch.zeros(4, 5, 2), torch.zeros(2, 3))  # C would read what is not there
 
 
+def test_any_processor_of_the_kind_will_do(compiled, fresh, dtype, monkeypatch):
+    """Without the flags for this very machine, as where the compiler does not know it."""
+    monkeypatch.setattr(native, "MACHINE", (("-march=unheard-of",), ()))
+    cell = make_cell("synaptic_ltc", 3, 5)
+    x, h = torch.randn(4, 6, 3), torch.zeros(6, 5)
+    there, here = (results(cell, x, h, None, 1.0, monkeypatch, on) for on in "01")
+    assert native.status().startswith("on: ")
+    for a, b in zip(there, here, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5 * a.abs().max().item())
+
+
 def test_rounding_of_the_process_is_left_alone(compiled):
+    assert runs()
     tiny = torch.tensor(1e-40)
-    assert (tiny * 0.5).item() > 0  # -ffast-math would round it, and everything as small, to zero
+    assert (tiny * 0.5).item() > 0  # the C code takes it for zero, as -ffast-math would everywhere
 
 
 # --- where it cannot be had ---------------------------------------------------------------------

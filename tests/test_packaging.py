@@ -247,7 +247,7 @@ def test_doctor_without_gl_and_ffmpeg(tmp_path):
     assert done.returncode == 1
     assert "unset MUJOCO_GL" in done.stdout and "libegl1" in done.stdout
     assert "unset IMAGEIO_FFMPEG_EXE" in done.stdout and "imageio-ffmpeg" in done.stdout
-    assert "2 of 9 checks found trouble" in done.stdout and not done.stderr
+    assert "2 of 10 checks found trouble" in done.stdout and not done.stderr
 
 
 def test_doctor_without_a_gl_back_end(monkeypatch):

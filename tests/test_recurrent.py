@@ -116,8 +116,7 @@ def test_policies_with_cells_survive_a_file(cell, tmp_path):
     policy = RecurrentActorCritic(4, 1, cell=cell, neurons=8, cell_options={"wiring": net}, critic_neurons=3)
     policy.env_id, policy.action_low, policy.action_high = "InvertedPendulum-v5", np.float32([-3]), np.float32([3])
     back = cl.load(cl.save_policy(policy, tmp_path / "it"))
-    obs, state = np.random.default_rng(0).normal(size=(6, 4)), None
-    one, two = None, None
+    obs, one, two = np.random.default_rng(0).normal(size=(6, 4)), None, None
     for _ in range(3):
         (a, one), (b, two) = policy.act(obs, one), back.act(obs, two)
         np.testing.assert_array_equal(a, b)

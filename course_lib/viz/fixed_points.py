@@ -65,7 +65,7 @@ def step_map(cell, x: np.ndarray | Tensor, dt: float = 1.0) -> Callable[[Tensor]
 
     `cell` is a `Cell`, or any function (x (K, inputs), h (K, n)) -> (K, n).
     """
-    held = torch.as_tensor(np.asarray(x), dtype=torch.float64).reshape(1, -1)
+    held = torch.as_tensor(x).detach().double().reshape(1, -1)
     if isinstance(cell, torch.nn.Module):
         module = copy.deepcopy(cell).double()
         return lambda h: module(held.expand(len(h), -1), h, dt)

@@ -260,7 +260,8 @@ print("components for 95 %:  ", int((np.cumsum(components.share) < 0.95).sum()) 
 
 # %%
 blind = cl.load("masked_pendulum_ltc")
-seen = states.record(blind, seed=3, steps=600, pushes=kicks)
+gentle = states.random_pushes(steps=600, every=15, size=0.4, seed=0)  # it notices a push one step later than a policy that sees rates
+seen = states.record(blind, seed=3, steps=600, pushes=gentle)
 rate = seen.truth[:, 3]
 guesses = {"from the state": states.decode(seen.states, rate), "from the observation": states.decode(seen.observations, rate)}
 state_figures.decoding_figure(seen, guesses, "angular velocity (rad/s)", steps=slice(300, 420))
