@@ -179,7 +179,7 @@ def row(claim: Claim, results: Path) -> str:
         cells = [MISSING, "–", "–"]
     else:
         low, high = content["intervals"][claim.key]
-        seeds = content["seeds"]
+        seeds = content.get("claim_seeds", {}).get(claim.key, content["seeds"])
         cells = [
             f"**{number(value, claim.unit)}**",
             f"{number(low, claim.unit)} to {number(high, claim.unit)}",

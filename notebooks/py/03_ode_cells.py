@@ -600,12 +600,10 @@ def neuron_gradient(k, u, h0, y, T):
 def loss_of(k, u, h0, y, T):
     return 0.5 * (u / k + (h0 - u / k) * np.exp(-k * T) - y) ** 2
 
-
 def by_nudging(k, u, h0, y, T, e=1e-5):
     ends = [(loss_of(k + e*dk, u + e*du, h0 + e*dh, y, T), loss_of(k - e*dk, u - e*du, h0 - e*dh, y, T))
             for dk, du, dh in ((0, 0, 1), (0, 1, 0), (1, 0, 0))]
     return tuple((up - down) / (2 * e) for up, down in ends)
-
 
 def slip(**wrong):  # a mistake: the true gradient with one part put wrong
     def answer(k, u, h0, y, T):
@@ -613,7 +611,6 @@ def slip(**wrong):  # a mistake: the true gradient with one part put wrong
         names = dict(k=k, u=u, h0=h0, y=y, T=T, a0=a0, du=du, dk=dk, aT=a0 * np.exp(k * T))
         return tuple(wrong[part](names) if part in wrong else names[part] for part in ("a0", "du", "dk"))
     return answer
-
 
 check(
     "3.3", "neuron_gradient", oracle=by_nudging, cases=[(0.8, 1.0, 0.3, 2.0, 1.5), (2.0, -1.0, 1.0, 0.5, 0.7), (0.3, 0.4, -1.0, 0.0, 2.0)],
@@ -1017,8 +1014,7 @@ def better_step(f, A, tau, h, dt):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 3.5
+# %% tags=["prelude"]
 def trial(step, dt, seed):
     """-> result, h, true or fused states after dt, calls of f."""
     cell, h, x = random_cell(LTC, seed)
@@ -1039,15 +1035,15 @@ def six_fused(f, A, tau, h, dt):
     return h
 
 
+# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+#@title Check 3.5
 def error_of(step, seed, dt=1.0):
     found, cell, h, x, _ = trial(step, dt, seed)
     return relative_error(found, true_step(cell, h, x, dt), h)
 
-
 def bounded(step, seed):
     found, cell, *_ = trial(step, 50.0, seed)
     return bool(((found / cell.A >= -1e-9) & (found / cell.A <= 1 + 1e-9)).all())
-
 
 check_that(
     "3.5", "better_step",

@@ -198,11 +198,9 @@ def episode_by_episode(step, x, starts, h):  # another road: every copy alone, c
                 state = out[t, n] = step(x[t, n], state)
     return out
 
-
 def played(seed, T=9, N=3, n=2):
     rng = np.random.default_rng(seed)
     return lambda x, h: np.tanh(0.7 * h + x), rng.normal(size=(T, N, n)), rng.random((T, N)) < 0.25, rng.normal(size=(N, n))
-
 
 D = episode_by_episode
 check(

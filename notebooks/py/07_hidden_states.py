@@ -319,26 +319,20 @@ def ltc_jacobian(h, x, W, U, b, tau, A):
 #@title Check 7.2
 def ltc_at(seed, n=3, m=2):
     rng = np.random.default_rng(seed)
-    vectors = [rng.normal(size=n), rng.normal(size=m), rng.normal(size=(n, n)), rng.normal(size=(n, m)), rng.normal(size=n)]
-    return *vectors, rng.uniform(0.5, 3, n), rng.normal(size=n)
-
+    return *(rng.normal(size=shape) for shape in (n, m, (n, n), (n, m), n)), rng.uniform(0.5, 3, n), rng.normal(size=n)
 
 def flow(h, x, W, U, b, tau, A):
     gate = sigmoid(W @ h + U @ x + b)
     return -(1 / tau + gate) * h + gate * A
 
-
 def by_differences(h, x, *rest, e=1e-5):
     return np.stack([(flow(h + e * u, x, *rest) - flow(h - e * u, x, *rest)) / (2 * e) for u in np.eye(len(h))], axis=1)
-
 
 def slip(of_decay, of_synapses):  # a mistake: the two parts of J, one put wrong
     def wrong(h, x, W, U, b, tau, A):
         f = sigmoid(W @ h + U @ x + b)
         return of_decay(f, tau) + of_synapses(f, W, h, A)
-
     return wrong
-
 
 decay, gates = (lambda f, t: -np.diag(1 / t + f)), (lambda f, W, h, A: ((A - h) * f * (1 - f))[:, None] * W)
 check(
