@@ -194,7 +194,9 @@ class MLP(Cell):
         return torch.tanh(drive)
 
 
-CTRNN.advance.native, LTC.advance.native = "ctrnn", "ltc"  # what these functions are called in `native`
+# What these functions are called in `native`.
+CTRNN.advance.native, LTC.advance.native = "ctrnn", "ltc"
+NeuralODE.rate.native, CTRNN.rate.native, LTC.rate.native = "neural_ode", "ctrnn", "ltc"
 
 CELLS: dict[str, type[Cell]] = {
     "neural_ode": NeuralODE,

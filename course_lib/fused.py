@@ -53,6 +53,9 @@ def fused_runge_kutta(
     weight: Tensor, params: tuple[Tensor, ...],
 ) -> Tensor:  # fmt: skip
     """As `fused_map`, with explicit Runge–Kutta steps of dh/dt = rate(h Wᵀ + drive, h, *params)."""
+    kind, speed = getattr(rate, "native", None), substeps / dt
+    if kind is not None and native.usable(drive, kick, h, keep, speed, weight):
+        return native.explicit(kind, TABLEAUS[method], drive, kick, h, keep, speed, substeps, weight, *params)
     return _Sequence.apply(rate, TABLEAUS[method], dt, substeps, drive, kick, h, keep, weight, *params)
 
 

@@ -1,4 +1,5 @@
-/* Sequences of semi-implicit steps, forwards and backwards: of the synaptic LTC, and of LTC and CTRNN.
+/* Sequences of steps, forwards and backwards: semi-implicit ones of the synaptic LTC, LTC and CTRNN, and explicit
+   Runge-Kutta steps of LTC, CTRNN and NeuralODE.
 
    native.py compiles this, once with REAL = float and once with REAL = double, and hands over all memory. LANES samples
    go together. Every array inside has them last, so that each inner loop is one or two vector instructions. What B
@@ -380,6 +381,161 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const r
                 for (int i = 0; i < n; i++)
                     for (int j = 0; j < n; j++)
                         receive_back(weight[(long)i * n + j], now[j], d_a[i], g[j], sums[(long)i * n + j]);
+            }
+            scatter(n, count, d_input, d_drive + at * n);
+            if (d_kick)
+                scatter(n, count, g, d_kick + at * n);
+            if (keep)
+                for (int i = 0; i < n; i++)
+                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+        }
+        scatter(n, count, g, d_h + (long)first * n);
+    }
+    for (long s = 0; s < nn; s++)
+        d_weight[s] = total(sums[s]);
+    for (int i = 0; i < n; i++) {
+        d_leak[i] = total(sum_decay[i]);
+        d_leak[n + i] = total(sum_A[i]);
+    }
+    put_back(mode);
+}
+
+/* --- explicit Runge-Kutta steps of LTC, CTRNN, NeuralODE (decay = 0) with the coefficients a_rs, b_s of S stages
+
+       y_r = h + d sum_{s<r} a_rs k_s,   k_s = A f - (decay + (2 - m) f) y_s,   h <- h + d sum_s b_s k_s,   d = 1 / rate
+
+   with m, s and f as above. table: (S + 1, S), the rows a_r and then b. */
+
+/* The state y of a stage: h and what the first S rates add, each with its coefficient. */
+static inline void mix(int n, int i, int S, const real *table, const real *restrict speed, const real *restrict h,
+                       lanes *restrict rates, real *restrict y)
+{
+    lanes sum = {0};
+    for (int s = 0; s < S; s++)
+        if (table[s] != 0)
+            EACH sum[b] += table[s] * rates[(long)s * n + i][b];
+    EACH y[b] = h[b] + sum[b] / speed[b];
+}
+
+/* a -> s, and the rate. */
+static inline void rise(int m, real A, real decay, const real *restrict y, real *restrict s, real *restrict rate)
+{
+    EACH
+    {
+        real S = sigmoid(m / LN2 * s[b]);
+        s[b] = S;
+        rate[b] = A * (m * S - (m - 1)) - (decay + (2 - m) * S) * y[b];
+    }
+}
+
+/* e, the gradient of a rate -> those of a and of y, but for what a sends to y. */
+static inline void rise_back(int m, real A, real decay, const real *restrict e, const real *restrict y,
+                             const real *restrict s, real *restrict d_y, real *restrict d_a, real *restrict d_input,
+                             real *restrict sum_decay, real *restrict sum_A)
+{
+    EACH
+    {
+        d_a[b] = m * m * s[b] * (1 - s[b]) * (A - (2 - m) * y[b]) * e[b];
+        d_y[b] = -(decay + (2 - m) * s[b]) * e[b];
+        d_input[b] += d_a[b];
+        sum_decay[b] -= e[b] * y[b];
+        sum_A[b] += e[b] * (m * s[b] - (m - 1));
+    }
+}
+
+/* Arguments as for decaying_forward. path: for each LANES samples and each step the y and s of every stage, ..., the
+   state after the last substep, T (2 S L + 1) n lanes. space: (2 + S) n + 1 lanes. */
+void explicit_forward(int T, int B, int n, int L, double steady, int m, int S, const real *table, const real *drive,
+                      const real *kick, const real *h, const real *keep, const real *rate, const real *weight,
+                      const real *leak, lanes *path, lanes *space, real *out)
+{
+    const unsigned mode = tiny_is_zero();
+    const real *decay = leak, *A = leak + n;
+    lanes *input = space, *added = input + n, *rates = added + n;
+    real *speed = rates[(long)S * n];
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        gather(n, count, h + (long)first * n, path);
+        for (int t = 0; t < T; t++) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(n, count, drive + at * n, input);
+            if (kick)
+                gather(n, count, kick + at * n, added);
+            for (int i = 0; i < n; i++) {
+                if (keep)
+                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (kick)
+                    EACH path[i][b] += added[i][b];
+            }
+            for (int k = 0; k < L; k++) {
+                lanes *before = path;
+                for (int r = 0; r < S; r++, path += 2 * n) {
+                    lanes *y = path, *s = path + n;
+                    if (r) /* the first stage is the state itself */
+                        for (int i = 0; i < n; i++)
+                            mix(n, i, r, table + (long)r * S, speed, before[i], rates, y[i]);
+                    for (int i = 0; i < n; i++) {
+                        receive(n, weight + (long)i * n, y, input[i], s[i]);
+                        rise(m, A[i], decay[i], y[i], s[i], rates[(long)r * n + i]);
+                    }
+                }
+                for (int i = 0; i < n; i++)
+                    mix(n, i, S, table + (long)S * S, speed, before[i], rates, path[i]);
+            }
+            scatter(n, count, path, out + at * n);
+            if (t < T - 1)
+                memcpy(path + n, path, sizeof(lanes) * n);
+            path += n;
+        }
+    }
+    put_back(mode);
+}
+
+/* From the last stage to the first, with e_s = d (b_s gbar + sum_{r>s} a_rs ybar_r) the gradient of k_s:
+       ybar_s = -(decay + (2 - m) s) e_s + W^T d_a,   gbar <- gbar + sum_s ybar_s
+   space: n n + (6 + S) n + 1 lanes, zero. */
+void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, const real *table, const real *keep,
+                       const real *rate, const real *weight, const real *leak, lanes *path, lanes *space,
+                       const real *grad, real *d_drive, real *d_kick, real *d_h, real *d_weight, real *d_leak)
+{
+    const unsigned mode = tiny_is_zero();
+    const long nn = (long)n * n;
+    const real *decay = leak, *A = leak + n;
+    lanes *sums = space, *sum_decay = sums + nn, *sum_A = sum_decay + n, *g = sum_A + n, *e = g + n, *d_a = e + n;
+    lanes *d_input = d_a + n, *d_y = d_input + n;
+    real *speed = d_y[(long)S * n];
+    for (int first = 0; first < B; first += LANES) {
+        const int count = B - first < LANES ? B - first : LANES;
+        lanes *now = path += (long)T * (2 * S * L + 1) * n;
+        memset(g, 0, sizeof(lanes) * n);
+        for (int t = T - 1; t >= 0; t--) {
+            const long at = (long)t * B + first;
+            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            gather(n, count, grad + at * n, d_a);
+            for (int i = 0; i < n; i++)
+                EACH g[i][b] += d_a[i][b];
+            memset(d_input, 0, sizeof(lanes) * n);
+            now -= n;
+            for (int k = 0; k < L; k++) {
+                for (int r = S - 1; r >= 0; r--) {
+                    lanes *y = now - 2 * n, *s = now - n, *out_y = d_y + (long)r * n;
+                    now = y;
+                    for (int i = 0; i < n; i++) {
+                        const real share = table[(long)S * S + r];
+                        EACH e[i][b] = share * g[i][b];
+                        for (int later = r + 1; later < S; later++)
+                            EACH e[i][b] += table[(long)later * S + r] * d_y[(long)later * n + i][b];
+                        EACH e[i][b] /= speed[b];
+                        rise_back(m, A[i], decay[i], e[i], y[i], s[i], out_y[i], d_a[i], d_input[i], sum_decay[i],
+                                  sum_A[i]);
+                    }
+                    for (int i = 0; i < n; i++)
+                        for (int j = 0; j < n; j++)
+                            receive_back(weight[(long)i * n + j], y[j], d_a[i], out_y[j], sums[(long)i * n + j]);
+                }
+                for (int i = 0; i < S * n; i++)
+                    EACH g[i % n][b] += d_y[i][b];
             }
             scatter(n, count, d_input, d_drive + at * n);
             if (d_kick)

@@ -26,6 +26,7 @@ FLAGS = ("-std=c99", "-O2", "-ftree-vectorize", "-ffp-contract=fast", "-fno-math
 WIDE = ("-mprefer-vector-width=512",) if platform.machine().lower() in ("x86_64", "amd64") else ()
 MACHINE = (("-march=native", *WIDE), ("-march=native",), ())  # the first that the compiler takes
 TYPES = {torch.float32: "float", torch.float64: "double"}
+SLOPES = {"ltc": 1, "ctrnn": 2, "neural_ode": 2}  # f is a sigmoid, or a tanh
 LINE = 64  # bytes; the C code takes as many samples together as fit
 
 _libraries: dict[torch.dtype, ctypes.CDLL | None] = {}
@@ -110,8 +111,9 @@ def _compile(compiler: str, real: str, path: Path) -> None:
 def _open(path: Path, compiler: str) -> ctypes.CDLL:
     global _reason
     lib = ctypes.CDLL(str(path))
-    numbers, pointer = [ctypes.c_int] * 4 + [ctypes.c_double], ctypes.c_void_p
-    for name, more in (("synaptic", []), ("decaying", [ctypes.c_int])):
+    integer, pointer = ctypes.c_int, ctypes.c_void_p
+    numbers = [integer] * 4 + [ctypes.c_double]
+    for name, more in (("synaptic", []), ("decaying", [integer]), ("explicit", [integer, integer, pointer])):
         for way, count in (("forward", 10), ("backward", 12)):
             function = getattr(lib, f"{name}_{way}")
             function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
@@ -140,26 +142,29 @@ def _pointers(*tensors: Tensor | None) -> list[int | None]:
 
 
 class _Sequence(torch.autograd.Function):
-    """One of the two pairs of C functions; they differ in widths, and in `more` numbers.
+    """One of the pairs of C functions; they differ in widths, and in `more` numbers.
 
     Args:
         name: of the functions. rows: how many (n, lanes) arrays a substep leaves in `path`.
+        table: the coefficients of a Runge–Kutta method of so many stages, or None.
         weight: (…, n, n). leak: (…, n). The others are those of `synaptic`.
     """
 
     @staticmethod
-    def forward(ctx, name, rows, more, drive, kick, h, keep, rate, substeps, weight, leak):
-        T, B, n = *drive.shape[:2], h.shape[1]
+    def forward(ctx, name, rows, more, table, drive, kick, h, keep, rate, substeps, weight, leak):
+        T, B, n, stages = *drive.shape[:2], h.shape[1], rows // 2
         whole, width = lambda x: x.contiguous() if isinstance(x, Tensor) else None, LINE // drive.element_size()
         drive, kick, h, keep, rates, weight, leak = map(whole, (drive, kick, h, keep, rate, weight, leak))
         path = h.new_empty(-(-B // width), T, rows * substeps + 1, n, width)
-        space, out = h.new_empty(3 * n + 3, width), h.new_empty(T, B, n)
+        space, out = h.new_empty((2 + stages) * n + 3, width), h.new_empty(T, B, n)
+        ctx.table = table  # keeps alive what the pointer points to
+        more = more if table is None else (*more, table.data_ptr())
         ctx.numbers = (T, B, n, substeps, 1.0 if isinstance(rate, Tensor) else rate, *more)
         ctx.name, ctx.library, ctx.kicked = name, library(h.dtype), kick is not None
         pointers = _pointers(drive, kick, h, keep, rates, weight, leak, path, space, out)
         getattr(ctx.library, f"{name}_forward")(*ctx.numbers, *pointers)
         ctx.save_for_backward(keep, rates, weight, leak, path)
-        ctx.width = drive.shape[-1]
+        ctx.width, ctx.stages = drive.shape[-1], stages
         return out
 
     @staticmethod
@@ -167,12 +172,13 @@ class _Sequence(torch.autograd.Function):
     def backward(ctx, grad_out):
         keep, rates, weight, leak, path = ctx.saved_tensors
         T, B, n, *_ = ctx.numbers
-        space, grad_out = path.new_zeros(weight.numel() + 6 * n + 1, path.shape[-1]), grad_out.contiguous()
+        size, grad_out = weight.numel() + (6 + ctx.stages) * n + 1, grad_out.contiguous()
+        space = path.new_zeros(size, path.shape[-1])
         d_drive, d_h, d_leak = path.new_empty(T, B, ctx.width), path.new_empty(B, n), torch.empty_like(leak)
         d_weight, d_kick = torch.empty_like(weight), torch.empty_like(grad_out) if ctx.kicked else None
         pointers = _pointers(keep, rates, weight, leak, path, space, grad_out, d_drive, d_kick, d_h, d_weight, d_leak)
         getattr(ctx.library, f"{ctx.name}_backward")(*ctx.numbers, *pointers)
-        return None, None, None, d_drive, d_kick, d_h, None, None, None, d_weight, d_leak
+        return None, None, None, None, d_drive, d_kick, d_h, None, None, None, d_weight, d_leak
 
 
 def synaptic(drive, kick, h, keep, rate, substeps: int, synapses, g, gv, C) -> Tensor:
@@ -187,7 +193,7 @@ def synaptic(drive, kick, h, keep, rate, substeps: int, synapses, g, gv, C) -> T
     """
     h, keep, rate = _expanded(drive, h, keep, rate)
     scaled, leak = torch.cat([synapses[:2] * math.log2(math.e), synapses[2:]]), torch.stack([gv, g, C])
-    return _Sequence.apply("synaptic", 2, (), drive, kick, h, keep, rate, substeps, scaled, leak)
+    return _Sequence.apply("synaptic", 2, (), None, drive, kick, h, keep, rate, substeps, scaled, leak)
 
 
 def decaying(kind: str, drive, kick, h, keep, rate, substeps: int, weight, decay, A=None) -> Tensor:
@@ -198,5 +204,20 @@ def decaying(kind: str, drive, kick, h, keep, rate, substeps: int, weight, decay
     """
     h, keep, rate = _expanded(drive, h, keep, rate)
     leak = torch.stack([decay, torch.ones_like(decay) if A is None else A])
-    slope = {"ltc": 1, "ctrnn": 2}[kind]
-    return _Sequence.apply("decaying", 3, (slope,), drive, kick, h, keep, rate, substeps, weight, leak)
+    slope = SLOPES[kind]
+    return _Sequence.apply("decaying", 3, (slope,), None, drive, kick, h, keep, rate, substeps, weight, leak)
+
+
+def explicit(kind: str, tableau, drive, kick, h, keep, rate, substeps: int, weight, decay=None, A=None) -> Tensor:
+    """States (T, B, n) after each step of explicit Runge–Kutta steps, of a `NeuralODE` too (without decay and A).
+
+    Args:
+        tableau: one of `solvers.TABLEAUS`. The others are those of `decaying`.
+    """
+    h, keep, rate = _expanded(drive, h, keep, rate)
+    stages = len(tableau.b)
+    rows = [[*row, *[0.0] * (stages - len(row))] for row in (*tableau.a, tableau.b)]
+    decay = torch.zeros_like(weight[0]) if decay is None else decay
+    leak = torch.stack([decay, torch.ones_like(decay) if A is None else A])
+    numbers, table = (SLOPES[kind], stages), drive.new_tensor(rows)
+    return _Sequence.apply("explicit", 2 * stages, numbers, table, drive, kick, h, keep, rate, substeps, weight, leak)

@@ -26,6 +26,7 @@ from course_lib.errors import check_choice
 from course_lib.wiring import Wiring
 
 LOG_2PI = math.log(2.0 * math.pi)
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "elu": nn.ELU}
 
 
 def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
@@ -35,14 +36,15 @@ def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
     return layer
 
 
-def mlp(sizes: list[int], activation: type[nn.Module] = nn.Tanh, last_gain: float = 1.0) -> nn.Sequential:
+def mlp(sizes: list[int], activation: str = "tanh", last_gain: float = 1.0) -> nn.Sequential:
     """Linear layers of widths `sizes` with `activation` between them: (…, sizes[0]) -> (…, sizes[-1])."""
+    check_choice("activation", activation, ACTIVATIONS)
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
         last = i == len(sizes) - 2
         layers.append(orthogonal(nn.Linear(a, b), last_gain if last else math.sqrt(2.0)))
         if not last:
-            layers.append(activation())
+            layers.append(ACTIVATIONS[activation]())
     return nn.Sequential(*layers)
 
 
@@ -151,11 +153,11 @@ class ActorCritic(nn.Module):
 
 
 class MLPActorCritic(ActorCritic):
-    """Two separate tanh networks: Gaussian mean, and value. The log standard deviation is a free vector.
+    """Two separate networks: Gaussian mean, and value. The log standard deviation is a free vector.
 
     Args:
         obs_dim, act_dim: widths of observation and action.
-        hidden: widths of the hidden layers of both networks.
+        hidden: widths of the hidden layers of both networks. activation: between them, a name in `ACTIVATIONS`.
         init_log_std: start of log σ.
         normalize: whether observations are normalised by their running moments.
     """
@@ -167,11 +169,12 @@ class MLPActorCritic(ActorCritic):
         hidden: tuple[int, ...] = (64, 64),
         init_log_std: float = 0.0,
         normalize: bool = True,
+        activation: str = "tanh",
     ):
         super().__init__(obs_dim, act_dim, init_log_std, normalize)
-        self.settings["hidden"] = list(hidden)
-        self.actor = mlp([obs_dim, *hidden, act_dim], last_gain=0.01)
-        self.critic = mlp([obs_dim, *hidden, 1], last_gain=1.0)
+        self.settings |= dict(hidden=list(hidden), activation=activation)
+        self.actor = mlp([obs_dim, *hidden, act_dim], activation, last_gain=0.01)
+        self.critic = mlp([obs_dim, *hidden, 1], activation, last_gain=1.0)
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs) -> mean (n, act), state."""
@@ -195,8 +198,10 @@ class Readout(nn.Linear):
     mean and sd over inputs from N(0, 1) held for some steps, taken once from the fresh cell. The map stays affine in h.
     """
 
-    def __init__(self, obs_dim: int, encoder: nn.Module, cell: Cell, outputs: int, gain: float, steps: int = 10):
-        super().__init__(cell.neurons, outputs)
+    def __init__(
+        self, obs_dim: int, encoder: nn.Module, cell: Cell, outputs: int, gain: float, through: int = 0, steps: int = 10
+    ):
+        super().__init__(cell.neurons + through, outputs)
         orthogonal(self, gain)
         samples = 256
         with torch.no_grad():
@@ -205,8 +210,9 @@ class Readout(nn.Linear):
         self.register_buffer("center", h.mean(0))
         self.register_buffer("scale", h.std(0).clamp_min(1e-3))
 
-    def forward(self, h: Tensor) -> Tensor:
-        return super().forward((h - self.center) / self.scale)
+    def forward(self, h: Tensor, through: Tensor | None = None) -> Tensor:
+        z = (h - self.center) / self.scale
+        return super().forward(z if through is None else torch.cat([z, through], dim=-1))
 
 
 def _encoder(obs_dim: int, width: int | None) -> nn.Module:
@@ -224,10 +230,12 @@ class RecurrentActorCritic(ActorCritic):
         cell_options: for the cell's class (solver, substeps, form, …); `wiring` may be a `Wiring` or what its
             `to_dict` gave, and is the actor's alone.
         encoder: width of a tanh layer between observation and cell; None for none: the cell sees the observation.
+        feedthrough: whether the readouts see the cell's input beside its states, the D of a state-space model
+            y = C h + D x: an action may then follow an observation at once, not through the lag of the states.
         critic: "cell": a cell of the same kind behind an encoder of its own; "mlp": a tanh network of the present
             observation, without memory.
         critic_neurons: states of the critic's cell; None for as many as the actor's.
-        hidden: widths of the critic's layers where it is an "mlp".
+        hidden, activation: widths of the critic's layers where it is an "mlp", and what is between them.
         init_log_std, normalize: as for `MLPActorCritic`.
 
     The memory is (n, state_dim): the actor's states, then the critic's. `dt` is the duration of a control step in the
@@ -242,11 +250,13 @@ class RecurrentActorCritic(ActorCritic):
         neurons: int = 8,
         cell_options: dict | None = None,
         encoder: int | None = None,
+        feedthrough: bool = False,
         critic: str = "cell",
         critic_neurons: int | None = None,
         hidden: tuple[int, ...] = (64, 64),
         init_log_std: float = 0.0,
         normalize: bool = True,
+        activation: str = "tanh",
     ):
         super().__init__(obs_dim, act_dim, init_log_std, normalize)
         check_choice("critic", critic, ("cell", "mlp"))
@@ -255,21 +265,22 @@ class RecurrentActorCritic(ActorCritic):
         wiring = Wiring.from_dict(wiring) if isinstance(wiring, dict) else wiring
         plain = {**options, "wiring": wiring.to_dict()} if wiring is not None else options
         self.settings |= dict(
-            cell=cell, neurons=neurons, cell_options=plain, encoder=encoder, critic=critic,
-            critic_neurons=critic_neurons, hidden=list(hidden),
+            cell=cell, neurons=neurons, cell_options=plain, encoder=encoder, feedthrough=feedthrough,
+            critic=critic, critic_neurons=critic_neurons, hidden=list(hidden), activation=activation,
         )  # fmt: skip
         self.neurons, self.dt = neurons, 1.0
         self.clamped: dict[int, float] = {}  # actor's neurons held at a value, to see what they are for
         width = encoder or obs_dim
         self.encoder = _encoder(obs_dim, encoder)
         self.cell = make_cell(cell, width, neurons, **options, **({} if wiring is None else {"wiring": wiring}))
-        self.readout = Readout(obs_dim, self.encoder, self.cell, act_dim, 0.01)
+        self.feedthrough, through = feedthrough, width if feedthrough else 0
+        self.readout = Readout(obs_dim, self.encoder, self.cell, act_dim, 0.01, through)
         if critic == "cell":
             self.critic_encoder = _encoder(obs_dim, encoder)
             self.critic_cell = make_cell(cell, width, critic_neurons or neurons, **options)
-            self.critic = Readout(obs_dim, self.critic_encoder, self.critic_cell, 1, 1.0)
+            self.critic = Readout(obs_dim, self.critic_encoder, self.critic_cell, 1, 1.0, through)
         else:
-            self.critic_cell, self.critic = None, mlp([obs_dim, *hidden, 1], last_gain=1.0)
+            self.critic_cell, self.critic = None, mlp([obs_dim, *hidden, 1], activation, last_gain=1.0)
         self.state_dim = neurons + (self.critic_cell.neurons if self.critic_cell else 0)
 
     def actor_state(self, state: Tensor) -> Tensor:
@@ -285,35 +296,38 @@ class RecurrentActorCritic(ActorCritic):
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs), state (n, state_dim) -> mean (n, act), next state."""
-        h = self._clamp(self.cell(self.encoder(x), state[:, : self.neurons], self.dt))
-        mean = self.readout(h)
+        e = self.encoder(x)
+        h = self._clamp(self.cell(e, state[:, : self.neurons], self.dt))
+        mean = self._read(self.readout, h, e)
         if self.critic_cell is None:
             return mean, h
-        return mean, torch.cat([h, self._critic_step(x, state)], dim=-1)
+        return mean, torch.cat([h, self.critic_cell(self.critic_encoder(x), state[:, self.neurons :], self.dt)], dim=-1)
 
-    def _critic_step(self, x: Tensor, state: Tensor) -> Tensor:
-        return self.critic_cell(self.critic_encoder(x), state[:, self.neurons :], self.dt)
-
-    def _states(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor | None]:
-        """States after each step: the actor's (T, n, neurons), the critic's or None."""
-        actor = self.cell.sequence(self.encoder(x), state[:, : self.neurons], starts, self.dt)
-        if self.critic_cell is None:
-            return actor, None
-        return actor, self.critic_cell.sequence(self.critic_encoder(x), state[:, self.neurons :], starts, self.dt)
+    def _read(self, readout: Readout, h: Tensor, x: Tensor) -> Tensor:
+        return readout(h, x if self.feedthrough else None)
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs), state (n, state_dim) before the first step -> mean (T, n, act), value (T, n)."""
-        actor, critic = self._states(x, state, starts)
-        return self.readout(actor), self.critic(x if critic is None else critic).squeeze(-1)
+        e = self.encoder(x)
+        mean = self._read(self.readout, self.cell.sequence(e, state[:, : self.neurons], starts, self.dt), e)
+        if self.critic_cell is None:
+            return mean, self.critic(x).squeeze(-1)
+        e = self.critic_encoder(x)
+        h = self.critic_cell.sequence(e, state[:, self.neurons :], starts, self.dt)
+        return mean, self._read(self.critic, h, e).squeeze(-1)
 
     @torch.no_grad()
     def memory(self, x: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """State before each step (T, n, state_dim), recomputed with the present weights."""
-        after = torch.cat([s for s in self._states(x, state, starts) if s is not None], dim=-1)
+        after = self.cell.sequence(self.encoder(x), state[:, : self.neurons], starts, self.dt)
+        if self.critic_cell is not None:
+            critic = self.critic_cell.sequence(self.critic_encoder(x), state[:, self.neurons :], starts, self.dt)
+            after = torch.cat([after, critic], dim=-1)
         return torch.cat([state[None], after[:-1]]) * ~starts[..., None]
 
     def value(self, x: Tensor, state: Tensor) -> Tensor:
         """x (n, obs), state (n, state_dim) before this observation -> value (n,)."""
         if self.critic_cell is None:
             return self.critic(x).squeeze(-1)
-        return self.critic(self._critic_step(x, state)).squeeze(-1)
+        e = self.critic_encoder(x)
+        return self._read(self.critic, self.critic_cell(e, state[:, self.neurons :], self.dt), e).squeeze(-1)

@@ -9,6 +9,7 @@ import torch
 
 from course_lib import native, wiring
 from course_lib.cells import make_cell
+from course_lib.solvers import TABLEAUS
 
 
 @pytest.fixture
@@ -46,12 +47,17 @@ def results(cell, x, h, starts, dt, monkeypatch, on: str):
     return out.detach(), *torch.autograd.grad(out, inputs, torch.randn(out.shape, generator=generator))
 
 
-@pytest.mark.parametrize("name", ["synaptic_ltc", "ltc", "ctrnn"])
+FUSED = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
+EXPLICIT = [("ltc", "rk4"), ("ctrnn", "rk4"), ("neural_ode", "rk4"), ("ctrnn", "midpoint"), ("ltc", "euler")]
+
+
+@pytest.mark.parametrize("name, solver", FUSED + EXPLICIT)
 @pytest.mark.parametrize("mode", ["held", "initial"])
 @pytest.mark.parametrize("durations", ["number", "per step", "per sample"])
 @pytest.mark.parametrize("batch", [1, 16, 21])
-def test_c_and_torch_agree(compiled, dtype, monkeypatch, batch, durations, mode, name):
-    cell = make_cell(name, 3, 7, substeps=3, input=mode)
+def test_c_and_torch_agree(compiled, dtype, monkeypatch, batch, durations, mode, name, solver):
+    options = {} if name == "synaptic_ltc" else {"solver": solver}
+    cell = make_cell(name, 3, 7, substeps=3, input=mode, **options)
     x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
     dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
     tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
@@ -106,9 +112,29 @@ def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(compiled, ki
     assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
 
 
+@pytest.mark.parametrize("kind", ["ltc", "ctrnn", "neural_ode"])
+@pytest.mark.parametrize("method", list(TABLEAUS))
+def test_gradients_of_runge_kutta_steps_are_those_of_finite_differences(compiled, kind, method):
+    torch.manual_seed(0)
+    T, B, n, double = 3, 2, 3, dict(dtype=torch.float64)
+    leaves = [torch.randn(T, B, n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
+    leaves += [torch.randn(n, n, **double)]
+    leaves += [torch.rand(n, **double) + 0.5] if kind != "neural_ode" else []
+    leaves += [torch.randn(n, **double)] if kind == "ltc" else []
+    keep, rate = torch.ones(T, B, 1, **double), torch.rand(T, B, 1, **double) + 1.0
+    keep[1, 0] = 0
+
+    def states(drive, kick, h, *rest):
+        return native.explicit(kind, TABLEAUS[method], drive, kick, h, keep, rate, 2, *rest)
+
+    assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
+
+
 def test_the_other_form_of_the_ltc_stays_with_torch(compiled, monkeypatch):
     monkeypatch.setattr(native, "decaying", lambda *_: pytest.fail("that is another equation"))
-    make_cell("ltc", 2, 3, form="writeup").sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
+    monkeypatch.setattr(native, "explicit", lambda *_: pytest.fail("that is another equation"))
+    for solver in ("fused", "rk4"):
+        make_cell("ltc", 2, 3, form="writeup", solver=solver).sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
 
 
 def test_a_gradient_can_be_taken_after_it_was_turned_off(compiled, monkeypatch):

@@ -40,11 +40,12 @@ def test_the_ratio_is_one_before_the_first_update(cell, critic):
         assert log_ratio.abs().max() < 2e-5, length
 
 
+@pytest.mark.parametrize("options", [{}, {"encoder": 5, "feedthrough": True}], ids=["plain", "encoder, feedthrough"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_sequence_is_its_steps(cell):
+def test_a_sequence_is_its_steps(cell, options):
     """`sequence` in one call against `step` and `value` one at a time, with the state zeroed by hand at starts."""
     torch.manual_seed(0)
-    policy = RecurrentActorCritic(3, 2, cell=cell, neurons=4, critic_neurons=6)
+    policy = RecurrentActorCritic(3, 2, cell=cell, neurons=4, critic_neurons=6, **options)
     x, starts = torch.randn(7, 5, 3), torch.rand(7, 5) < 0.3
     state = torch.randn(5, policy.state_dim)
     mean, value = policy.sequence(x, state, starts)
@@ -55,6 +56,20 @@ def test_a_sequence_is_its_steps(cell):
         torch.testing.assert_close(policy.value(x[t], state), value[t], atol=1e-5, rtol=1e-4)
         one, state = policy.step(x[t], state)
         torch.testing.assert_close(one, mean[t], atol=1e-6, rtol=1e-5)
+
+
+def test_feedthrough_lets_an_action_follow_its_observation_at_once():
+    """With a cell that hardly moves (dt near 0), only what goes around it can tell two observations apart."""
+    x, state = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.zeros(2, 8)
+    apart = {}
+    for feedthrough in (False, True):
+        torch.manual_seed(0)
+        policy = RecurrentActorCritic(2, 1, neurons=4, encoder=3, feedthrough=feedthrough)
+        policy.dt = 1e-6
+        mean, _ = policy.step(x, state)
+        apart[feedthrough] = (mean[0] - mean[1]).abs().item()
+        assert policy.readout.in_features == 4 + 3 * feedthrough
+    assert apart[False] < 1e-6 and apart[True] > 1e-4
 
 
 def test_actor_and_critic_have_states_of_their_own():

@@ -18,6 +18,7 @@ from course_lib.cells import CELLS
 from course_lib.envs.foreign import Foreign
 from course_lib.errors import ArgumentError, check_choice, check_count
 from course_lib.policies import (
+    ACTIVATIONS,
     MLPActorCritic,
     RecurrentActorCritic,
     RunningMoments,
@@ -75,12 +76,16 @@ class PPOConfig:
     """options of the cell's class: solver, substeps, …"""
     encoder: int | None = None
     """width of a tanh layer between observation and cell; None for none"""
+    feedthrough: bool = False
+    """whether the readouts see the cell's input beside its states"""
     critic: str = "cell"
     """critic of a policy with a cell: 'cell', one of the same kind with its own state, or 'mlp', without memory"""
     critic_neurons: int | None = None
     """states of the critic's cell; None for as many as the policy's"""
     hidden: tuple[int, ...] = (64, 64)
     """widths of the hidden layers"""
+    activation: str = "tanh"
+    """between the hidden layers: "tanh" or "elu", which walking robots are mostly trained with"""
     init_log_std: float = 0.0
     """start of log σ of the Gaussian"""
     adam_eps: float = 1e-5
@@ -102,6 +107,7 @@ class PPOConfig:
         if self.cell is not None:
             check_choice("cell", self.cell, CELLS)
         check_choice("critic", self.critic, ("cell", "mlp"))
+        check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("lr_schedule", self.lr_schedule, ("linear", "constant"))
         for name, low, high in (("gamma", 0, 1), ("gae_lambda", 0, 1)):
             _check_range(name, getattr(self, name), low, high)
@@ -119,7 +125,9 @@ class PPOConfig:
 # first σ; at their length γ = .98 shows no gain over .99, and the KL stop does not act yet.
 TUNED: dict[str, dict] = {
     "HalfCheetah-v5": dict(gamma=0.98, gae_lambda=0.92, init_log_std=-1.0, target_kl=0.03),
-    "InvertedPendulum-v5": dict(rollout_steps=32, minibatch_size=64, learning_rate=5e-3, lr_schedule="constant"),
+    "InvertedPendulum-v5": dict(
+        rollout_steps=32, minibatch_size=64, learning_rate=5e-3, lr_schedule="constant", sequence_length=32
+    ),
 }
 
 
@@ -436,10 +444,13 @@ class PPO:
 def _build(policy, c: PPOConfig, obs_dim: int, act_dim: int):
     """The actor-critic that the config describes, or one of the class `policy`."""
     more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
-    if policy is None and c.cell is not None:
-        names = ("cell", "neurons", "cell_options", "encoder", "critic", "critic_neurons")
+    if policy is not None:
+        return policy(obs_dim, act_dim, **more)
+    more["activation"] = c.activation
+    if c.cell is not None:
+        names = ("cell", "neurons", "cell_options", "encoder", "feedthrough", "critic", "critic_neurons")
         return RecurrentActorCritic(obs_dim, act_dim, **{name: getattr(c, name) for name in names}, **more)
-    return (policy or MLPActorCritic)(obs_dim, act_dim, **more)
+    return MLPActorCritic(obs_dim, act_dim, **more)
 
 
 def _same_step(envs: gym.vector.VectorEnv) -> gym.vector.VectorEnv:

@@ -17,7 +17,7 @@ TITLES = {  # settings of the result file that are not NAME_NEURONS
     "mlp_8": "MLP, equal neurons",
     "mlp_params": "MLP, equal parameters",
     "ltc_8_bptt1": "gradient over 1 step",
-    "ltc_8_bptt32": "gradient over 32 steps",
+    "ltc_8_bptt8": "gradient over 8 steps",
     "ltc_8": "LTC",
     "neural_ode_8": "neural ODE",
     "ctrnn_8": "CT-RNN",
