@@ -11,7 +11,7 @@ round, so that a change in the machine's mood meets all of them; ratios are take
                 evaluations. Outputs agree to 1e-4; the errors of both against a fine solution are in the result.
                 The claims are about CTRNN.
   LTC, GRU      the fused semi-implicit LTC with 6 substeps, and GRU beside torch.nn.GRU, which is written in C++
-SynapticLTC and the fused LTC run in C where there is a compiler (`course_lib.native`); the rows "torch" are without it.
+Our cells but the GRU run in C where there is a compiler (`course_lib.native`); the rows "torch" are without it.
 Memory is what the forward pass leaves behind for the backward pass, by torch's profiler; CTRNN, 32 neurons, RK4.
 """
 
@@ -101,7 +101,8 @@ def contestants(n: int) -> tuple[dict, dict]:
     for name in ("ctrnn", "ltc"):
         cell = make_cell(name, INPUTS, n, solver="rk4", substeps=SUBSTEPS)
         label = name.upper()
-        out |= {f"{label}, rk4": cell.sequence, f"{label}, torchdiffeq rk4": torchdiffeq_twin(cell)}
+        out |= {f"{label}, rk4": cell.sequence, f"{label}, rk4, torch": without_c(cell.sequence)}
+        out |= {f"{label}, torchdiffeq rk4": torchdiffeq_twin(cell)}
         cell.substeps = 32
         with torch.no_grad():
             fine = cell.double().sequence(x.double(), h.double())
