@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from course_lib.assets import write_atomically
 from course_lib.evaluation import bootstrap_interval
 from course_lib.machine import cores
+from course_lib.rl.ppo import PPOConfig
 
 PACKAGES = ("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "envpool", "ncps", "torchdiffeq")
 
@@ -125,10 +127,28 @@ def _strict(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def read_result(path: Path, config: dict) -> list[dict]:
-    """The seeds already in the result file, if it was made with the same `config`; else none."""
+def same_config(old, new) -> bool:
+    """Whether two configurations, read from JSON, mean the same.
+
+    The library gains hyperparameters; results from before one existed are still those of its default.
+    """
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return old == new
+    defaults = _plain(asdict(PPOConfig()))
+    added = {key for key in new.keys() - old.keys() if key in defaults and new[key] == defaults[key]}
+    return old.keys() == new.keys() - added and all(same_config(old[key], new[key]) for key in old)
+
+
+def read_result(path: Path, config: dict, part: str | None = None) -> list[dict]:
+    """The runs already in the result file that were made with the same `config`.
+
+    `part` names the entry of a run that says which part of the configuration it used ("task", "setting"); then only
+    that part must be the same.
+    """
     path = Path(path)
     if not path.is_file():
         return []
-    content = json.loads(path.read_text())
-    return content["per_seed"] if content["config"] == _plain(config) else []
+    content, plain = json.loads(path.read_text()), _plain(config)
+    if part is None:
+        return content["per_seed"] if same_config(content["config"], plain) else []
+    return [row for row in content["per_seed"] if same_config(content["config"].get(row[part]), plain.get(row[part]))]

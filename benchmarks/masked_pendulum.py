@@ -15,12 +15,11 @@ Every finished run is added to the result file at once.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, thin_curve, write_result
+from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.cells import LTC
@@ -37,6 +36,25 @@ CONFIG: dict[str, dict] = {
     "pendulum": dict(neurons=8, minibatch_size=128, sequence_length=32, lr_schedule="linear"),
     "halfcheetah": dict(neurons=32, encoder=64, minibatch_size=2048, learning_rate=2e-3),
 }
+# What was tried to lift the LTC above the network without memory on HalfCheetah: returns of single seeds (unless said)
+# by settings close to the one above, which gives a median of 4,340 after 1.2M steps (without memory 4,452).
+TRIED = (
+    "cell: 64 instead of 32 neurons, and other ranges of input gain, |A|, tau and bias: no better",
+    "readout standardised at the start: better by 10 % early; kept",
+    "tanh layer of 64 before the cell: better by 20 to 40 % after 400k steps; kept",
+    "minibatches of 2,048 at a learning rate of 2e-3: better; kept",
+    "entropy bonus .005, .01, .02: 4,202 at best",
+    "states refreshed before each epoch: 3,407",
+    "critic without memory: no better",
+    "gradient over 4 steps with a bonus of .005: 4,109; 5,403 after 5M steps (without memory 5,487)",
+    "gradient over 16 steps, 5M steps: 4,044, with a KL too large",
+    "LTC.SLOW: 4,499 after 3M steps; gradient over 4 steps: 4,593, with LTC.SLOW 4,697, after 2.5M steps",
+    "readouts that see the cell's input too (feedthrough), two seeds: 4,527 and 4,586; with gradient over 4 steps "
+    "4,265 and 4,516; with LTC.SLOW 5,508 and 4,231",
+    "feedthrough and LTC.SLOW, 3M steps, two seeds: 5,311 and 5,912 (without memory 5,758, GRU 6,092; one seed each)",
+    "what could memory know? In a gait, a linear map of the present positions gives the hidden velocities with a mean "
+    "R2 of .6; of two successive positions .83, of four .87; of the states of a trained LTC .81, with feedthrough .91",
+)
 CLAIMS = {
     ("pendulum", "ltc"): "masked_ltc_return",
     ("pendulum", "mlp"): "masked_mlp_return",
@@ -80,13 +98,6 @@ def one_run(task: str, cell: str, seed: int, steps: int, episodes: int, keep: bo
     }
 
 
-def known_rows(path: Path, config: dict) -> list[dict]:
-    """Runs in the result file whose task still has the same configuration."""
-    content = json.loads(path.read_text()) if path.is_file() else {"per_seed": [], "config": {}}
-    plain = json.loads(json.dumps(config))
-    return [r for r in content["per_seed"] if content["config"].get(r["task"]) == plain[r["task"]]]
-
-
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     claims, intervals = {}, {}
     for (task, cell), claim in CLAIMS.items():
@@ -126,7 +137,7 @@ def main() -> None:
         task: {**facts, **{cell: asdict(config_of(task, cell)) for cell in facts["cells"]}}
         for task, facts in TASKS.items()
     }
-    rows = known_rows(args.json, config)
+    rows = read_result(args.json, config, "task")
     for task in args.tasks:
         facts = TASKS[task]
         steps, episodes = (8_192, 5) if args.quick else (facts["steps"], facts["episodes"])
@@ -141,7 +152,7 @@ def main() -> None:
                 write_result(
                     args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}),
                     per_seed=rows, config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
-                    command=f"python benchmarks/{NAME}.py",
+                    command=f"python benchmarks/{NAME}.py", tried=TRIED,
                 )  # fmt: skip
     print(report(rows))
     for claim, value in claims_of(rows)[0].items():
