@@ -2,12 +2,12 @@
 
     python benchmarks/anymal_sprint.py [--settings mlp ltc gru ctrnn] [--seeds 0 1 2] [--json FILE] [--keep] [--quick]
 
-The task is the predecessor's: its reward, timing and fall rule (see `course_lib.envs.anymal_sprint`). Its shipped policy
-reached 5,925 as the best running mean of noisy training episodes, after 20.3 h; without noise it falls at once (179).
-Here a run counts by episodes without noise in the actions. Their starts differ by `reset_noise` on joint angles and
-rates, as otherwise all episodes would be one. After every 16 iterations 20 such episodes are played; where their mean
-reaches 5,925, 100 others decide. Training time counts, the time of these tests does not. The figures at the end are means
-of 100 episodes of the last policy; nothing is selected. Every finished run is added to the result file at once.
+The task is the predecessor's: its reward, timing and fall rule (see `course_lib.envs.anymal_sprint`). It reached 5,925
+as the best running mean of noisy training episodes, after 20.3 h; without noise its policy falls at once (179). Here a
+run counts by episodes without noise in the actions. Their starts differ by `reset_noise` on joint angles and rates, as
+otherwise all episodes would be one. After every 16 iterations 20 such episodes are played; where their mean reaches
+5,925, 100 others decide. Training time counts, the time of these tests does not. The figures at the end are means of
+100 episodes of the last policy; nothing is selected. Every finished run is added to the result file at once.
 
 "mlp" has two layers of 128. The others have a cell of 32 neurons between a layer of 64 and the readout; the LTC is to
 be compared with the GRU and the CT-RNN rather than with the MLP, which has more parameters.
@@ -18,13 +18,12 @@ be compared with the GRU and the CT-RNN rather than with the MLP, which has more
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, thin_curve, write_result
+from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.evaluation import run_episodes
@@ -32,10 +31,10 @@ from course_lib.evaluation import run_episodes
 NAME, ENV, NOISE = "anymal_sprint", "AnymalSprint-v0", 0.05
 TARGET, HORIZON, COPIES = 5_925.0, 801, 64
 SETTINGS: dict[str, dict] = {
-    "mlp": dict(steps=5_000_000),
-    "ltc": dict(steps=5_000_000, cell="ltc"),
-    "gru": dict(steps=5_000_000, cell="gru"),
-    "ctrnn": dict(steps=5_000_000, cell="ctrnn"),
+    "mlp": dict(steps=3_500_000),
+    "ltc": dict(steps=2_000_000, cell="ltc"),
+    "gru": dict(steps=2_000_000, cell="gru"),
+    "ctrnn": dict(steps=2_000_000, cell="ctrnn"),
 }
 RECURRENT = dict(neurons=32, encoder=64, feedthrough=True, minibatch_size=2048)
 BEFORE = {"running_mean_noisy": 5925.51, "hours": 20.3, "deterministic": 179.0, "survival": 0.21}
@@ -72,8 +71,9 @@ def one_run(name: str, seed: int, steps: int, keep: bool, episodes: int = 100) -
     returns_noisy = run_episodes(agent.policy, noisy, deterministic=False, seed=10_000)
     if keep:
         cl.save_policy(
-            agent.policy, f"assets/policies/anymal_sprint_{name}", algorithm="ppo", seed=seed, config=asdict(agent.config),
-            env_steps=agent.env_steps, wall_seconds=round(seconds, 1), return_deterministic=final.mean,
+            agent.policy, f"assets/policies/anymal_sprint_{name}", algorithm="ppo", seed=seed,
+            config=asdict(agent.config), env_steps=agent.env_steps, wall_seconds=round(seconds, 1),
+            return_deterministic=final.mean,
             command=f"python benchmarks/{NAME}.py --settings {name} --seeds {seed} --keep",
         )  # fmt: skip
     return {
@@ -92,13 +92,6 @@ def one_run(name: str, seed: int, steps: int, keep: bool, episodes: int = 100) -
         "survival": float((final.lengths == HORIZON).mean()),
         "curve": thin_curve({k: np.array(v, float) for k, v in curve.items()}, tuple(curve), 100),
     }
-
-
-def known_rows(path: Path, config: dict) -> list[dict]:
-    """Runs in the result file whose setting still means the same."""
-    content = json.loads(path.read_text()) if path.is_file() else {"per_seed": [], "config": {}}
-    plain = json.loads(json.dumps(config))
-    return [r for r in content["per_seed"] if content["config"].get(r["setting"]) == plain.get(r["setting"])]
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
@@ -146,7 +139,7 @@ def main() -> None:
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
     config = {name: asdict(settings_of(name)) | SETTINGS[name] for name in SETTINGS}
     config |= {"num_envs": COPIES, "reset_noise": NOISE}
-    rows = known_rows(args.json, config)
+    rows = read_result(args.json, config, "setting")
     for seed in args.seeds:
         for name in args.settings:
             if any((r["setting"], r["seed"]) == (name, seed) for r in rows):
@@ -156,8 +149,8 @@ def main() -> None:
             claims, intervals = claims_of(rows)
             write_result(
                 args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-                config=config, wall_seconds=60 * sum(r["minutes"] for r in rows), command=f"python benchmarks/{NAME}.py",
-                before=BEFORE, prototype=PROTOTYPE,
+                config=config, wall_seconds=60 * sum(r["minutes"] for r in rows),
+                command=f"python benchmarks/{NAME}.py", before=BEFORE, prototype=PROTOTYPE,
             )  # fmt: skip
             print(report(rows), flush=True)
     print(report(rows))

@@ -2,13 +2,14 @@
 
     python benchmarks/engine.py [--rounds 15] [--seconds 0.5] [--json FILE] [--quick]
 
-Random actions, drawn beforehand, on HalfCheetah-v5 and Ant-v5. Contestants take turns in every round, so that a change
-in the machine's mood meets all of them; ratios are taken within a round. Every one uses all cores it can:
+Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5 and AnymalC-v0. Contestants take turns in every round, so
+that a change in the machine's mood meets all of them; ratios are taken within a round. Every one uses all cores it can:
   Sync, Async     gymnasium.vector, 64 copies in one process; 16 copies in 16 processes
   EnvPool         64 copies, as many threads as cores; same reward, termination and observation sizes, on Ant with the
                   contact forces; it brings its own build of MuJoCo
   ours            1, 16, 64 and 256 copies, as many threads as cores
   raw             mujoco.rollout, 64 copies, 50 control steps a call: no observations, rewards or resets
+On AnymalC-v0, a task of this course, Gymnasium's side runs the same task one copy a process; only Async and ours.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from course_lib.envs import make, make_task
 from course_lib.envs.task import quiet
 from course_lib.machine import cores
 
-NAME, IDS = "engine", ("HalfCheetah-v5", "Ant-v5")
+NAME, IDS, OWN = "engine", ("HalfCheetah-v5", "Ant-v5"), "AnymalC-v0"
 COPIES, ASYNC_COPIES, BATCHES = 64, 16, 50
 
 
@@ -109,6 +110,12 @@ def envpool(id: str):
 
 def contestants(id: str) -> dict:
     """Name -> something with `rate(seconds)`, ready to run."""
+    if id == OWN:
+        processes = gym.make_vec(f"course/{id}", ASYNC_COPIES, vectorization_mode="async")
+        return {
+            f"Gymnasium AsyncVectorEnv, {ASYNC_COPIES}": Vector(processes, id, ASYNC_COPIES),
+            f"ours, {COPIES}": Vector(make(id, COPIES), id, COPIES),
+        }
     with quiet():
         sync = gym.make_vec(id, COPIES, vectorization_mode="sync")
         processes = gym.make_vec(id, ASYNC_COPIES, vectorization_mode="async")
@@ -132,13 +139,15 @@ def ratios_of(rates: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             out[f"engine_vs_envpool_{short}"] = rates[id][f"ours, {COPIES}"] / rates[id][f"EnvPool, {COPIES}"]
     cheetah = rates["HalfCheetah-v5"]
     out["engine_share_of_raw"] = cheetah[f"ours, {COPIES}"] / cheetah[f"raw mujoco.rollout, {COPIES}"]
+    peer = rates[OWN][f"Gymnasium AsyncVectorEnv, {ASYNC_COPIES}"]
+    out["engine_vs_async_anymal"] = rates[OWN][f"ours, {COPIES}"] / peer
     return out
 
 
 def measure(rounds: int, seconds: float) -> dict[str, dict[str, np.ndarray]]:
     """id -> contestant -> env steps/s in each round (rounds,)."""
     rates = {}
-    for id in IDS:
+    for id in (*IDS, OWN):
         fields = contestants(id)
         for contestant in fields.values():
             contestant.rate(0.05)  # first calls allocate
@@ -166,16 +175,20 @@ def main():
     began = time.perf_counter()
     rates = measure(args.rounds, args.seconds)
     ratios = ratios_of(rates)
-    table = Table("env steps/s, median of rounds", *(cell for id in IDS for cell in (id, "95 % interval")))
+    ids = (*IDS, OWN)
+    table = Table("env steps/s, median of rounds", *(cell for id in ids for cell in (id, "95 % interval")))
     for name in rates[IDS[0]]:
         cells = []
-        for id in IDS:
+        for id in ids:
+            if name not in rates[id]:
+                cells += ["", ""]
+                continue
             low, high = median_interval(rates[id][name])
             cells += [float(np.median(rates[id][name])), f"[{low:,.0f}, {high:,.0f}]"]
         table.add(name, *cells)
     print(table)
     per_round = [
-        {id: {name: round(float(values[i]), 1) for name, values in rates[id].items()} for id in IDS}
+        {id: {name: round(float(values[i]), 1) for name, values in rates[id].items()} for id in ids}
         for i in range(args.rounds)
     ]
     write_result(
@@ -184,7 +197,7 @@ def main():
         intervals={name: median_interval(values) for name, values in ratios.items()},
         seeds=list(range(args.rounds)),
         per_seed=per_round,
-        config={"ids": IDS, "copies": COPIES, "threads": cores(), "rounds": args.rounds, "seconds": args.seconds},
+        config={"ids": ids, "copies": COPIES, "threads": cores(), "rounds": args.rounds, "seconds": args.seconds},
         wall_seconds=time.perf_counter() - began,
         command=f"python benchmarks/{NAME}.py",
         note="one entry of per_seed is a round in which all contestants ran one after another",

@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from course_lib.envs import TASKS, BatchedEnv, make, make_task
+from course_lib.envs import TASKS, TWINS, BatchedEnv, make, make_task
 from course_lib.envs.task import quiet
 from course_lib.errors import ArgumentError, NonFiniteError
 
@@ -44,7 +44,7 @@ def remarks(env, **options):
     return {str(w.message) for w in caught}
 
 
-@pytest.mark.parametrize("id", TASKS)
+@pytest.mark.parametrize("id", TWINS)
 def test_env_checker_finds_nothing(id, capfd):
     """Nothing, that is, that it does not also say of Gymnasium's own: infinite bounds, a force of 3."""
     with quiet():

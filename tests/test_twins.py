@@ -4,11 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from course_lib.envs import TASKS, make, make_task
+from course_lib.envs import TWINS, make, make_task
 from course_lib.envs.task import quiet
 
 SEEDS, STEPS, SAME = 5, 1000, 1e-9
-STATE_ONLY = [id for id in TASKS if not make_task(id).derived]
+STATE_ONLY = [id for id in TWINS if not make_task(id).derived]
 
 
 def originals(id, **options):
@@ -24,7 +24,7 @@ def random_actions(env, seed=0):
     return rng.uniform(space.low, space.high, (STEPS, *env.action_space.shape)).astype(np.float32)
 
 
-@pytest.mark.parametrize("id", TASKS)
+@pytest.mark.parametrize("id", TWINS)
 def test_data_engine_equals_gymnasium(id):
     """Free running through resets: nothing is ever synchronised."""
     peers, first = originals(id)

@@ -15,7 +15,8 @@ from course_lib.envs.single import TaskEnv
 from course_lib.envs.task import State, Task
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 
-TASKS = {  # id: (module and class, control steps of an episode); nothing is imported before it is asked for
+# id: (module and class, control steps of an episode); nothing is imported before it is asked for
+TWINS = {  # of environments that Gymnasium has too
     "HalfCheetah-v5": ("half_cheetah:HalfCheetah", 1000),
     "InvertedPendulum-v5": ("inverted_pendulum:InvertedPendulum", 1000),
     "InvertedDoublePendulum-v5": ("inverted_double_pendulum:InvertedDoublePendulum", 1000),
@@ -25,6 +26,11 @@ TASKS = {  # id: (module and class, control steps of an episode); nothing is imp
     "Swimmer-v5": ("swimmer:Swimmer", 1000),
     "Reacher-v5": ("reacher:Reacher", 50),
 }
+ROBOTS = {
+    "AnymalSprint-v0": ("anymal_sprint:AnymalSprint", 801),
+    "AnymalC-v0": ("anymal:AnymalC", 1000),
+}
+TASKS = {**TWINS, **ROBOTS}
 
 
 def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
@@ -88,16 +94,16 @@ def make(
     return envs
 
 
-def _single(id: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
-    return TaskEnv(make_task(id, **kwargs), render_mode, width, height)
+def _single(task: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:
+    return TaskEnv(make_task(task, **kwargs), render_mode, width, height)
 
 
 def register() -> None:
     """Make `gymnasium.make("course/…")` know every task."""
     for id, (_, horizon) in TASKS.items():
         if f"course/{id}" not in gym.registry:
-            gym.register(f"course/{id}", entry_point=_single, max_episode_steps=horizon, kwargs={"id": id})
+            gym.register(f"course/{id}", entry_point=_single, max_episode_steps=horizon, kwargs={"task": id})
 
 
 register()
-__all__ = ["BatchedEnv", "Masked", "State", "Task", "TaskEnv", "TASKS", "make", "make_task"]
+__all__ = ["BatchedEnv", "Masked", "State", "Task", "TaskEnv", "TASKS", "TWINS", "make", "make_task"]

@@ -113,7 +113,8 @@ class BatchedEnv(VectorEnv):
             raise gym.error.ResetNeeded("call reset() before step()")
         task, before = self.task, self.state
         actions = check_actions(task, actions, self.action_space.shape, self._steps + 1)
-        after = self._engine.step(task.control(before, actions))
+        push = None if task.pushed is None else task.push(before)
+        after = self._engine.step(task.control(before, actions), push)
         after.memory = task.remember(before, actions, after)
         terms = task.reward_terms(before, actions, after)
         reward = sum(terms.values())

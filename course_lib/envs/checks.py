@@ -1,4 +1,4 @@
-"""What the engines verify at every step: the shape of the actions, and that every number is finite."""
+"""What is verified: at every step the shape of the actions and that every number is finite; options of tasks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ def check_actions(task: Task, actions: Array, shape: tuple[int, ...], steps: Arr
     if not math.isfinite(actions.sum()):
         _report(task, "actions", actions, steps)
     return actions
+
+
+def check_number(name: str, value, low: float = -math.inf, unit: str = "") -> float:
+    """`value` as a float, raising unless it is a finite number of at least `low`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not (math.isfinite(number) and number >= low):
+        least = "" if low == -math.inf else f" of at least {low:g}"
+        raise ArgumentError(f"{name}={value!r} is not accepted; it must be a number{least}{unit}")
+    return number
 
 
 def check_step(task: Task, before: State, after: State, observation: Array, reward: Array, steps: Array) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 
+import mujoco
 import numpy as np
 
 from course_lib.envs.task import Array, State, Task
@@ -35,6 +36,7 @@ class Masked(Task):
         self.task, self.model = task, task.model
         self.id, self.derived = task.id, task.derived
         self.frame_skip, self.horizon = task.frame_skip, task.horizon
+        self.substeps, self.sensors, self.pushed = task.substeps, task.sensors, task.pushed
         self.init_qpos, self.init_qvel = task.init_qpos, task.init_qvel
         self.hide = hide
 
@@ -64,6 +66,12 @@ class Masked(Task):
 
     def control(self, before: State, action: Array) -> Array:
         return self.task.control(before, action)
+
+    def push(self, before: State) -> Array:
+        return self.task.push(before)
+
+    def variant(self, i: int) -> mujoco.MjModel:
+        return self.task.variant(i)
 
     def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
         return self.task.remember(before, action, after)

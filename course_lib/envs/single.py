@@ -44,7 +44,8 @@ class TaskEnv(gym.Env):
         task, before = self.task, self.state
         self._steps += 1
         action = check_actions(task, np.asarray(action)[None], (1, *self.action_space.shape), self._steps)
-        after = self._engine.step(task.control(before, action))
+        push = None if task.pushed is None else task.push(before)
+        after = self._engine.step(task.control(before, action), push)
         after.memory = task.remember(before, action, after)
         terms = task.reward_terms(before, action, after)
         reward, observation = sum(terms.values()), task.observe(after)

@@ -64,6 +64,11 @@ class Task:
         horizon: control steps after which an episode is truncated.
         derived: names of `MjData` fields that `observe`, `reward` or `terminated` read besides the
             state itself (e.g. "cfrc_ext"); asking for any selects the engine that can deliver them.
+        substeps: whether `state.derived["substep_qpos"]` (N, frame_skip, nq) is to hold the positions after each
+            physics step of the control step. Both engines deliver it; at an episode's start all are the first.
+        sensors: whether `state.derived["sensordata"]` (N, nsensordata) is to hold the model's sensors, as MuJoCo
+            leaves them: computed at the beginning of the last physics step. Both engines deliver it.
+        pushed: number of the body that `push` acts on; None for a task without pushes.
         render_fps: frames per second of real time.
     """
 
@@ -71,6 +76,9 @@ class Task:
     frame_skip: int = 1
     horizon: int = 1000
     derived: tuple[str, ...] = ()
+    substeps: bool = False
+    sensors: bool = False
+    pushed: int | None = None
 
     def __init__(self, model: mujoco.MjModel):
         self.model = model
@@ -126,6 +134,16 @@ class Task:
     def control(self, before: State, action: Array) -> Array:
         """action (N, action_dim) -> actuator controls (N, nu). The identity unless overridden."""
         return action
+
+    def push(self, before: State) -> Array:
+        """Force (N) and torque (N m) on the centre of mass of body `pushed` in the next step, world axes -> (N, 6)."""
+        raise NotImplementedError
+
+    def variant(self, i: int) -> mujoco.MjModel:
+        """The model that copy i lives in: the task's own unless overridden (domain randomisation). All have the
+        same sizes; they may lack what is only drawn in `model`.
+        """
+        return self.model
 
     def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
         """The memory carried into `after`; the one of `before` unless overridden."""

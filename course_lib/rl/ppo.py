@@ -125,6 +125,9 @@ class PPOConfig:
 # first σ; at their length γ = .98 shows no gain over .99, and the KL stop does not act yet.
 TUNED: dict[str, dict] = {
     "HalfCheetah-v5": dict(gamma=0.98, gae_lambda=0.92, init_log_std=-1.0, target_kl=0.03),
+    "AnymalSprint-v0": dict(
+        learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu"
+    ),
     "InvertedPendulum-v5": dict(
         rollout_steps=32, minibatch_size=64, learning_rate=5e-3, lr_schedule="constant", sequence_length=32
     ),

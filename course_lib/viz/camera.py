@@ -66,6 +66,7 @@ def default_view(model: mujoco.MjModel) -> View:
     across = float(np.hypot(half[0], half[1])) if free else float(half[0])
     up = float(half[1]) if flat else float(half[2])
     angles = (90.0, -80.0) if flat else (125.0, -22.0) if free else (98.0, -9.0) if tracks else (90.0, -6.0)
+    angles = _says(model, "view_azimuth", angles[0]), angles[1]
     return View((low + high) / 2, across, up, *angles, tracks, body)
 
 
@@ -81,12 +82,13 @@ def restyle(model: mujoco.MjModel) -> mujoco.MjModel:
         for m in model.geom_matid[planes]
         if m >= 0
     }
+    dressed = model.nmesh > 0 or _says(model, "keep_look", 0.0)
     for t in range(model.ntex):
         if model.tex_type[t] == SKYBOX:
             _recolour(model, t, SKY)
-        elif t in floors and model.nmesh == 0:
+        elif t in floors and not dressed:
             _recolour(model, t, FLOOR)
-    if model.nmesh:  # a model with meshes comes with its own look
+    if dressed:  # a model with meshes comes with its own look, and one that says so
         return model
     model.geom_rgba[planes] = 1.0
     model.mat_specular[:] = 0.1
@@ -96,6 +98,18 @@ def restyle(model: mujoco.MjModel) -> mujoco.MjModel:
         k = limb[model.geom_bodyid[g]]
         model.geom_rgba[g, :3] = FIXED if k == -2 else TRUNK if k == -1 else LIMBS[k % len(LIMBS)]
     return model
+
+
+def _says(model: mujoco.MjModel, name: str, otherwise: float) -> float:
+    """What a model says in `<custom><numeric name=… data=…/>`, the place for remarks that MuJoCo itself ignores."""
+    at = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_NUMERIC, name)
+    return otherwise if at < 0 else float(model.numeric_data[model.numeric_adr[at]])
+
+
+def _largest(model: mujoco.MjModel, geoms: np.ndarray) -> np.ndarray:
+    """The largest of `geoms` of each body."""
+    best = {int(model.geom_bodyid[g]): g for g in sorted(geoms, key=lambda g: model.geom_rbound[g])}
+    return np.array(sorted(best.values()))
 
 
 def _recolour(model: mujoco.MjModel, texture: int, colours) -> None:
@@ -167,12 +181,14 @@ class Camera:
         self._free.azimuth, self._free.elevation = self.view.azimuth, self.view.elevation
         half_angle = np.deg2rad(self.model.vis.global_.fovy) / 2
         fits = max(self.view.across * height / width, self.view.up)
+        fits *= _says(model, "view_distance", 1.0)
         self._free.distance = (MARGIN if self.view.tracks else 1.15) * fits / np.tan(half_angle)
         planes = np.flatnonzero(self.model.geom_type == PLANE)
         self._ground = float(self.model.geom_pos[planes[0], 2]) if len(planes) else None
         self._sky = bool((self.model.tex_type == SKYBOX).any())
-        bodies = np.flatnonzero((self.model.geom_bodyid > 0) & (self.model.geom_rgba[:, 3] > 0))
-        self._casting = bodies[:200]
+        seen = (self.model.geom_rgba[:, 3] > 0) & (self.model.geom_group < 3)  # MuJoCo draws groups 0 to 2
+        bodies = np.flatnonzero((self.model.geom_bodyid > 0) & seen)
+        self._casting = bodies if len(bodies) <= 30 else _largest(self.model, bodies)  # many discs only blur
 
     def follow(self, physics: np.ndarray) -> np.ndarray:
         """physics (T, nstate) -> points to look at (T, 3), smooth in time."""
