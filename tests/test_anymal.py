@@ -1,5 +1,6 @@
 """ANYmal C: the robot against MuJoCo Menagerie's, the two tasks against their definitions, the ground, the meshes."""
 
+import math
 import os
 import shutil
 import sys
@@ -210,7 +211,7 @@ def test_the_head_is_in_front():
     observation, _, _, _, infos = env.step(np.zeros((1, 12)))
     assert env.state.qpos[0, 0] > 0.01
     assert observation[0, anymal.LINEAR][0] > 0.5
-    assert infos["reward_velocity"][0] > 0.7 * env.task.dt
+    assert infos["reward_velocity"][0] > 0.7 * 3 * env.task.dt
     data = mujoco.MjData(env.task.model)
     data.qpos[:] = env.state.qpos[0]
     mujoco.mj_forward(env.task.model, data)
@@ -266,11 +267,11 @@ def test_walk_reward_against_its_definition():
             velocity = np.array([ahead @ moved, ahead[0] * moved[1] - ahead[1] * moved[0]])
             power = np.abs(data.actuator_force * data.qvel[6:]).sum()
             expected = {
-                "velocity": 0.02 * np.exp(-((velocity - command[i, :2]) ** 2).sum() / 0.25),
-                "yaw_rate": 0.02 * 0.5 * np.exp(-((data.qvel[5] - command[i, 2]) ** 2) / 0.25),
-                "vertical": 0.02 * -2 * data.qvel[2] ** 2,
-                "orientation": 0.02 * -2 * (1 - turn[2, 2] ** 2),
-                "energy": 0.02 * -3e-4 * power,
+                "velocity": 0.02 * 3 * max(-0.5, 1 - math.dist(velocity, command[i, :2])),
+                "yaw_rate": 0.02 * 0.5 * max(-0.5, 1 - abs(data.qvel[5] - command[i, 2])),
+                "vertical": 0.02 * -0.5 * data.qvel[2] ** 2,
+                "orientation": 0.02 * -1 * (1 - turn[2, 2] ** 2),
+                "energy": 0.02 * -1e-4 * power,
                 "smoothness": 0.02 * -0.01 * ((action[i] - last[i]) ** 2).sum(),
             }
             for name, value in expected.items():
@@ -280,21 +281,21 @@ def test_walk_reward_against_its_definition():
 
 
 def test_air_time_is_paid_at_the_landing():
-    """Dropped from 5 cm: every foot is in the air for about 0.1 s, and each lands once."""
+    """Dropped from 15 cm: every foot is in the air for about 0.2 s, and each lands."""
     env = make(WALK, 1, seed=0, command=(1.0, 0, 0), push_force=0.0, reset_noise=0.0)
     env.reset()
     state = env.state.take(np.array([0]))
-    state.qpos[:, 2] += 0.05
+    state.qpos[:, 2] += 0.15
     env.state = env._engine.write(np.array([0]), state)
     paid, landings, flown = 0.0, 0, 0.0
     for _ in range(20):
         air = env.state.memory["air_time"][0]
         infos = env.step(np.zeros((1, 12)))[4]
         landed = (air > 0) & (env.state.memory["air_time"][0] == 0)
-        landings, flown = landings + landed.sum(), flown + air[landed].sum()
+        landings, flown = landings + landed.sum(), flown + np.clip(air[landed] - 0.1, 0.0, 0.3).sum()
         paid += infos["reward_air_time"][0]
-    assert landings >= 4 and 0.06 < flown / landings < 0.16
-    assert paid == pytest.approx(0.25 * (flown - 0.3 * landings))
+    assert landings >= 4 and 0.2 < flown < 0.6
+    assert paid == pytest.approx(0.5 * flown)
 
 
 def test_commands_change_and_stay_in_range():
@@ -373,7 +374,7 @@ def test_copies_differ_and_the_first_is_nominal():
 
 
 def test_weights_drop_terms():
-    env = make(WALK, 2, seed=0, weights={"torque": 0.0, "velocity": 3.0})
+    env = make(WALK, 2, seed=0, weights={"torque": 0.0, "velocity": 9.0})
     other = make(WALK, 2, seed=0)
     env.reset(), other.reset()
     action = actions_for(env, 1)[0]

@@ -358,3 +358,38 @@ def test_nan_loss_stops_training():
         agent.policy.critic[0].weight[0, 0] = float("nan")
     with pytest.raises(NonFiniteError, match="_loss is nan"):
         cl.train(agent, 1000, progress=False)
+
+
+# --- going on elsewhere -------------------------------------------------------------------------
+
+
+def test_an_agent_moves_to_other_ground_with_its_optimiser():
+    """Fine-tuning: moments of Adam and of the observations go on, and the weights really move."""
+    agent = PPO(cl.make("Hopper-v5", 8, seed=0), PPOConfig(rollout_steps=16, minibatch_size=64, epochs=2))
+    agent.iterate(0.0)
+    weights, first, steps = agent.optimizer.flat.clone(), agent.optimizer.first.clone(), agent.optimizer.steps
+    seen = agent.policy.normalizer.count.item()
+    agent.move_to(cl.make("Hopper-v5", 8, seed=1, forward_reward_weight=2.0))
+    assert first.abs().sum() > 0 and torch.equal(agent.optimizer.first, first) and agent.optimizer.steps == steps
+    assert torch.equal(agent.optimizer.flat, weights)
+    assert agent.policy.env_options["forward_reward_weight"] == 2.0
+    agent.iterate(0.0)
+    assert agent.optimizer.steps == 2 * steps and agent.policy.normalizer.count.item() == 2 * seen
+    assert (agent.optimizer.flat - weights).abs().max() > 1e-4
+    for envs in (cl.make("Hopper-v5", 4), cl.make("Walker2d-v5", 8)):
+        with pytest.raises(ArgumentError, match="accepted is what this agent has learnt with: \\(11, 3, 8\\)"):
+            agent.move_to(envs)
+
+
+def test_training_goes_on_from_a_policy():
+    old = PPO(cl.make("InvertedPendulum-v5", 4), PPOConfig(rollout_steps=16, minibatch_size=32))
+    old.iterate(0.0)
+    start = {k: v.clone() for k, v in old.policy.state_dict().items()}
+    agent = PPO(cl.make("InvertedPendulum-v5", 8), PPOConfig(rollout_steps=16, minibatch_size=64), policy=old.policy)
+    assert all(torch.equal(v, start[k]) for k, v in agent.policy.state_dict().items())
+    agent.iterate(0.0)
+    now = agent.policy.state_dict()
+    assert not torch.equal(now["actor.0.weight"], start["actor.0.weight"])
+    assert all(torch.equal(v, start[k]) for k, v in old.policy.state_dict().items())  # a copy was trained
+    with pytest.raises(ArgumentError, match="policy takes 4 observations to 1 actions; these envs need 11 to 3"):
+        PPO(cl.make("Hopper-v5", 16), policy=old.policy)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,7 @@ from course_lib.envs.foreign import Foreign
 from course_lib.errors import ArgumentError, check_choice, check_count
 from course_lib.policies import (
     ACTIVATIONS,
+    ActorCritic,
     MLPActorCritic,
     RecurrentActorCritic,
     RunningMoments,
@@ -217,7 +219,8 @@ class PPO:
         envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
         config: hyperparameters.
         policy: class of the actor-critic; see `policies` for its interface. None: an `MLPActorCritic`, or
-            a `RecurrentActorCritic` where the config names a cell.
+            a `RecurrentActorCritic` where the config names a cell. Or a policy, such as `cl.load` returns: training
+            goes on with a copy of it (its weights and normaliser; the optimiser starts anew).
 
     Attributes:
         policy: the actor-critic, normaliser included.
@@ -229,7 +232,7 @@ class PPO:
     def __init__(self, envs: gym.vector.VectorEnv, config: PPOConfig | None = None, policy=None):
         self.config = c = config or PPOConfig()
         obs_dim, act_dim = _widths(envs)
-        self.envs = envs = _same_step(envs)
+        envs = _same_step(envs)
         batch = c.rollout_steps * envs.num_envs
         if c.minibatch_size > batch:
             raise ArgumentError(
@@ -245,15 +248,35 @@ class PPO:
                 f"sequence_length={c.sequence_length} does not divide rollout_steps={c.rollout_steps}; it must for a "
                 "policy with memory"
             )
-        self.policy.env_id, self.policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
-        self.policy.action_low = envs.single_action_space.low
-        self.policy.action_high = envs.single_action_space.high
+        self._enter(envs)
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
         self.generator = torch.Generator().manual_seed(c.seed)
         self.return_moments = RunningMoments()
         self.env_steps = self.iterations = 0
         self.recent = deque(maxlen=100)  # (return, length) of the last finished episodes
+
+    def _enter(self, envs: gym.vector.VectorEnv) -> None:
+        self.envs, policy = envs, self.policy
         self.observation = None  # (N, obs) set by the first iterate()
+        policy.env_id, policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
+        policy.action_low, policy.action_high = envs.single_action_space.low, envs.single_action_space.high
+
+    def move_to(self, envs: gym.vector.VectorEnv) -> PPO:
+        """Go on in other environments, such as the same robot on rough ground: fine-tuning.
+
+        Policy, normaliser, optimiser state and the scale of the returns stay. Observations and actions must have the
+        widths of before, and there must be as many copies.
+        """
+        old = (*_widths(self.envs), self.envs.num_envs)
+        new = (*_widths(envs), envs.num_envs)
+        if old != new:
+            raise ArgumentError(
+                f"envs has (observation width, action width, copies) = {new}; accepted is what this agent has learnt "
+                f"with: {old}"
+            )
+        self._enter(_same_step(envs))
+        self.recent.clear()
+        return self
 
     def begin(self) -> None:
         """Start the first episodes."""
@@ -447,6 +470,13 @@ class PPO:
 def _build(policy, c: PPOConfig, obs_dim: int, act_dim: int):
     """The actor-critic that the config describes, or one of the class `policy`."""
     more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
+    if isinstance(policy, ActorCritic):
+        has = tuple(policy.settings[name] for name in ("obs_dim", "act_dim"))
+        if has != (obs_dim, act_dim):
+            raise ArgumentError(
+                f"policy takes {has[0]} observations to {has[1]} actions; these envs need {obs_dim} to {act_dim}"
+            )
+        return copy.deepcopy(policy)
     if policy is not None:
         return policy(obs_dim, act_dim, **more)
     more["activation"] = c.activation
