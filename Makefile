@@ -42,7 +42,7 @@ lab: $(INSTALLED)  ## open JupyterLab on notebook 01
 	exec $(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url="/lab/tree/$$nb" $(LAB_ARGS)
 
 test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
-	$(PY) -m pytest tests
+	$(PY) -m pytest -n auto --dist loadfile tests
 	COURSE_BUDGET=smoke MPLBACKEND=agg $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=180 notebooks
 
 demo: $(INSTALLED)  ## train, evaluate and film a policy in two minutes; see build/demo

@@ -1,4 +1,4 @@
-"""Command line: `python -m course_lib train | evaluate | render | doctor`.
+"""Command line: `python -m course_lib train | sweep | evaluate | render | doctor | demo`.
 
 The options of `train` are the fields of the algorithm's config dataclass, read by tyro.
 """
@@ -13,25 +13,18 @@ from typing import Annotated
 import tyro
 
 from course_lib.errors import ArgumentError, CourseError, check_choice
+from course_lib.rl.algorithms import ALGORITHMS, algorithm
 
-ALGORITHMS = ("ppo",)
 USAGE = """usage: python -m course_lib COMMAND ...
 
   train ALGORITHM --env ID     train a policy (algorithms: {algorithms})
+  sweep ALGORITHM --env ID     try many settings, kept and resumable
   evaluate POLICY              returns without and with exploration noise
   render POLICY --out FILE     an MP4 of one episode
   doctor                       check this installation
   demo                         train, evaluate and film a pendulum in two minutes
 
 Add --help to a command for its options."""
-
-
-def algorithm(name: str):
-    """(agent class, config class) of an algorithm by name."""
-    check_choice("algorithm", name, ALGORITHMS)
-    from course_lib.rl.ppo import PPO, PPOConfig
-
-    return {"ppo": (PPO, PPOConfig)}[name]
 
 
 @dataclass
@@ -54,6 +47,43 @@ class Train:
     """loggers: csv, tensorboard, trackio, wandb"""
     max_seconds: float | None = None
     """stop after this much wall-clock time"""
+
+
+@dataclass
+class Sweep:
+    """Try settings of an algorithm, each a whole training; what is in the storage is gone on with."""
+
+    space: tuple[str, ...]
+    """what to vary, e.g. 'learning_rate=log(1e-4,1e-2)' 'epochs=int(2,10)' 'gamma=uniform(0.9,0.999)'
+    'cell=choice(None,ltc)'; quote each"""
+    env: str = "HalfCheetah-v5"
+    """id of the environment"""
+    steps: int = 200_000
+    """environment steps of each training"""
+    num_envs: int = 64
+    """copies stepped together"""
+    hide: str | None = None
+    """kind of observation to mask, e.g. velocities"""
+    trials: int = 50
+    """settings to try in all"""
+    sampler: str = "tpe"
+    """tpe or random"""
+    pruner: str = "median"
+    """median, hyperband or none"""
+    storage: str | None = None
+    """sqlite:///FILE, journal:///FILE or a database's URL; sqlite:///runs/sweep.db by default"""
+    name: str | None = None
+    """of the sweep in its storage; ALGORITHM-ENV-SEED by default"""
+    workers: int | None = None
+    """trials at once"""
+    backend: str = "processes"
+    """processes or ray"""
+    episodes: int = 20
+    """episodes that evaluate a trial"""
+    max_seconds: float | None = None
+    """begin no trial after this much wall-clock time"""
+    top: int = 10
+    """trials to print at the end"""
 
 
 @dataclass
@@ -83,35 +113,70 @@ class Render:
     stochastic: bool = False
 
 
-def _train(argv: list[str]) -> None:
-    if not argv or argv[0].startswith("-"):
-        raise ArgumentError(f"train needs an algorithm first; accepted: {', '.join(ALGORITHMS)}")
-    agent_class, config_class = algorithm(argv[0])
-    # The defaults of the algorithm depend on the environment, so the environment is looked up first.
-    env = Train.env
-    for i, word in enumerate(argv):
-        if word == "--env" and i + 1 < len(argv):
-            env = argv[i + 1]
-        elif word.startswith("--env="):
-            env = word.split("=", 1)[1]
+def _algorithm_first(command: str, argv: list[str]) -> tuple[str, list[str]]:
+    """The algorithm's name and the other words; `--algorithm NAME` will do too."""
+    if argv and not argv[0].startswith("-"):
+        return argv[0], argv[1:]
+    name = _option("--algorithm", argv)
+    if name is None:
+        raise ArgumentError(f"{command} needs an algorithm first; accepted: {', '.join(ALGORITHMS)}")
+    at = next(i for i, word in enumerate(argv) if word.startswith("--algorithm"))
+    return name, argv[:at] + argv[at + (1 if "=" in argv[at] else 2) :]
 
+
+def _option(name: str, argv: list[str]) -> str | None:
+    """The value of `--name VALUE` or `--name=VALUE`."""
+    for i, word in enumerate(argv):
+        if word == name and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith(f"{name}="):
+            return word.split("=", 1)[1]
+    return None
+
+
+def _options(base: type, command: str, argv: list[str]):
+    """The options of `base` and of the algorithm's config, read together -> algorithm, agent class, options."""
+    name, words = _algorithm_first(command, argv)
+    agent_class, config_class = algorithm(name)
+    # The defaults of the algorithm depend on the environment, so the environment is looked up first.
+    env = _option("--env", words) or base.env
     config = field(default_factory=lambda: config_class.recommended(env))
     options = make_dataclass(
-        "Train", [("config", tyro.conf.OmitArgPrefixes[config_class], config)], bases=(Train,)
+        base.__name__, [("config", tyro.conf.OmitArgPrefixes[config_class], config)], bases=(base,)
     )
-    options.__doc__ = Train.__doc__
-    args = tyro.cli(options, args=argv[1:], prog=f"python -m course_lib train {argv[0]}")
+    options.__doc__ = base.__doc__
+    return name, agent_class, tyro.cli(options, args=words, prog=f"python -m course_lib {command} {name}")
+
+
+def _train(argv: list[str]) -> None:
+    name, agent_class, args = _options(Train, "train", argv)
     import course_lib as cl
 
     hide = {} if args.hide is None else {"hide": args.hide}
     envs = cl.make(args.env, num_envs=args.num_envs, seed=args.config.seed, **hide)
     agent = agent_class(envs, args.config)
-    folder = args.folder or Path("runs") / f"{argv[0]}-{args.env.replace('/', '-')}-{args.config.seed}"
-    run = cl.train(
-        agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds
-    )
+    folder = args.folder or Path("runs") / f"{name}-{args.env.replace('/', '-')}-{args.config.seed}"
+    run = cl.train(agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds)
     print(run)
     print(f"saved in {folder}; watch it: python -m course_lib render {folder}")
+
+
+def _sweep(argv: list[str]) -> None:
+    name, _, args = _options(Sweep, "sweep", argv)
+    import course_lib as cl
+    from course_lib.sweeps import parse_space
+
+    found = cl.sweep(
+        args.env, name, parse_space(args.space), config=args.config, seed=args.config.seed, env_steps=args.steps,
+        num_envs=args.num_envs, env_options=None if args.hide is None else {"hide": args.hide}, trials=args.trials,
+        sampler=args.sampler, pruner=None if args.pruner == "none" else args.pruner, storage=args.storage,
+        name=args.name, workers=args.workers, backend=args.backend, episodes=args.episodes,
+        max_seconds=args.max_seconds,
+    )  # fmt: skip
+    print(found)
+    print(found.table(args.top))
+    if found.interrupted:
+        print("the same command goes on where this one ended")
 
 
 def _policy(name: str):
@@ -142,7 +207,14 @@ def _render(argv: list[str]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command -> exit status (0 good, 2 a refused argument, 1 other trouble)."""
     argv = sys.argv[1:] if argv is None else argv
-    commands = {"train": _train, "evaluate": _evaluate, "render": _render, "doctor": None, "demo": None}
+    commands = {
+        "train": _train,
+        "sweep": _sweep,
+        "evaluate": _evaluate,
+        "render": _render,
+        "doctor": None,
+        "demo": None,
+    }
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE.format(algorithms=", ".join(ALGORITHMS)))
         return 0 if argv else 2

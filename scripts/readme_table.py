@@ -124,6 +124,36 @@ CLAIMS = (
         "x",
     ),
     Claim("the same, 32 neurons", "1×", "≥ 3×", "cell_vs_torchdiffeq_32", "cells", "x"),
+    Claim(
+        "ANYmal C, the predecessor's sprint: minutes until 5,925 without noise, network without memory",
+        "20.3 h, with noise; 179 without",
+        "≤ 8",
+        "sprint_minutes_to_5925",
+        "anymal_sprint",
+        "min",
+    ),
+    Claim("its return at the end, within 30 min", "–", "≥ 20,000", "sprint_return_30min", "anymal_sprint"),
+    Claim("share that survives all 8 s", "21 %, with noise", "≥ 95 %", "sprint_survival", "anymal_sprint", "%"),
+    Claim("the sprint with 32 LTC neurons, within 60 min", "–", "≥ 5,925", "sprint_ltc_return", "anymal_sprint"),
+    Claim(
+        "ANYmal C walks at 0.5 to 1 m/s: error of the speed",
+        "–",
+        "≤ 0.15 m/s",
+        "walk_tracking_error",
+        "anymal_walk",
+        "m/s",
+    ),
+    Claim("share that survives a push of 50 N for 0.2 s", "–", "≥ 90 %", "push_survival", "anymal_walk", "%"),
+    Claim("share that gets over a step of 15 cm, fine-tuned", "–", "≥ 80 %", "step_crossed", "anymal_walk", "%"),
+    Claim("sweep of 50 trials on the sprint, minutes", "50 × 2 to 3 h", "≤ 60", "sweep_minutes", "anymal_sweep", "min"),
+    Claim(
+        "simulation speed on ANYmal C against gymnasium's `AsyncVectorEnv`",
+        "1×",
+        "≥ 2×",
+        "engine_vs_async_anymal",
+        "engine",
+        "x",
+    ),
 )
 
 
@@ -167,6 +197,10 @@ def number(value: float, unit: str) -> str:
         return f"{value:.3g}×"
     if unit == "%":
         return f"{100 * value:.0f} %"
+    if unit == "min":
+        return f"{value:.1f}"
+    if unit == "m/s":
+        return f"{value:.2g} m/s"
     return f"{value:,.0f}"
 
 

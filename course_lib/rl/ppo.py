@@ -127,6 +127,10 @@ class PPOConfig:
 # first σ; at their length γ = .98 shows no gain over .99, and the KL stop does not act yet.
 TUNED: dict[str, dict] = {
     "HalfCheetah-v5": dict(gamma=0.98, gae_lambda=0.92, init_log_std=-1.0, target_kl=0.03),
+    "AnymalC-v0": dict(
+        learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu",
+        entropy_coef=0.005,
+    ),
     "AnymalSprint-v0": dict(
         learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu"
     ),

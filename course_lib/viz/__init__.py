@@ -16,6 +16,14 @@ _PLACES = {
     "save_video": "video",
     "rollout_states": "video",
     "open_camera": "video",
+    "army": "crowd",
+    "record_gait": "gait",
+    "gait_figure": "gait_figures",
+    "torque_figure": "gait_figures",
+    "joint_figure": "gait_figures",
+    "terms_figure": "gait_figures",
+    "tracking_figure": "gait_figures",
+    "push_figure": "gait_figures",
     "choose_gl_backend": "video",
 }
 __all__ = [*_PLACES]

@@ -10,7 +10,9 @@ DASHES = ("-", "--", "-.", ":", "-", "--", "-.")
 UNITS = {
     "env_steps": "environment steps",
     "wall_seconds": "wall-clock time (s)",
+    "minutes": "wall-clock time (min)",
     "return_mean": "return (mean of 100 episodes)",
+    "return_deterministic": "return, noise off",
     "episode_length": "episode length (steps)",
     "approx_kl": "KL to the old policy (nats)",
     "clip_fraction": "clipped share",

@@ -1,0 +1,208 @@
+"""ANYmal C walks where it is told to: tracking of the commanded speed, pushes, and a step of 15 cm after fine-tuning.
+
+    python benchmarks/anymal_walk.py [--settings mlp ltc] [--seeds 0 1 2] [--json FILE] [--keep] [--quick]
+
+`AnymalC-v0`, 50 control steps a second. Trained on flat ground with pushes and randomised robots, first ahead only,
+then with all commands (forward -0.5 to 1 m/s, sideways, turns). All tests are with the nominal robot, without noise in
+the actions, 100 episodes each; the last policy counts.
+  tracking   20 episodes of 8 s at each of five speeds from 0.5 to 1 m/s. Error: |speed - command|, the speed over
+             ground along the heading, averaged over half seconds from 2 s on; a robot that fell has speed 0.
+  pushes     50 N for 0.2 s on the base in a random level direction, 3 s after the start at 0.5 to 1 m/s: share of the
+             robots that are on their feet 5 s later. Larger forces are in the result file as well.
+  step       after fine-tuning on steps of 5, 10 and 15 cm, a box 4 m long across the track: share of the robots that
+             get over 15 cm within 20 s: up, along, down and 1 m on, without falling; and the same before fine-tuning.
+
+`--keep` ships the policies of seed 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from _report import Table, median_interval, read_result, thin_curve, write_result
+
+import course_lib as cl
+
+NAME, ENV, COPIES = "anymal_walk", "AnymalC-v0", 64
+SPEEDS, FORCES, STEP_SPEED = (0.5, 0.625, 0.75, 0.875, 1.0), (50.0, 100.0, 200.0, 400.0), 0.8
+AHEAD = dict(left=(0.0, 0.0), turn=(-0.2, 0.2))
+STEPS_AHEAD = dict(forward=(0.5, 1.0), left=(0.0, 0.0), turn=(0.0, 0.0))
+# What a policy lives through: name, options of the task, env steps, learning rate (share of the first) from and to.
+STAGES = (
+    ("ahead", dict(forward=(0.3, 1.0), **AHEAD), 1_200_000, 1.0, 0.4),
+    ("all commands", dict(), 1_500_000, 0.7, 0.0),
+)
+FINE_TUNING = (
+    ("step 0.05 m", dict(terrain={"kind": "step", "height": 0.05}, **STEPS_AHEAD), 300_000, 0.5, 0.4),
+    ("step 0.10 m", dict(terrain={"kind": "step", "height": 0.10}, **STEPS_AHEAD), 400_000, 0.5, 0.4),
+    ("step 0.15 m", dict(terrain={"kind": "step", "height": 0.15}, **STEPS_AHEAD), 800_000, 0.5, 0.0),
+)
+SETTINGS: dict[str, dict] = {
+    "mlp": {},
+    "ltc": dict(cell="ltc", neurons=32, encoder=64, feedthrough=True, minibatch_size=2048),
+}
+
+
+def settings_of(name: str, seed: int = 0) -> cl.PPOConfig:
+    return cl.PPOConfig.recommended(ENV, seed=seed, **SETTINGS[name])
+
+
+def play(policy, episodes: int, seconds: float, seed: int, **options):
+    """Speeds along the heading (K, episodes), whether each is still on its feet, and the greatest x it got to."""
+    envs = cl.make(ENV, episodes, seed=seed, randomize=False, **options)
+    obs, _ = envs.reset(seed=seed)
+    state, alive, far, speeds = None, np.ones(episodes, bool), np.zeros(episodes), []
+    for _ in range(round(seconds * 50)):
+        action, state = policy.act(obs, state)
+        before = envs.state
+        obs, _, terminated, _, _ = envs.step(action)
+        alive &= ~terminated
+        speeds.append(np.where(alive, envs.task.velocity(before, envs.state)[:, 0], 0.0))
+        far = np.where(alive, np.maximum(far, envs.state.qpos[:, 0]), far)
+    return np.array(speeds), alive, far
+
+
+def tests(policy, episodes: int) -> dict:
+    """Tracking and pushes."""
+    each = max(1, episodes // len(SPEEDS))
+    errors, alive, out = {}, [], {}
+    for i, speed in enumerate(SPEEDS):
+        speeds, on, _ = play(policy, each, 8.0, 10_000 + i, command=(speed, 0, 0), push_force=0.0)
+        halves = speeds[100:].reshape(-1, 25, each).mean(axis=1)
+        errors[str(speed)] = float(np.abs(halves - speed).mean())
+        alive.append(on.mean())
+    survived = {}
+    for force in FORCES:
+        ok = [
+            play(policy, each, 8.0, 20_000 + i, command=(v, 0, 0), push_force=force, push_at=3.0)[1].mean()
+            for i, v in enumerate(SPEEDS)
+        ]
+        survived[str(int(force))] = float(np.mean(ok))
+    out |= {"tracking_error": float(np.mean(list(errors.values()))), "tracking_errors": errors}
+    return out | {"upright": float(np.mean(alive)), "push_survival": survived}
+
+
+def crossed(policy, episodes: int, height: float = 0.15) -> float:
+    terrain = {"kind": "step", "height": height}
+    # 20 s, of which the last control step would begin the next episode
+    _, _, far = play(
+        policy, episodes, 19.9, 30_000, command=(STEP_SPEED, 0, 0), push_force=0.0, terrain=terrain
+    )
+    return float((far > 2.0 + 4.0 + 1.0).mean())
+
+
+def learn(agent, stages, seed: int, share: float, curve: dict, began: float) -> None:
+    """Train through the stages; the learning rate falls within each."""
+    for label, options, steps, first, last in stages:
+        agent.move_to(cl.make(ENV, COPIES, seed=1000 * seed + 1, **options))
+        start, length = agent.env_steps, max(int(steps * share), 1)
+        while agent.env_steps < start + length:
+            share_done = (agent.env_steps - start) / length
+            metrics = agent.iterate(progress=1.0 - (first + (last - first) * share_done))
+            for key, value in (
+                ("env_steps", agent.env_steps), ("minutes", (time.perf_counter() - began) / 60),
+                ("return_mean", metrics["return_mean"]), ("stage", label),
+            ):  # fmt: skip
+                curve[key].append(value)
+        quick = tests(agent.policy, 20)
+        words = f"{label}: {agent.env_steps:,} steps, {curve['minutes'][-1]:.1f} min, upright {quick['upright']:.0%}, "
+        words += f"error {quick['tracking_error']:.3f} m/s, over 15 cm {crossed(agent.policy, 20):.0%}"
+        print(words, flush=True)
+
+
+def one_run(name: str, seed: int, share: float, keep: bool, episodes: int) -> dict:
+    agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[0][1]), settings_of(name, seed))
+    curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
+    began = time.perf_counter()
+    learn(agent, STAGES, seed, share, curve, began)
+    minutes, steps = (time.perf_counter() - began) / 60, agent.env_steps
+    row = {"setting": name, "seed": seed, "parameters": sum(p.numel() for p in agent.policy.parameters())}
+    row |= {"minutes": round(minutes, 2), "env_steps": steps} | tests(agent.policy, episodes)
+    row["step_crossed_before"] = crossed(agent.policy, episodes)
+    facts = dict(algorithm="ppo", seed=seed, config=asdict(agent.config))
+    command = f"python benchmarks/{NAME}.py --settings {name} --seeds {seed} --keep"
+    if keep:
+        cl.save_policy(
+            agent.policy, f"assets/policies/anymal_walk_{name}", env_steps=steps, command=command, **facts,
+            tracking_error=row["tracking_error"],
+        )  # fmt: skip
+    began = time.perf_counter()
+    learn(agent, FINE_TUNING, seed, share, curve, began - 60 * minutes)
+    row["step_minutes"] = round((time.perf_counter() - began) / 60, 2)
+    row["step_crossed"] = crossed(agent.policy, episodes)
+    if keep:
+        cl.save_policy(
+            agent.policy, f"assets/policies/anymal_step_{name}", env_steps=agent.env_steps, command=command, **facts,
+            step_crossed=row["step_crossed"],
+        )  # fmt: skip
+    index = np.unique(np.linspace(0, len(curve["stage"]) - 1, 120).astype(int))
+    row["curve"] = thin_curve({k: np.array(v, float) for k, v in curve.items() if k != "stage"},
+                              ("env_steps", "minutes", "return_mean"), 120)  # fmt: skip
+    row["curve"]["stage"] = [curve["stage"][i] for i in index]
+    return row
+
+
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    """Claims and their intervals; all are about the MLP."""
+    claims, intervals = {}, {}
+    columns = {
+        "walk_tracking_error": lambda r: r["tracking_error"],
+        "push_survival": lambda r: r["push_survival"]["50"],
+        "step_crossed": lambda r: r["step_crossed"],
+    }
+    for claim, figure in columns.items():
+        if values := [figure(r) for r in rows if r["setting"] == "mlp"]:
+            claims[claim], intervals[claim] = float(np.median(values)), median_interval(values)
+    return claims, intervals
+
+
+def report(rows: list[dict]) -> Table:
+    table = Table("policy", "parameters", "seed", "minutes", "error, m/s", "upright", "50 N", "100 N", "200 N", "400 N",
+                  "step, before", "after", "minutes more")  # fmt: skip
+    for r in rows:
+        pushes = [f"{r['push_survival'][str(int(f))]:.0%}" for f in FORCES]
+        table.add(r["setting"], r["parameters"], r["seed"], r["minutes"], r["tracking_error"], f"{r['upright']:.0%}",
+                  *pushes, f"{r['step_crossed_before']:.0%}", f"{r['step_crossed']:.0%}",
+                  r["step_minutes"])  # fmt: skip
+    return table
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
+    parser.add_argument("--quick", action="store_true", help="one short run; claims nothing")
+    args = parser.parse_args()
+    share, episodes = 1.0, 100
+    if args.quick:
+        args.seeds, share, episodes = args.seeds[:1], 0.002, 5
+        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
+    config = {name: asdict(settings_of(name)) for name in SETTINGS}
+    config |= {"num_envs": COPIES, "stages": STAGES, "fine_tuning": FINE_TUNING}
+    rows = read_result(args.json, config, "setting")
+    for seed in args.seeds:
+        for name in args.settings:
+            if any((r["setting"], r["seed"]) == (name, seed) for r in rows):
+                continue
+            rows.append(one_run(name, seed, share, args.keep and seed == 0 and not args.quick, episodes))
+            claims, intervals = claims_of(rows)
+            write_result(
+                args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
+                config=config, wall_seconds=60 * sum(r["minutes"] + r["step_minutes"] for r in rows),
+                command=f"python benchmarks/{NAME}.py",
+            )  # fmt: skip
+            print(report(rows), flush=True)
+    print(report(rows))
+    for claim, value in claims_of(rows)[0].items():
+        print(f"{claim}={value:.6g}")
+
+
+if __name__ == "__main__":
+    main()

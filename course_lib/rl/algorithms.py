@@ -1,0 +1,17 @@
+"""The algorithms by name: one table for the command line and for sweeps."""
+
+from __future__ import annotations
+
+import importlib
+
+from course_lib.errors import check_choice
+
+ALGORITHMS = {"ppo": ("course_lib.rl.ppo", "PPO", "PPOConfig")}
+
+
+def algorithm(name: str):
+    """(agent class, config class) of an algorithm by name."""
+    check_choice("algorithm", name, ALGORITHMS)
+    module, agent, config = ALGORITHMS[name]
+    module = importlib.import_module(module)
+    return getattr(module, agent), getattr(module, config)
