@@ -131,8 +131,10 @@ TUNED: dict[str, dict] = {
         learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu",
         entropy_coef=0.005,
     ),
+    # The bonus lets σ grow from .37 to above 1. Without it a slow seed had 5,500 after 1.2M steps, with it 12,400.
     "AnymalSprint-v0": dict(
-        learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu"
+        learning_rate=1e-3, epochs=5, minibatch_size=1024, init_log_std=-1.0, hidden=(128, 128), activation="elu",
+        entropy_coef=0.01,
     ),
     "InvertedPendulum-v5": dict(
         rollout_steps=32, minibatch_size=64, learning_rate=5e-3, lr_schedule="constant", sequence_length=32
