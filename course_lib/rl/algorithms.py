@@ -6,7 +6,12 @@ import importlib
 
 from course_lib.errors import check_choice
 
-ALGORITHMS = {"ppo": ("course_lib.rl.ppo", "PPO", "PPOConfig")}
+ALGORITHMS = {
+    "ppo": ("course_lib.rl.ppo", "PPO", "PPOConfig"),
+    "ddpg": ("course_lib.rl.offpolicy", "DDPG", "DDPGConfig"),
+    "td3": ("course_lib.rl.offpolicy", "TD3", "TD3Config"),
+    "sac": ("course_lib.rl.offpolicy", "SAC", "SACConfig"),
+}
 
 
 def algorithm(name: str):

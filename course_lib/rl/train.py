@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from course_lib.assets import load_tensors, make_folder, save_policy, save_tensors, versions
-from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError, check_count
 from course_lib.rl import logs
 
 CHECKPOINT = "liquid-control checkpoint 1"
@@ -109,7 +109,10 @@ class Run:
             "target": self.target,
             "versions": versions(),
         }
-        return save_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        try:
+            return save_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        except PolicyFileError as error:  # the last checkpoint is untouched
+            raise PolicyFileError(f"{error}{getattr(self.agent, 'saving_hint', '')}") from None
 
     def restore(self, folder: str | Path | None = None) -> Run:
         """Put agent and curve back to the checkpoint in `folder`."""

@@ -1,0 +1,154 @@
+"""The learning of DDPG, TD3 and SAC: one update of critics, actor, temperature and targets.
+
+The losses are those of `q_losses`. Their gradients are written out here, a line each, because autograd's bookkeeping
+would take a quarter as long as the matrix products; a test holds both together.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.actors import Actor
+from course_lib.ensemble import Ensemble, Pass, products
+from course_lib.rl.fused_adam import FusedAdam
+from course_lib.rl.offpolicy_config import DDPGConfig
+from course_lib.rl.q_losses import actor_loss, critic_loss, least, smooth, td_target
+from course_lib.rl.replay import Batch
+from course_lib.rl.targets import Target
+
+
+class QLearner:
+    """Improves `actor`, in place, from batches of transitions.
+
+    Args:
+        actor: the policy. config: hyperparameters.
+
+    Attributes:
+        critics: the ensemble of Q networks.
+        target_critics, target_actor: slow copies, `Target`; the latter None where targets use the actor itself.
+        log_temperature: log α, 0-d, or None without entropy.
+        updates: critic updates made.
+    """
+
+    def __init__(self, actor: Actor, config: DDPGConfig):
+        self.actor, self.config, c = actor, config, config
+        obs_dim, self.act_dim = actor.settings["obs_dim"], actor.act_dim
+        self.critics = Ensemble(c.critics, [obs_dim + self.act_dim, *c.hidden, 1])
+        self.log_temperature = torch.tensor(float(c.temperature)).log() if c.temperature else None
+        trained = nn.Module()  # one optimiser for both, as Adam moves each number by itself
+        if c.learn_temperature:
+            trained.log_temperature = self.log_temperature = nn.Parameter(self.log_temperature)
+        trained.network = actor.network
+        self.actor_optimizer = FusedAdam(trained, c.learning_rate, max_grad_norm=c.max_grad_norm)
+        self.critic_optimizer = FusedAdam(self.critics, c.learning_rate, max_grad_norm=c.max_grad_norm)
+        self.target_critics = Target(self.critics)
+        self.target_actor = Target(actor) if c.target_actor else None
+        self.updates = 0
+        memory: dict = {}  # no two of these are under way at once but the actor's and the critics'
+        self._critics = Pass(self.critics, memory)
+        self._target_critics = Pass(self.target_critics.module, memory)
+        self._actor = Pass(actor.network)
+        self._next_actor = Pass(self._acting_next().network, self._actor.memory)
+
+    def _acting_next(self) -> Actor:
+        return self.actor if self.target_actor is None else self.target_actor.module
+
+    @property
+    def temperature(self) -> Tensor | float:
+        """α, as a constant."""
+        return 0.0 if self.log_temperature is None else self.log_temperature.detach().exp()
+
+    @property
+    def target_entropy(self) -> float:
+        """The entropy, in nats, that a learned temperature aims at."""
+        return -float(self.act_dim) if self.config.target_entropy is None else self.config.target_entropy
+
+    @torch.inference_mode()
+    def update(self, batch: Batch, generator: torch.Generator, report: bool = True) -> dict[str, Tensor]:
+        """One step of the critics; every `policy_delay`-th time also of the actor and log α, and all targets follow.
+
+        Returns, if `report`, the losses, the mean Q and the mean of -log π, 0-d. `generator` draws the noise.
+        """
+        c = self.config
+        x, x_next, x_action = self._inputs(batch)
+        with products(c.products):
+            target = self.target(batch, x_next, generator)
+            q = self.improve_critics(x_action, target)
+            info = {"critic_loss": critic_loss(q, target), "q_mean": q.mean()} if report else {}
+            self.updates += 1
+            if self.updates % c.policy_delay:
+                return info
+            q, log_prob = self.improve_actor(x, self._noise(x, generator) if c.stochastic else None)
+        self.target_critics.follow(c.tau)
+        if self.target_actor is not None:
+            self.target_actor.follow(c.tau)
+        if report:
+            info["actor_loss"] = actor_loss(q, log_prob if c.temperature else None, self.temperature)
+            info |= {} if log_prob is None else {"entropy_mean": -log_prob.mean()}
+        return info
+
+    def target(self, batch: Batch, x_next: Tensor, generator: torch.Generator) -> Tensor:
+        """What Q should be, (B,); x_next (B, obs) are the normalised next observations."""
+        c, noise = self.config, self._noise(x_next, generator) if self.config.stochastic else None
+        action, log_prob = self._acting_next().forth(self._next_actor, x_next, noise)
+        if c.smoothing:
+            action = smooth(action, self._noise(x_next, generator), c.smoothing, c.smoothing_clip)
+        q = self._target_critics.forward(torch.cat([x_next, action], dim=-1)).squeeze(-1)
+        log_prob = log_prob if c.temperature else None
+        return td_target(batch.reward, batch.terminated, q, c.gamma, log_prob, self.temperature)
+
+    def improve_critics(self, x_action: Tensor, target: Tensor) -> Tensor:
+        """One step down `critic_loss`; x_action (B, obs + act), target (B,) -> Q before it (E, B)."""
+        q = self._critics.forward(x_action).squeeze(-1)
+        d_q = (q - target).div_(len(target))  # of Σ_e ½ E[(Q_e - target)²]
+        self.critic_optimizer.apply([self._critics.backward(d_q.unsqueeze(-1))[0]])
+        return q
+
+    def improve_actor(self, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """One step down `actor_loss`, and down `temperature_loss`; x (B, obs) normalised, noise (B, act)
+        -> Q of the actor's actions (E, B) and their log π (B,), before it."""
+        c, temperature = self.config, torch.as_tensor(self.temperature)
+        action, log_prob = self.actor.forth(self._actor, x, noise)
+        q = self._critics.forward(torch.cat([x, action], dim=-1), first=c.actor_critic == "first").squeeze(-1)
+        d_q = (q == least(q)).to(q.dtype).div_(-len(x))  # of E[α log π - min_e Q_e]
+        _, d_action = self._critics.backward(d_q.unsqueeze(-1), wanted=False, wanted_x=self.act_dim)
+        grads = [self.actor.back(self._actor, d_action, temperature / len(x))]
+        if c.learn_temperature:
+            grads.insert(0, -(log_prob.mean() + self.target_entropy))  # of -log α E[log π + target entropy]
+        self.actor_optimizer.apply(grads)
+        return q, log_prob
+
+    def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(len(like), self.act_dim, generator=generator)
+
+    def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised observation, next observation, and observation beside action."""
+        if not self.config.normalize_observation:
+            return batch.observation, batch.next_observation, batch.observation_action
+        x, x_next = self.actor.normalizer(batch.observation), self.actor.normalizer(batch.next_observation)
+        return x, x_next, torch.cat([x, batch.action], dim=-1)
+
+    # --- saving -----------------------------------------------------------------------------
+
+    def _parts(self) -> dict:
+        parts = {"policy": self.actor, "critics": self.critics, "target_critics": self.target_critics.module}
+        if self.target_actor is not None:
+            parts["target_actor"] = self.target_actor.module
+        return parts | {"actor_adam": self.actor_optimizer, "critic_adam": self.critic_optimizer}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Networks, targets, moments of Adam, log α, the count of updates."""
+        tensors = {f"{name}.{k}": v for name, part in self._parts().items() for k, v in part.state_dict().items()}
+        if self.log_temperature is not None:
+            tensors["log_temperature"] = self.log_temperature.detach()
+        return tensors | {"updates": torch.tensor(self.updates)}
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Back to what `state_dict` gave."""
+        for name, part in self._parts().items():
+            mark = f"{name}."
+            part.load_state_dict({k.removeprefix(mark): v for k, v in tensors.items() if k.startswith(mark)})
+        if self.log_temperature is not None:
+            self.log_temperature.data.copy_(tensors["log_temperature"])
+        self.updates = int(tensors["updates"])

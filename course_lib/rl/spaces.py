@@ -1,0 +1,44 @@
+"""What an agent must know of vector environments before it acts in them."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+
+from course_lib.envs.foreign import Foreign
+from course_lib.errors import ArgumentError
+
+
+def widths(envs: gym.vector.VectorEnv, who: str) -> tuple[int, int]:
+    """(obs_dim, act_dim), raising where the algorithm `who` cannot act."""
+    obs, act = envs.single_observation_space, envs.single_action_space
+    if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
+        raise ArgumentError(f"the action space {act} is not accepted; {who} here needs a flat Box (continuous actions)")
+    if not isinstance(obs, gym.spaces.Box) or len(obs.shape) != 1:
+        raise ArgumentError(
+            f"the observation space {obs} is not accepted; {who} here needs a flat Box, not images or dicts"
+        )
+    return obs.shape[0], act.shape[0]
+
+
+def check_bounds(envs: gym.vector.VectorEnv, who: str) -> None:
+    """Raise unless all actions have finite bounds, as a tanh that is stretched between them needs."""
+    low, high = envs.single_action_space.low, envs.single_action_space.high
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ArgumentError(
+            f"the action bounds {low.tolist()} to {high.tolist()} are not accepted; {who} stretches a tanh between "
+            "them and needs finite ones (gymnasium.wrappers.vector.RescaleAction or ClipAction sets some)"
+        )
+
+
+def same_step(envs: gym.vector.VectorEnv) -> gym.vector.VectorEnv:
+    """`envs` with the `infos` of `cl.make`; refused where final observations would be lost."""
+    if hasattr(envs, "id"):  # from cl.make
+        return envs
+    mode = envs.metadata.get("autoreset_mode")
+    if mode != gym.vector.AutoresetMode.SAME_STEP:
+        raise ArgumentError(
+            f"envs has autoreset_mode={mode}; accepted: SAME_STEP, as in "
+            "gymnasium.make_vec(id, n, vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP}) or cl.make(id, n)"
+        )
+    return Foreign(envs, envs.spec.id if envs.spec else type(envs).__name__)
