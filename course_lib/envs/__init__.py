@@ -30,7 +30,15 @@ ROBOTS = {
     "AnymalSprint-v0": ("anymal_sprint:AnymalSprint", 801),
     "AnymalC-v0": ("anymal:AnymalC", 1000),
 }
-TASKS = {**TWINS, **ROBOTS}
+MEMORY = {  # part of the state is hidden; `observation="full"` shows all
+    "MemoryPendulum-v0": ("pendulum:MemoryPendulum", 200),
+    "MemoryCartPole-v0": ("cartpole:MemoryCartPole", 500),
+    "CarHeavenHell-v0": ("car_heaven_hell:CarHeavenHell", 160),
+    "WaterMaze-v0": ("water_maze:WaterMaze", 200),
+    "Bumps-v0": ("bumps:Bumps", 50),
+    "ReacherOnce-v0": ("reacher_once:ReacherOnce", 50),
+}
+TASKS = {**TWINS, **ROBOTS, **MEMORY}
 
 
 def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
@@ -106,4 +114,4 @@ def register() -> None:
 
 
 register()
-__all__ = ["BatchedEnv", "Masked", "State", "Task", "TaskEnv", "TASKS", "TWINS", "make", "make_task"]
+__all__ = ["BatchedEnv", "MEMORY", "Masked", "State", "Task", "TaskEnv", "TASKS", "TWINS", "make", "make_task"]
