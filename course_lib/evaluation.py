@@ -94,6 +94,8 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Epi
                 f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}"
             )
         obs, reward, terminated, truncated, _ = envs.step(action)
+        if hasattr(policy, "rewarded"):  # a policy that sees the last reward
+            state = policy.rewarded(state, reward)
         returns += np.where(running, reward, 0.0)
         lengths += running
         running &= ~(terminated | truncated)

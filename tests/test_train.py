@@ -222,7 +222,7 @@ def test_command_line_trains_evaluates_and_resumes(tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["train", "pppo"], "algorithm='pppo' is not known; accepted: 'ppo', 'ddpg', 'td3', 'sac'; did you mean 'ppo"),
+        (["train", "pppo"], "algorithm='pppo' is not known; accepted: 'ppo', 'ddpg', 'td3', 'sac'"),
         (["train"], "train needs an algorithm first"),
         (["trian"], "did you mean 'train'"),
         (["train", "ppo", "--env", "HalfCheeta-v5"], "did you mean 'HalfCheetah-v5'"),

@@ -11,6 +11,9 @@ ALGORITHMS = {
     "ddpg": ("course_lib.rl.offpolicy", "DDPG", "DDPGConfig"),
     "td3": ("course_lib.rl.offpolicy", "TD3", "TD3Config"),
     "sac": ("course_lib.rl.offpolicy", "SAC", "SACConfig"),
+    "rdpg": ("course_lib.rl.recurrent", "RDPG", "RDPGConfig"),
+    "rtd3": ("course_lib.rl.recurrent", "RTD3", "RTD3Config"),
+    "rsac": ("course_lib.rl.recurrent", "RSAC", "RSACConfig"),
 }
 
 

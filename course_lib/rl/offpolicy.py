@@ -40,27 +40,26 @@ class OffPolicy:
 
     name = "ddpg"
     Config = DDPGConfig
+    actors = (DeterministicActor, SquashedActor)  # without and with `stochastic`
 
     def __init__(self, envs: gym.vector.VectorEnv, config: DDPGConfig | None = None, policy: Actor | None = None):
         self.config = c = config or self.Config()
         obs_dim, act_dim = widths(envs, self.name)
         check_bounds(envs, self.name)
         self.envs = envs = same_step(envs)
-        self.replay = Replay(c.buffer_size, obs_dim, act_dim)
         if envs.num_envs > c.buffer_size:
             raise ArgumentError(
                 f"buffer_size={c.buffer_size} holds less than one step of num_envs={envs.num_envs} copies; "
                 f"it must be at least {envs.num_envs}"
             )
         torch.set_num_threads(c.torch_threads)
-        kind = SquashedActor if c.stochastic else DeterministicActor
+        kind = self.actors[c.stochastic]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(c.seed)
-            if policy is None:
-                self.policy = kind(obs_dim, act_dim, c.hidden, c.exploration_noise, c.normalize_observation)
-            else:
-                self.policy = _checked(policy, kind, obs_dim, act_dim)
-            self.learner = QLearner(self.policy, c)
+            self.policy = (
+                self._new_policy(kind, obs_dim, act_dim) if policy is None else _checked(policy, kind, obs_dim, act_dim)
+            )
+            self._build(obs_dim, act_dim)
         self.policy.env_id, self.policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
         space = envs.single_action_space
         self.policy.action_low, self.policy.action_high = space.low.astype(np.float32), space.high.astype(np.float32)
@@ -70,6 +69,15 @@ class OffPolicy:
         self.env_steps = self.iterations = 0
         self.owed = 0.0  # updates due, in fractions of one
         self.recent = deque(maxlen=100)  # (return, length) of the last finished episodes
+
+    def _new_policy(self, kind: type[Actor], obs_dim: int, act_dim: int) -> Actor:
+        c = self.config
+        return kind(obs_dim, act_dim, c.hidden, c.exploration_noise, c.normalize_observation)
+
+    def _build(self, obs_dim: int, act_dim: int) -> None:
+        """Buffer and learner, once there is a policy."""
+        self.replay = Replay(self.config.buffer_size, obs_dim, act_dim)
+        self.learner = QLearner(self.policy, self.config)
 
     # --- 1. act and store -------------------------------------------------------------------
 
@@ -103,6 +111,10 @@ class OffPolicy:
         self.observation = observation
         self.env_steps += n
 
+    def ready(self) -> bool:
+        """Whether the buffer holds enough to learn from."""
+        return self.replay.size >= self.config.learning_starts
+
     # --- 2. improve -------------------------------------------------------------------------
 
     def iterate(self, progress: float) -> dict[str, float]:
@@ -121,7 +133,7 @@ class OffPolicy:
             parts["entropy_mean"] = []
         for _ in range(c.rollout_steps):
             self.collect()
-            if self.replay.size < c.learning_starts:
+            if not self.ready():
                 continue
             self.owed += c.updates_per_step * self.envs.num_envs
             while self.owed >= 1.0:
