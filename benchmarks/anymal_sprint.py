@@ -116,6 +116,12 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     return claims, intervals
 
 
+def seeds_behind(rows: list[dict], claims: dict) -> dict[str, int]:
+    """How many seeds each claim rests on."""
+    count = {name: sum(r["setting"] == name for r in rows) for name in SETTINGS}
+    return {claim: count["ltc" if "ltc" in claim else "mlp"] for claim in claims}
+
+
 def report(rows: list[dict]) -> Table:
     table = Table("policy", "parameters", "seeds", "min to 5,925", "minutes", "return", "range", "survive 8 s", "noisy")
     for name in SETTINGS:
@@ -157,6 +163,7 @@ def main() -> None:
                 args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
                 config=config, wall_seconds=60 * sum(r["minutes"] for r in rows),
                 command=f"python benchmarks/{NAME}.py", before=BEFORE, prototype=PROTOTYPE, tried=TRIED,
+                claim_seeds=seeds_behind(rows, claims),
             )  # fmt: skip
             print(report(rows), flush=True)
     print(report(rows))
