@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from course_lib.actors import Actor
 from course_lib.ensemble import Ensemble, Pass, products
 from course_lib.rl.fused_adam import FusedAdam
+from course_lib.rl.learner_state import LearnerState
 from course_lib.rl.offpolicy_config import DDPGConfig
 from course_lib.rl.q_losses import actor_loss, critic_loss, least, smooth, td_target
 from course_lib.rl.replay import Batch
 from course_lib.rl.targets import Target
 
 
-class QLearner:
+class QLearner(LearnerState):
     """Improves `actor`, in place, from batches of transitions.
 
     Args:
@@ -128,27 +129,3 @@ class QLearner:
             return batch.observation, batch.next_observation, batch.observation_action
         x, x_next = self.actor.normalizer(batch.observation), self.actor.normalizer(batch.next_observation)
         return x, x_next, torch.cat([x, batch.action], dim=-1)
-
-    # --- saving -----------------------------------------------------------------------------
-
-    def _parts(self) -> dict:
-        parts = {"policy": self.actor, "critics": self.critics, "target_critics": self.target_critics.module}
-        if self.target_actor is not None:
-            parts["target_actor"] = self.target_actor.module
-        return parts | {"actor_adam": self.actor_optimizer, "critic_adam": self.critic_optimizer}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Networks, targets, moments of Adam, log α, the count of updates."""
-        tensors = {f"{name}.{k}": v for name, part in self._parts().items() for k, v in part.state_dict().items()}
-        if self.log_temperature is not None:
-            tensors["log_temperature"] = self.log_temperature.detach()
-        return tensors | {"updates": torch.tensor(self.updates)}
-
-    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Back to what `state_dict` gave."""
-        for name, part in self._parts().items():
-            mark = f"{name}."
-            part.load_state_dict({k.removeprefix(mark): v for k, v in tensors.items() if k.startswith(mark)})
-        if self.log_temperature is not None:
-            self.log_temperature.data.copy_(tensors["log_temperature"])
-        self.updates = int(tensors["updates"])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from course_lib.ensemble import Ensemble, products
 from course_lib.recurrent_actors import RecurrentActor
 from course_lib.rl.fused_adam import FusedAdam
+from course_lib.rl.learner_state import LearnerState
 from course_lib.rl.q_losses import actor_loss, critic_loss, masked_mean, smooth, td_target, temperature_loss
 from course_lib.rl.recurrent_config import RDPGConfig
 from course_lib.rl.sequence_replay import Sequences
@@ -40,7 +41,7 @@ class Critics(nn.Module):
         return (q[0] if len(q) == 1 else torch.cat(q)).squeeze(-1)
 
 
-class RecurrentLearner:
+class RecurrentLearner(LearnerState):
     """Improves `actor`, in place, from batches of sequences. Attributes: see `QLearner`.
 
     The memory of all the summarizers is one tensor (n, memory_dim): the actor's, then that of each group of critics
@@ -169,27 +170,3 @@ class RecurrentLearner:
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(*like.shape[:-1], self.act_dim, generator=generator)
-
-    # --- saving -----------------------------------------------------------------------------
-
-    def _parts(self) -> dict:
-        parts = {"policy": self.actor, "critics": self.critics, "target_critics": self.target_critics.module}
-        if self.target_actor is not None:
-            parts["target_actor"] = self.target_actor.module
-        return parts | {"actor_adam": self.actor_optimizer, "critic_adam": self.critic_optimizer}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Networks, targets, moments of Adam, log α, the count of updates."""
-        tensors = {f"{name}.{k}": v for name, part in self._parts().items() for k, v in part.state_dict().items()}
-        if self.log_temperature is not None:
-            tensors["log_temperature"] = self.log_temperature.detach()
-        return tensors | {"updates": torch.tensor(self.updates)}
-
-    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Back to what `state_dict` gave."""
-        for name, part in self._parts().items():
-            mark = f"{name}."
-            part.load_state_dict({k.removeprefix(mark): v for k, v in tensors.items() if k.startswith(mark)})
-        if self.log_temperature is not None:
-            self.log_temperature.data.copy_(tensors["log_temperature"])
-        self.updates = int(tensors["updates"])
