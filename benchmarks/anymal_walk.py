@@ -18,6 +18,7 @@ the actions, 100 episodes each; the last policy counts.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,21 +27,19 @@ import numpy as np
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
+from course_lib.assets import load_tensors, save_tensors
 
 NAME, ENV, COPIES = "anymal_walk", "AnymalC-v0", 64
 SPEEDS, FORCES, STEP_SPEED = (0.5, 0.625, 0.75, 0.875, 1.0), (50.0, 100.0, 200.0, 400.0), 0.8
 AHEAD = dict(left=(0.0, 0.0), turn=(-0.2, 0.2))
-STEPS_AHEAD = dict(forward=(0.5, 1.0), left=(0.0, 0.0), turn=(0.0, 0.0))
 # What a policy lives through: name, options of the task, env steps, learning rate (share of the first) from and to.
 STAGES = (
     ("ahead", dict(forward=(0.3, 1.0), **AHEAD), 1_200_000, 1.0, 0.4),
     ("all commands", dict(), 1_500_000, 0.7, 0.0),
 )
-FINE_TUNING = (
-    ("step 0.05 m", dict(terrain={"kind": "step", "height": 0.05}, **STEPS_AHEAD), 300_000, 0.5, 0.4),
-    ("step 0.10 m", dict(terrain={"kind": "step", "height": 0.10}, **STEPS_AHEAD), 400_000, 0.5, 0.4),
-    ("step 0.15 m", dict(terrain={"kind": "step", "height": 0.15}, **STEPS_AHEAD), 800_000, 0.5, 0.0),
-)
+HURDLES = {"kind": "hurdles", "height": 0.2, "steps": 10, "length": 1.2, "distance": 1.2}
+ALONG = dict(along=24.0, keep_heading=True, forward=(0.5, 1.0), left=(0.0, 0.0))
+FINE_TUNING = (("hurdles", dict(terrain=HURDLES, **ALONG), 1_200_000, 0.5, 0.0),)
 TRIED = (  # seed 0
     "speed paid by exp(-error^2 / 0.25), with the weights of Rudin et al.: the robot stands still (0.6M steps)",
     "the same with more weight on the speed: stands still (0.5M steps)",
@@ -99,7 +98,7 @@ def crossed(policy, episodes: int, height: float = 0.15) -> float:
     terrain = {"kind": "step", "height": height}
     # 20 s, of which the last control step would begin the next episode
     _, _, far = play(
-        policy, episodes, 19.9, 30_000, command=(STEP_SPEED, 0, 0), push_force=0.0, terrain=terrain
+        policy, episodes, 19.9, 30_000, command=(STEP_SPEED, 0, 0), keep_heading=True, push_force=0.0, terrain=terrain
     )
     return float((far > 2.0 + 4.0 + 1.0).mean())
 
@@ -123,36 +122,54 @@ def learn(agent, stages, seed: int, share: float, curve: dict, began: float) -> 
         print(words, flush=True)
 
 
-def one_run(name: str, seed: int, share: float, keep: bool, episodes: int) -> dict:
+def ship(policy, name: str, seed: int, env_steps: int, label: str, **facts) -> None:
+    config = asdict(settings_of(name, seed))
+    command = f"python benchmarks/{NAME}.py --settings {name} --seeds {seed} --keep"
+    cl.save_policy(policy, f"assets/policies/anymal_{label}_{name}", algorithm="ppo", seed=seed, config=config,
+                   env_steps=env_steps, command=command, **facts)  # fmt: skip
+
+
+def short_curve(curve: dict[str, list]) -> dict[str, list]:
+    index = np.unique(np.linspace(0, len(curve["stage"]) - 1, 60).astype(int))
+    numbers = {k: np.array(v, float) for k, v in curve.items() if k != "stage"}
+    return thin_curve(numbers, ("env_steps", "minutes", "return_mean"), 60) | {
+        "stage": [curve["stage"][i] for i in index]
+    }
+
+
+def walk(name: str, seed: int, share: float, keep: bool, episodes: int, folder: Path) -> dict:
+    """From nothing to a walker. All that fine-tuning goes on from is left in `folder`."""
     agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[0][1]), settings_of(name, seed))
     curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
     began = time.perf_counter()
     learn(agent, STAGES, seed, share, curve, began)
-    minutes, steps = (time.perf_counter() - began) / 60, agent.env_steps
     row = {"setting": name, "seed": seed, "parameters": sum(p.numel() for p in agent.policy.parameters())}
-    row |= {"minutes": round(minutes, 2), "env_steps": steps} | tests(agent.policy, episodes)
+    row |= {"minutes": round((time.perf_counter() - began) / 60, 2), "env_steps": agent.env_steps}
+    tensors, facts = agent.state_dict()
+    save_tensors(folder / f"{name}_{seed}.safetensors", tensors, {"format": NAME, "agent": facts})
+    row |= tests(agent.policy, episodes) | {"curve": short_curve(curve)}
     row["step_crossed_before"] = crossed(agent.policy, episodes)
-    facts = dict(algorithm="ppo", seed=seed, config=asdict(agent.config))
-    command = f"python benchmarks/{NAME}.py --settings {name} --seeds {seed} --keep"
     if keep:
-        cl.save_policy(
-            agent.policy, f"assets/policies/anymal_walk_{name}", env_steps=steps, command=command, **facts,
-            tracking_error=row["tracking_error"],
-        )  # fmt: skip
-    began = time.perf_counter()
-    learn(agent, FINE_TUNING, seed, share, curve, began - 60 * minutes)
-    row["step_minutes"] = round((time.perf_counter() - began) / 60, 2)
-    row["step_crossed"] = crossed(agent.policy, episodes)
-    if keep:
-        cl.save_policy(
-            agent.policy, f"assets/policies/anymal_step_{name}", env_steps=agent.env_steps, command=command, **facts,
-            step_crossed=row["step_crossed"],
-        )  # fmt: skip
-    index = np.unique(np.linspace(0, len(curve["stage"]) - 1, 120).astype(int))
-    row["curve"] = thin_curve({k: np.array(v, float) for k, v in curve.items() if k != "stage"},
-                              ("env_steps", "minutes", "return_mean"), 120)  # fmt: skip
-    row["curve"]["stage"] = [curve["stage"][i] for i in index]
+        ship(agent.policy, name, seed, agent.env_steps, "walk", tracking_error=row["tracking_error"])
     return row
+
+
+def step(row: dict, share: float, keep: bool, episodes: int, folder: Path) -> dict:
+    """Fine-tuning of a row's walker: policy, optimiser and normalisers go on."""
+    name, seed = row["setting"], row["seed"]
+    agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[-1][1]), settings_of(name, seed))
+    tensors, header = load_tensors(folder / f"{name}_{seed}.safetensors", NAME)
+    agent.load_state_dict(tensors, header["agent"])
+    curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
+    began = time.perf_counter()
+    learn(agent, FINE_TUNING, seed, share, curve, began)
+    found = {"step_minutes": round((time.perf_counter() - began) / 60, 2), "step_env_steps": agent.env_steps}
+    found |= {"step_crossed": crossed(agent.policy, episodes), "step_curve": short_curve(curve)}
+    found["fine_tuning"] = json.loads(json.dumps(FINE_TUNING))
+    found["step_tracking_error"] = tests(agent.policy, episodes)["tracking_error"]
+    if keep:
+        ship(agent.policy, name, seed, agent.env_steps, "step", step_crossed=found["step_crossed"])
+    return found
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
@@ -164,7 +181,8 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
         "step_crossed": lambda r: r["step_crossed"],
     }
     for claim, figure in columns.items():
-        if values := [figure(r) for r in rows if r["setting"] == "mlp"]:
+        mine = [r for r in rows if r["setting"] == "mlp" and (claim != "step_crossed" or claim in r)]
+        if values := [figure(r) for r in mine]:
             claims[claim], intervals[claim] = float(np.median(values)), median_interval(values)
     return claims, intervals
 
@@ -174,9 +192,9 @@ def report(rows: list[dict]) -> Table:
                   "step, before", "after", "minutes more")  # fmt: skip
     for r in rows:
         pushes = [f"{r['push_survival'][str(int(f))]:.0%}" for f in FORCES]
+        stepped = (f"{r['step_crossed']:.0%}", r["step_minutes"]) if "step_crossed" in r else ("", "")
         table.add(r["setting"], r["parameters"], r["seed"], r["minutes"], r["tracking_error"], f"{r['upright']:.0%}",
-                  *pushes, f"{r['step_crossed_before']:.0%}", f"{r['step_crossed']:.0%}",
-                  r["step_minutes"])  # fmt: skip
+                  *pushes, f"{r['step_crossed_before']:.0%}", *stepped)  # fmt: skip
     return table
 
 
@@ -187,27 +205,38 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
     parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
+    parser.add_argument("--flat", action="store_true", help="leave fine-tuning to a later call")
     parser.add_argument("--quick", action="store_true", help="one short run; claims nothing")
     args = parser.parse_args()
     share, episodes = 1.0, 100
     if args.quick:
         args.seeds, share, episodes = args.seeds[:1], 0.002, 5
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    common = {"num_envs": COPIES, "stages": STAGES, "fine_tuning": FINE_TUNING}
+    common = {"num_envs": COPIES, "stages": STAGES}
     config = {name: asdict(settings_of(name)) | common for name in SETTINGS}
     rows = read_result(args.json, config, "setting")
+    folder = Path("build") / (NAME + ("_quick" if args.quick else ""))
+
+    def done() -> None:
+        claims, intervals = claims_of(rows)
+        write_result(
+            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
+            config=config | {"fine_tuning": FINE_TUNING},
+            wall_seconds=60 * sum(r["minutes"] + r.get("step_minutes", 0) for r in rows),
+            command=f"python benchmarks/{NAME}.py", tried=TRIED,
+        )  # fmt: skip
+        print(report(rows), flush=True)
+
     for seed in args.seeds:
         for name in args.settings:
-            if any((r["setting"], r["seed"]) == (name, seed) for r in rows):
-                continue
-            rows.append(one_run(name, seed, share, args.keep and seed == 0 and not args.quick, episodes))
-            claims, intervals = claims_of(rows)
-            write_result(
-                args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-                config=config, wall_seconds=60 * sum(r["minutes"] + r["step_minutes"] for r in rows),
-                command=f"python benchmarks/{NAME}.py", tried=TRIED,
-            )  # fmt: skip
-            print(report(rows), flush=True)
+            keep = args.keep and seed == 0 and not args.quick
+            if not any((r["setting"], r["seed"]) == (name, seed) for r in rows):
+                rows.append(walk(name, seed, share, keep, episodes, folder))
+                done()
+            row = next(r for r in rows if (r["setting"], r["seed"]) == (name, seed))
+            if row.get("fine_tuning") != json.loads(json.dumps(FINE_TUNING)) and not args.flat:
+                row |= step(row, share, keep, episodes, folder)
+                done()
     print(report(rows))
     for claim, value in claims_of(rows)[0].items():
         print(f"{claim}={value:.6g}")

@@ -268,9 +268,10 @@ def test_walk_reward_against_its_definition():
             power = np.abs(data.actuator_force * data.qvel[6:]).sum()
             expected = {
                 "velocity": 0.02 * 3 * max(-0.5, 1 - math.dist(velocity, command[i, :2])),
-                "yaw_rate": 0.02 * 0.5 * max(-0.5, 1 - abs(data.qvel[5] - command[i, 2])),
+                "yaw_rate": 0.02 * 1.5 * max(-0.5, 1 - abs(data.qvel[5] - command[i, 2])),
                 "vertical": 0.02 * -0.5 * data.qvel[2] ** 2,
                 "orientation": 0.02 * -1 * (1 - turn[2, 2] ** 2),
+                "posture": 0.02 * -0.15 * math.dist(data.qpos[7:], [0, 0.4, -0.8] * 2 + [0, -0.4, 0.8] * 2) ** 2,
                 "energy": 0.02 * -1e-4 * power,
                 "smoothness": 0.02 * -0.01 * ((action[i] - last[i]) ** 2).sum(),
             }
@@ -314,6 +315,18 @@ def test_commands_change_and_stay_in_range():
     assert (seen[..., 1] == 0).all() and np.abs(seen[..., 2]).max() <= 0.2
     fixed = make_task(WALK, command=(0.7, 0.0, 0.1))
     np.testing.assert_array_equal(fixed.command(fixed.reset(np.random.default_rng(0), 2)), [[0.7, 0, 0.1]] * 2)
+
+
+def test_the_heading_is_kept():
+    """Turned by 20 degrees to either side, the robot is told to turn back; by 90 degrees, no faster than 0.5 rad/s."""
+    env = make(WALK, 4, seed=0, command=(0.8, 0, 0.3), keep_heading=True, reset_noise=0.0)
+    env.reset()
+    state = env.state.take(np.arange(4))
+    angles = np.deg2rad([20, -20, 90, 0])
+    state.qpos[:, 3:7] = np.stack([np.cos(angles / 2), 0 * angles, 0 * angles, np.sin(angles / 2)], axis=1)
+    told = env.task.command(state)
+    assert told[:, 2] == pytest.approx([-np.deg2rad(20), np.deg2rad(20), -0.5, 0])
+    assert told[:, :2] == pytest.approx(np.tile([0.8, 0], (4, 1)))
 
 
 @pytest.mark.parametrize("engine", ["rollout", "data"])
@@ -477,6 +490,7 @@ def height_at(model, x, y):
         Terrain("step"),
         Terrain("step", height=0.3, distance=1.0, length=1.0),
         Terrain("stairs", steps=3, height=0.12, depth=0.5),
+        Terrain("hurdles", steps=3, height=0.15, length=0.7),
         Terrain("rough", seed=3),
         Terrain("rough", height=0.3, distance=3.0),
     ],
@@ -489,6 +503,16 @@ def test_the_mean_under_the_base_is_the_grounds(terrain):
         assert terrain.under(np.array([x]), np.array([0.013]))[0] == pytest.approx(mean, abs=tolerance)
 
 
+@pytest.mark.parametrize("kind", ["step", "stairs", "hurdles", "rough"])
+def test_the_top_is_the_highest_ground_near(kind):
+    terrain = Terrain(kind, distance=1.0, length=0.7)
+    model = build(terrain=terrain, look=False)
+    x = np.linspace(0.5, 9.0, 35) + 0.003
+    top = terrain.top(x, np.full(35, 0.013))
+    found = [max(height_at(model, a + d, 0.013) for d in np.linspace(-0.4, 0.4, 81)) for a in x]
+    assert top == pytest.approx(found, abs=1e-6 if kind != "rough" else 0.02)
+
+
 def test_grounds_are_as_ordered():
     step = build(terrain=Terrain("step"))
     assert [height_at(step, x, 20.0) for x in (1.99, 2.01, 5.99, 6.01)] == pytest.approx([0, 0.15, 0.15, 0])
@@ -496,6 +520,9 @@ def test_grounds_are_as_ordered():
     assert [height_at(stairs, x, 0) for x in (1.9, 2.2, 2.6, 3.0, 5.1, 5.3)] == pytest.approx(
         [0, 0.1, 0.2, 0.3, 0.3, 0]
     )
+    hurdles = build(terrain=Terrain("hurdles", steps=2, height=0.2, length=0.5))
+    places = (1.9, 2.1, 2.6, 2.9, 3.1, 3.4, 3.6)
+    assert [height_at(hurdles, x, 0) for x in places] == pytest.approx([0, 0.1, 0, 0, 0.2, 0.2, 0])
     left, right = Terrain("rough", seed=1), Terrain("rough", seed=2)
     assert not np.array_equal(left.relief, right.relief)
     assert np.array_equal(left.relief, Terrain("rough", seed=1).relief)
@@ -509,7 +536,7 @@ def test_grounds_are_as_ordered():
 
 
 @pytest.mark.parametrize("id", [SPRINT, WALK])
-@pytest.mark.parametrize("terrain", ["step", "stairs", "rough"])
+@pytest.mark.parametrize("terrain", ["step", "stairs", "hurdles", "rough"])
 def test_standing_on_any_ground_is_no_fall(id, terrain):
     """Placed with the base over an edge or over bumps, the robot stands; heights are over the ground."""
     options = {"push_force": 0.0} if id == WALK else {}
@@ -524,6 +551,17 @@ def test_standing_on_any_ground_is_no_fall(id, terrain):
     assert not fallen.any()
     heights = env.task.height(env.state.qpos if id == SPRINT else env.state)
     assert (0.4 < heights).all() and (heights < 0.75).all()
+
+
+def test_starts_are_spread_along_the_track():
+    """Every robot starts on its feet wherever it starts, and not inside the ground."""
+    env = make(WALK, 64, seed=0, terrain={"kind": "hurdles", "height": 0.2}, along=40.0, push_force=0.0)
+    env.reset()
+    x = env.state.qpos[:, 0]
+    assert 0 <= x.min() < 3 and 37 < x.max() <= 40
+    assert env.state.qpos[:, 2] == pytest.approx(0.55 + env.task.terrain.top(x, 0 * x))
+    fallen = sum(env.step(np.zeros((64, 12)))[2] for _ in range(50))
+    assert not fallen.any()
 
 
 # --- meshes ---------------------------------------------------------------------------------
@@ -623,7 +661,8 @@ def test_rendering(id, options):
         ({"terrain": {"kind": "step", "height": -0.1}}, ["terrain height=-0.1", "at least 0"]),
         ({"terrain": {"kind": "step", "distance": 1e9}}, ["terrain distance=", "at most 40 m"]),
         ({"terrain": {"kind": "stairs", "steps": 0}}, ["terrain steps=0", "at least 1"]),
-        ({"terrain": 3}, ["terrain=3", "flat, step, stairs, rough"]),
+        ({"terrain": 3}, ["terrain=3", "flat, step, stairs, hurdles, rough"]),
+        ({"along": -1}, ["along=-1", "at least 0 (m)"]),
         ({"scale": "much"}, ["scale='much'", "number of at least 0"]),
         ({"reset_noise": -1}, ["reset_noise=-1", "at least 0"]),
         ({"weights": {"enrgy": 0}}, ["'enrgy'", "did you mean 'energy'?"]),

@@ -30,13 +30,15 @@ STANCE_HEIGHT = 0.55  # m: where the feet of the stance just touch the ground
 TOUCH = 1.0  # N: less is not a contact
 FALLEN_HEIGHT, FALLEN_GRAVITY = 0.35, -0.5  # m; the latter is a tilt of 60 degrees
 WORST = 1.5  # m/s and rad/s: errors count no more than that
+STEER = 0.5  # rad/s: no faster turn is told to keep the heading
 SHORT, LONG = 0.1, 0.4  # s in the air: less is not paid, more is not paid more
 WEIGHTS = {
     "velocity": 3.0,
-    "yaw_rate": 0.5,
+    "yaw_rate": 1.5,
     "vertical": -0.5,
     "tilt_rate": -0.02,
     "orientation": -1.0,
+    "posture": -0.15,
     "torque": -1e-5,
     "energy": -1e-4,
     "smoothness": -0.01,
@@ -54,6 +56,7 @@ class AnymalC(Task):
       velocity     1 - |velocity - command| / (1 m/s), over ground, averaged over the step, in the heading's frame
       yaw_rate     1 - |turning rate - command| / (1 rad/s); errors count up to 1.5
       vertical     (vertical velocity)²; tilt_rate (roll rate)² + (pitch rate)²; orientation sin² of the tilt
+      posture      sum of (joint angle from the stance, rad)²: keeps one leg from doing all the lifting
       torque       sum of (joint torque, N m)²; energy sum of |torque x joint rate| in W
       smoothness   |action - last action|²; scrape: how many of base and thighs touch something
       air_time     at each landing of a foot: s in the air beyond 0.1, at most 0.3, while told to move
@@ -71,6 +74,7 @@ class AnymalC(Task):
     Args:
         weights: replaces some of `WEIGHTS`, e.g. {"energy": 0.0} drops a term.
         command: (forward, left, turn) for the whole episode; by default drawn anew every 5 s to 10 s.
+        keep_heading: the turning rate told is what steers back to +x: 1 rad/s for each rad off, at most 0.5 rad/s.
         forward, left, turn: ranges that commands are drawn from, m/s, m/s and rad/s. One in ten is to stand still.
         push_force: N on the base for 0.2 s in a random level direction every 3 s to 8 s; 0 for none.
         push_at: s at which the only push of the episode comes.
@@ -79,7 +83,8 @@ class AnymalC(Task):
         scale: rad (with actuation "torque": N m, 40 by default) that an action of 1 stands for.
         actuation: "pd" (kp 100 N m/rad, at most 80 N m) or "torque".
         physics: "exact" (Menagerie's contacts) or "fast" (see `anymal_model.PHYSICS`).
-        terrain: "flat", "step", "stairs", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
+        terrain: "flat", "step", "stairs", "hurdles", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
+        along: episodes start anywhere in the first so many metres of the track.
         reset_noise: half width of the uniform noise at the start on joint angles (rad), rates (rad/s), heading (rad).
         meshes: draw the robot with the meshes of MuJoCo Menagerie (see `anymal_meshes`); the physics stays the same.
     """
@@ -94,6 +99,7 @@ class AnymalC(Task):
         self,
         weights: dict[str, float] | None = None,
         command: tuple[float, float, float] | None = None,
+        keep_heading: bool = False,
         forward: tuple[float, float] = (-0.5, 1.0),
         left: tuple[float, float] = (-0.3, 0.3),
         turn: tuple[float, float] = (-0.7, 0.7),
@@ -105,6 +111,7 @@ class AnymalC(Task):
         actuation: str = "pd",
         physics: str = "exact",
         terrain: str | dict | Terrain = "flat",
+        along: float = 0.0,
         reset_noise: float = 0.1,
         meshes: bool = False,
     ):
@@ -113,11 +120,13 @@ class AnymalC(Task):
         super().__init__(build(physics, actuation, self.terrain, sensors=True, meshes=meshes))
         self._bare = build(physics, actuation, self.terrain, look=False, sensors=True)
         seconds = self.horizon * self.dt
+        self.keep_heading = bool(keep_heading)
         self._commands = Commands(command, forward, left, turn, seconds)
         self._pushes = Pushes(push_force, push_at, seconds)
         self.randomize, self.randomize_seed = bool(randomize), check_count("randomize_seed", randomize_seed, least=0)
         self.torque = actuation == "torque"
         self.scale = check_number("scale", default_scale(actuation) if scale is None else scale, 0.0)
+        self.along = check_number("along", along, 0.0, " (m)")
         self.reset_noise = check_number("reset_noise", reset_noise, 0.0)
 
     @property
@@ -137,7 +146,9 @@ class AnymalC(Task):
         noise = self.reset_noise
         qpos, qvel = np.tile(self.init_qpos, (n, 1)), np.tile(self.init_qvel, (n, 1))
         half = rng.uniform(-noise, noise, n) / 2
-        qpos[:, 2] = STANCE_HEIGHT
+        if self.along:
+            qpos[:, 0] = rng.uniform(0.0, self.along, n)
+        qpos[:, 2] = STANCE_HEIGHT + self.terrain.top(qpos[:, 0], qpos[:, 1])
         qpos[:, 3:7] = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=1)
         qpos[:, 7:] = STANCE + rng.uniform(-noise, noise, (n, 12))
         qvel[:, 6:] = rng.uniform(-noise, noise, (n, 12))
@@ -146,7 +157,10 @@ class AnymalC(Task):
 
     def command(self, state: State) -> Array:
         """(N, 3): what the robot is told now."""
-        return self._commands.now(state)
+        told = self._commands.now(state)
+        if self.keep_heading:
+            told[:, 2] = np.clip(-_heading(state.qpos[:, 3:7]), -STEER, STEER)
+        return told
 
     def push(self, before: State) -> Array:
         return self._pushes.now(before)
@@ -206,6 +220,7 @@ class AnymalC(Task):
             "vertical": np.square(v[:, 2]),
             "tilt_rate": np.square(v[:, 3:5]).sum(axis=1),
             "orientation": np.square(down[:, :2]).sum(axis=1),
+            "posture": np.square(after.qpos[:, 7:] - STANCE).sum(axis=1),
             "torque": np.square(torques).sum(axis=1),
             "energy": np.abs(torques * v[:, 6:]).sum(axis=1),
             "smoothness": np.square(step).sum(axis=1),

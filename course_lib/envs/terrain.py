@@ -1,4 +1,4 @@
-"""The ground the ANYmal tasks run on: flat, one step, stairs, or rough.
+"""The ground the ANYmal tasks run on: flat, one step, stairs, hurdles, or rough.
 
 The track runs along +x from the origin, around which the ground is flat. A task judges the height of the base by
 `Terrain.under`: the height above the ground's mean over 0.8 m of track, about the length of the feet's rectangle, so
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, fields
 
 import mujoco
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter1d
+from scipy.ndimage import gaussian_filter, maximum_filter1d, uniform_filter1d
 
 from course_lib.envs.checks import check_number
 from course_lib.envs.task import Array
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 
-KINDS = {"flat": 0.0, "step": 0.15, "stairs": 0.10, "rough": 0.12}  # kind: height by default, m
+KINDS = {"flat": 0.0, "step": 0.15, "stairs": 0.10, "hurdles": 0.15, "rough": 0.12}  # kind: height by default, m
 FOOTPRINT = 0.8  # m of track
 CELL = 0.2  # m, of the rough ground
 START, END, HALF_WIDTH = -4.0, 46.0, 6.0  # m: extent of the rough ground along and across the track
@@ -30,11 +30,13 @@ class Terrain:
     """What the ground looks like.
 
     Args:
-        kind: "flat", "step" (a box across the track), "stairs" (up, then a platform) or "rough" (a height field).
-        height: m, of the step, of each stair, or from the lowest to the highest point of rough ground.
+        kind: "flat", "step" (a box across the track), "stairs" (up, then a platform), "hurdles" (boxes across the
+            track, each higher than the one before: the further a robot gets, the harder) or "rough" (a height field).
+        height: m, of the step, of each stair, of the last hurdle, or from the lowest to the highest point of rough
+            ground.
         distance: m from the origin to the first edge, or the radius of the flat patch of rough ground.
-        length: m, of the step or of the platform above the stairs.
-        steps: number of stairs.
+        length: m, of the step, of the platform above the stairs, of each hurdle and of the gaps between hurdles.
+        steps: number of stairs or hurdles.
         depth: m, of a stair.
         seed: of rough ground.
     """
@@ -48,6 +50,7 @@ class Terrain:
     seed: int = 0
     relief: Array = field(init=False, repr=False, compare=False)  # (rows, columns) heights of rough ground, m
     smooth: Array = field(init=False, repr=False, compare=False)  # the same, averaged over the footprint
+    highest: Array = field(init=False, repr=False, compare=False)  # and the greatest of the footprint
 
     def __post_init__(self):
         check_choice("terrain", self.kind, KINDS)
@@ -61,8 +64,9 @@ class Terrain:
                 raise ArgumentError(f"terrain {name}={value!r} is not accepted; it must be at most 40 m")
         relief = _relief(self)
         object.__setattr__(self, "relief", relief)
-        mean = uniform_filter1d(relief, round(FOOTPRINT / CELL) + 1, axis=1, mode="nearest")
-        object.__setattr__(self, "smooth", mean)
+        cells = dict(size=round(FOOTPRINT / CELL) + 1, axis=1, mode="nearest")
+        object.__setattr__(self, "smooth", uniform_filter1d(relief, **cells))
+        object.__setattr__(self, "highest", maximum_filter1d(relief, **cells))
 
     def boxes(self) -> list[tuple[float, float, float]]:
         """(start, end, height) along the track, in m, of each box."""
@@ -71,20 +75,36 @@ class Terrain:
         if self.kind == "stairs":
             end = self.distance + self.steps * self.depth + self.length
             return [(self.distance + i * self.depth, end, (i + 1) * self.height) for i in range(self.steps)]
+        if self.kind == "hurdles":
+            starts = [self.distance + 2 * i * self.length for i in range(self.steps)]
+            return [(x, x + self.length, self.height * (i + 1) / self.steps) for i, x in enumerate(starts)]
         return []
 
     def under(self, x: Array, y: Array) -> Array:
         """Height of the ground in m, averaged over `FOOTPRINT` m of track around each point; any one shape."""
         if self.kind == "rough":
-            row = np.clip(np.rint((y + HALF_WIDTH) / CELL), 0, self.relief.shape[0] - 1).astype(int)
-            column = np.clip(np.rint((x - START) / CELL), 0, self.relief.shape[1] - 1).astype(int)
-            return self.smooth[row, column]
+            return self.smooth[self._cell(x, y)]
         total, below = np.zeros(np.shape(x)), 0.0
         for start, end, height in self.boxes():
             overlap = np.clip(x + FOOTPRINT / 2, start, end) - np.clip(x - FOOTPRINT / 2, start, end)
             total += (height - below) * overlap / FOOTPRINT
-            below = height
+            below = height if self.kind == "stairs" else 0.0  # a stair lies on the one before
         return total
+
+    def top(self, x: Array, y: Array) -> Array:
+        """The highest ground within `FOOTPRINT` m of track around each point, in m; any one shape."""
+        if self.kind == "rough":
+            return self.highest[self._cell(x, y)]
+        top = np.zeros(np.shape(x))
+        for start, end, height in self.boxes():
+            near = (x > start - FOOTPRINT / 2) & (x < end + FOOTPRINT / 2)
+            top = np.where(near, np.maximum(top, height), top)
+        return top
+
+    def _cell(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """(row, column) of each point in `relief`."""
+        row = np.clip(np.rint((y + HALF_WIDTH) / CELL), 0, self.relief.shape[0] - 1).astype(int)
+        return row, np.clip(np.rint((x - START) / CELL), 0, self.relief.shape[1] - 1).astype(int)
 
     @property
     def azimuth(self) -> float:
