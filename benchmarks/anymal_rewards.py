@@ -24,8 +24,8 @@ from course_lib.viz.gait import record_gait
 NAME, START = "anymal_rewards", "anymal_walk_mlp"
 STEPS, EPISODES, LEARNING_RATE, COPIES = 300_000, 8, 3e-4, 64
 ALL = "all terms"
-TERMS = ("velocity", "yaw_rate", "vertical", "tilt_rate", "orientation", "torque", "energy", "smoothness", "scrape",
-         "air_time")  # fmt: skip
+TERMS = ("velocity", "yaw_rate", "vertical", "tilt_rate", "orientation", "posture", "torque", "energy", "smoothness",
+         "scrape", "air_time")  # fmt: skip
 SHOWN = ("tracking_error_m_s", "cost_of_transport", "torque_rms_N_m", "action_change", "tilt_degrees", "seconds")
 
 

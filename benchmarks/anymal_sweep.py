@@ -95,7 +95,7 @@ SETTINGS = {
             "init_log_std": cl.uniform(-2.0, 0.0),
         },
         {},
-        500_000,
+        200_000,
     ),
 }  # fmt: skip
 
