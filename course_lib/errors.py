@@ -25,7 +25,7 @@ class PolicyFileError(CourseError, OSError):
 def nearest(name: object, valid: Iterable[str]) -> str:
     """`"; did you mean 'X'?"` with the closest of `valid`, or an empty string."""
     valid = list(valid)
-    lower = {v.lower(): v for v in valid}
+    lower = {str(v).lower(): v for v in valid}
     hit = difflib.get_close_matches(str(name).lower(), list(lower), n=1, cutoff=0.5)
     return f"; did you mean {lower[hit[0]]!r}?" if hit else ""
 

@@ -80,6 +80,11 @@ class Evaluation:
         return "\n".join(lines)
 
 
+def rewarded(policy, state, reward):
+    """The policy's state after a step's `reward`; only policies that see the last reward have a method for it."""
+    return policy.rewarded(state, reward) if hasattr(policy, "rewarded") else state
+
+
 def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Episodes:
     """The first episode of every copy of `envs` (so that short episodes are not over-counted)."""
     n = envs.num_envs
@@ -94,8 +99,7 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Epi
                 f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}"
             )
         obs, reward, terminated, truncated, _ = envs.step(action)
-        if hasattr(policy, "rewarded"):  # a policy that sees the last reward
-            state = policy.rewarded(state, reward)
+        state = rewarded(policy, state, reward)
         returns += np.where(running, reward, 0.0)
         lengths += running
         running &= ~(terminated | truncated)

@@ -10,6 +10,7 @@ import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.viz import crowd, gait_figures, gl, robot_figures
 from course_lib.viz.gait import Gait, record_gait, smooth
+from course_lib.viz.video import rollout_states
 
 SPRINT, WALK = "AnymalSprint-v0", "AnymalC-v0"
 
@@ -292,3 +293,29 @@ def test_joint_tour_moves_one_kind_at_a_time():
         robot_figures.joint_tour(kinds=("HIP",))
     with pytest.raises(ArgumentError, match="shape"):
         robot_figures.film(cl.make_task(SPRINT).model, np.zeros((3, 5)))
+
+
+class Greedy:
+    """A policy that sees the last reward, and notes what it sees."""
+
+    env_id, env_options = "AnymalC-v0", {"push_force": 0.0}
+
+    def __init__(self):
+        self.seen = []
+
+    def act(self, obs, state=None, **options):
+        self.seen.append(0.0 if state is None else state.copy())
+        return np.zeros((len(obs), 12), np.float32), np.zeros((len(obs), 1))
+
+    def rewarded(self, state, reward):
+        return np.asarray(reward)[:, None]
+
+
+@pytest.mark.parametrize("play", [record_gait, lambda p, **o: crowd.march(p, 1, **o), rollout_states])
+def test_policies_that_see_rewards_get_them_wherever_they_play(play):
+    policy = Greedy()
+    play(policy, seed=3, steps=6)
+    envs = cl.make("AnymalC-v0", 1, seed=3, push_force=0.0)
+    envs.reset(seed=3)
+    rewards = [envs.step(np.zeros((1, 12)))[1][0] for _ in range(4)]
+    np.testing.assert_allclose(np.ravel(policy.seen[1:5]), rewards, rtol=1e-6)

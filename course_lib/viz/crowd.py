@@ -90,6 +90,8 @@ def march(
 
 def _play(envs, policies: list, share: np.ndarray, steps: int, seed: int, deterministic: bool):
     """physics (T, n, nstate) and running (T, n) of the first episode of each copy, at most `steps` long."""
+    from course_lib.evaluation import rewarded
+
     rng = np.random.default_rng(seed)
     observation, _ = envs.reset(seed=seed)
     memories: list = [None] * len(policies)
@@ -102,7 +104,8 @@ def _play(envs, policies: list, share: np.ndarray, steps: int, seed: int, determ
             action[mine], memories[k] = policy.act(
                 observation[mine], state=memories[k], deterministic=deterministic, rng=rng
             )
-        observation, _, terminated, truncated, _ = envs.step(action)
+        observation, reward, terminated, truncated, _ = envs.step(action)
+        memories = [rewarded(policy, memories[k], reward[share == k]) for k, policy in enumerate(policies)]
         alive = alive & ~(terminated | truncated)
         physics.append(np.where(alive[:, None], envs.physics, physics[-1]))
         running.append(alive.copy())

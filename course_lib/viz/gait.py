@@ -151,7 +151,7 @@ def record_gait(
         ArgumentError: a robot without a free body, or whose model has no shape with "foot" in its name.
     """
     from course_lib.envs import make
-    from course_lib.evaluation import policy_of
+    from course_lib.evaluation import policy_of, rewarded
 
     policy, steps = policy_of(agent), check_count("steps", steps)
     env_id = env_id or policy.env_id
@@ -163,7 +163,8 @@ def record_gait(
         while not over and len(replay.rows["actions"]) < steps:
             action, memory = policy.act(observation, state=memory, deterministic=deterministic, rng=rng)
             replay.step(action)
-            observation, _, terminated, truncated, infos = envs.step(action)
+            observation, reward, terminated, truncated, infos = envs.step(action)
+            memory = rewarded(policy, memory, reward)
             replay.paid({k[7:]: float(v[0]) for k, v in infos.items() if k.startswith("reward_")})
             over = bool(terminated[0] or truncated[0])
         return replay.gait(bool(terminated[0]))

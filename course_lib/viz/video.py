@@ -70,6 +70,7 @@ def rollout_states(
     `env_id` is the environment of the policy by default; `env_options` go to `cl.make`.
     """
     from course_lib.envs import make
+    from course_lib.evaluation import rewarded
 
     policy = getattr(agent, "policy", agent)
     env_id = env_id or getattr(policy, "env_id", None)
@@ -94,10 +95,11 @@ def rollout_states(
             rows["observations"].append(observation[0].copy())
             action, state = policy.act(observation, state=state, **noise)
             observation, reward, terminated, truncated, _ = envs.step(action)
-            rows["actions"].append(np.array(action[0]))
-            rows["rewards"].append(float(reward[0]))
             if state is not None and np.size(state):
                 rows["hidden"].append(state)
+            state = rewarded(policy, state, reward)
+            rows["actions"].append(np.array(action[0]))
+            rows["rewards"].append(float(reward[0]))
             over = bool(terminated[0] or truncated[0])
     finally:
         envs.close()
