@@ -38,7 +38,14 @@ MEMORY = {  # part of the state is hidden; `observation="full"` shows all
     "Bumps-v0": ("bumps:Bumps", 50),
     "ReacherOnce-v0": ("reacher_once:ReacherOnce", 50),
 }
-TASKS = {**TWINS, **ROBOTS, **MEMORY}
+TABLETOP = {
+    "Throw-v0": ("tabletop_tasks:Throw", 50),
+    "Pick-v0": ("tabletop_tasks:Pick", 75),
+    "Push-v0": ("tabletop_tasks:Push", 75),
+    "Soccer-v0": ("tabletop_tasks:Soccer", 75),
+    "Faucet-v0": ("tabletop_tasks:Faucet", 75),
+}
+TASKS = {**TWINS, **ROBOTS, **MEMORY, **TABLETOP}
 
 
 def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
@@ -114,4 +121,16 @@ def register() -> None:
 
 
 register()
-__all__ = ["BatchedEnv", "MEMORY", "Masked", "State", "Task", "TaskEnv", "TASKS", "TWINS", "make", "make_task"]
+__all__ = [
+    "BatchedEnv",
+    "MEMORY",
+    "Masked",
+    "State",
+    "TABLETOP",
+    "Task",
+    "TaskEnv",
+    "TASKS",
+    "TWINS",
+    "make",
+    "make_task",
+]

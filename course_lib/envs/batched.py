@@ -124,7 +124,7 @@ class BatchedEnv(VectorEnv):
         check_step(task, before, after, observation, reward, self._steps)
         self._returns += reward
         truncated = self._steps >= task.horizon
-        infos: dict = {f"reward_{name}": value for name, value in terms.items()}
+        infos: dict = {f"reward_{name}": value for name, value in terms.items()} | task.outcome(after)
         over = terminated | truncated
         if over.any():
             index = np.flatnonzero(over)

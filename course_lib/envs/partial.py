@@ -76,6 +76,9 @@ class Masked(Task):
     def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
         return self.task.remember(before, action, after)
 
+    def outcome(self, after: State) -> dict[str, Array]:
+        return self.task.outcome(after)
+
 
 def _indices(hide, task: Task, width: int) -> list[int]:
     """`hide` as whole numbers from 0 to width - 1."""

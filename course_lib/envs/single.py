@@ -52,6 +52,7 @@ class TaskEnv(gym.Env):
         check_step(task, before, after, observation, reward, self._steps)
         self.state = after
         info = {f"reward_{name}": float(value[0]) for name, value in terms.items()}
+        info |= {name: value[0].item() for name, value in task.outcome(after).items()}
         return observation[0], float(reward[0]), bool(task.terminated(after)[0]), False, info
 
     def render(self):

@@ -149,6 +149,10 @@ class Task:
         """The memory carried into `after`; the one of `before` unless overridden."""
         return before.memory
 
+    def outcome(self, after: State) -> dict[str, Array]:
+        """What `infos` tells besides the terms of the reward, e.g. whether this is a success, each (N,)."""
+        return {}
+
     def start(self, qpos: Array, qvel: Array, **memory: Array) -> State:
         """A start state at time 0 from qpos (n, nq) and qvel (n, nv)."""
         n = len(qpos)

@@ -66,7 +66,7 @@ def default_view(model: mujoco.MjModel) -> View:
     across = float(np.hypot(half[0], half[1])) if free else float(half[0])
     up = float(half[1]) if flat else float(half[2])
     angles = (90.0, -80.0) if flat else (125.0, -22.0) if free else (98.0, -9.0) if tracks else (90.0, -6.0)
-    angles = _says(model, "view_azimuth", angles[0]), angles[1]
+    angles = _says(model, "view_azimuth", angles[0]), _says(model, "view_elevation", angles[1])
     return View((low + high) / 2, across, up, *angles, tracks, body)
 
 
