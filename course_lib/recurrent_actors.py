@@ -16,7 +16,7 @@ class RecurrentActor(Actor):
 
     Args:
         obs_dim, act_dim, hidden, noise, normalize: see `Actor`.
-        cell, neurons, layers, cell_options, feedthrough: see `Summarizer`.
+        cell, neurons, layers, cell_options, feedthrough, remember: see `Summarizer`.
         previous_action: whether the summarizer sees the last action, in [-1, 1], beside the observation.
         previous_reward: whether it sees the last reward.
 
@@ -38,9 +38,11 @@ class RecurrentActor(Actor):
         feedthrough: bool = False,
         previous_action: bool = False,
         previous_reward: bool = False,
+        remember: int = 0,
     ):
         super().__init__(obs_dim, act_dim, hidden, noise, normalize)
         memory = dict(cell=cell, neurons=neurons, layers=layers, cell_options=cell_options, feedthrough=feedthrough)
+        memory["remember"] = remember
         self.settings |= dict(**memory, previous_action=previous_action, previous_reward=previous_reward)
         self.previous_action, self.previous_reward = previous_action, previous_reward
         inputs = obs_dim + act_dim * previous_action + previous_reward

@@ -20,6 +20,7 @@ from course_lib.errors import ArgumentError, check_choice, check_count
 
 SUMMARIZERS = (*CELLS, "lstm", "elman", "identity")
 _TORCH = {"lstm": nn.LSTM, "elman": nn.RNN}
+_GATED = ("lstm", "gru")
 
 
 class Summarizer(nn.Module):
@@ -30,6 +31,9 @@ class Summarizer(nn.Module):
         cell: name in `SUMMARIZERS`. neurons: width of the summary. layers: of "lstm" and "elman", stacked.
         cell_options: for the cell's class (solver, tau, …).
         feedthrough: whether the summary also holds the present input, beside the states. States of an LTC lag.
+        remember: steps over which "lstm" and "gru" remember when fresh, 0 for torch's own start, where half of a state
+            is forgotten at each step. Each neuron's own is drawn from 1 to this many (Tallec & Ollivier 2018, eq. 16:
+            chrono initialisation). Cells with time constants have ranges for them in their options, as `LTC.SLOW`.
 
     Attributes:
         width: of the summary. state_dim: of the state, twice as wide for "lstm" (hidden, then cell states).
@@ -43,6 +47,7 @@ class Summarizer(nn.Module):
         layers: int = 1,
         cell_options: dict | None = None,
         feedthrough: bool = False,
+        remember: int = 0,
     ):
         super().__init__()
         check_choice("cell", cell, SUMMARIZERS)
@@ -52,6 +57,8 @@ class Summarizer(nn.Module):
             raise ArgumentError(f"cell_options={options!r} are not accepted by cell={cell!r}; accepted: none")
         if layers > 1 and cell not in _TORCH:
             raise ArgumentError(f"layers={layers} is not accepted by cell={cell!r}; accepted: 1 (lstm and elman stack)")
+        if check_count("remember", remember, 0) and cell not in _GATED:
+            raise ArgumentError(f"remember={remember} is not accepted by cell={cell!r}; accepted: 0 (lstm and gru do)")
         self.neurons, self.layers = (0 if cell == "identity" else neurons), layers
         self.feedthrough = feedthrough or cell == "identity"
         self.width = self.neurons + (inputs if self.feedthrough else 0)
@@ -63,8 +70,26 @@ class Summarizer(nn.Module):
             self.net = _TORCH[cell](inputs, neurons, layers)
         self.register_buffer("center", torch.zeros(self.neurons))
         self.register_buffer("scale", torch.ones(self.neurons))
+        if remember:
+            self._keep(remember)
         if self.neurons:
-            self._calibrate()
+            self._calibrate(steps=max(10, remember))
+
+    @torch.no_grad()
+    def _keep(self, steps: int) -> None:
+        """Biases with which a state takes from 1 to `steps` steps to fade, each neuron's in its own time."""
+        n, gates = self.neurons, [self.net.bias] if self.cell == "gru" else self._biases()
+        for gate in gates:
+            fade = torch.empty(n).uniform_(1.0, max(steps - 1.0, 1.0)).log()
+            gate[n : 2 * n] = fade  # of the update gate in a GRU, of the forget gate in an LSTM
+            if self.cell == "lstm":
+                gate[:n] = -fade  # so that a state does not grow in sum
+
+    def _biases(self) -> list[Tensor]:
+        """Of each layer of an LSTM: the one of its two biases that is used; the other becomes 0 in these gates."""
+        for layer in range(self.layers):
+            getattr(self.net, f"bias_hh_l{layer}")[: 2 * self.neurons] = 0.0
+        return [getattr(self.net, f"bias_ih_l{layer}") for layer in range(self.layers)]
 
     @torch.no_grad()
     def _calibrate(self, samples: int = 256, steps: int = 10) -> None:

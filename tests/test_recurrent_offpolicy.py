@@ -119,6 +119,21 @@ def test_fresh_summaries_are_centred_and_of_unit_size():
         assert h[-1].mean().abs() < 0.1 and h[-1].std().item() == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize("cell, layers", [("lstm", 1), ("lstm", 2), ("gru", 1)])
+def test_what_is_remembered_when_fresh(cell, layers):
+    """What the first input still changes after 40 steps without a word, in units of what it changes at once."""
+    x, left = torch.zeros(41, 64, 1), {}
+    x[0] = torch.linspace(-2, 2, 64)[:, None]
+    for remember in (0, 40):
+        torch.manual_seed(0)
+        s = Summarizer(1, cell, neurons=32, layers=layers, remember=remember)
+        spread = s.sequence(x, s.initial_state(64))[0].std(1).mean(1)
+        left[remember] = (spread[-1] / spread.max()).item()
+    assert left[0] < 1e-3 and left[40] > 0.1
+    with pytest.raises(ArgumentError, match=r"remember=5 is not accepted by cell='ltc'; accepted: 0 \(lstm and gru do"):
+        Summarizer(1, "ltc", remember=5)
+
+
 def test_burn_in_contributes_no_gradient():
     torch.manual_seed(0)
     for cell in ("lstm", "ltc"):
@@ -454,6 +469,19 @@ def test_what_is_stored_where_episodes_end(env):
         assert np.allclose(batch.observation[: n + 1, b], [row[0] for row in e], atol=1e-4)
         assert np.allclose(batch.reward[:n, b], [row[1] for row in e[1:]], atol=1e-4, rtol=1e-5)
         assert np.array_equal(batch.terminated[:n, b], [row[2] for row in e[1:]])  # never the truncations
+
+
+@pytest.mark.parametrize("name, times", [("rsac", 3), ("rtd3", 4), ("rdpg", 4)])
+def test_an_update_computes_no_summary_twice(name, times, monkeypatch):
+    """RSAC: actor, critics and target critics, each once, and the critics after their step. The others act in targets
+    with a copy of the actor."""
+    ours = learner(FAMILY[name][0](cell="elman", neurons=4, hidden=(8,), summarizers="critics", policy_delay=1))
+    buffer, count = SequenceReplay(40, 1, OBS, ACT), []
+    fill(buffer, (3, 4))
+    whole = Summarizer.sequence
+    monkeypatch.setattr(Summarizer, "sequence", lambda s, x, *more: (len(x) and count.append(s), whole(s, x, *more))[1])
+    ours.update(all_of(buffer), torch.Generator().manual_seed(0))
+    assert len(count) == times + 1
 
 
 @pytest.mark.parametrize("cell, sharing", [("lstm", "separate"), ("ltc", "critics"), ("gru", "shared")])

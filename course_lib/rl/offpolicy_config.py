@@ -144,8 +144,35 @@ class SACConfig(DDPGConfig):
     exploration_noise: float = 0.0
 
 
-# Settings to begin with where the defaults are not: env id -> config class -> changes.
-TUNED: dict[str, dict[str, dict]] = {}
+# Settings to begin with where the defaults are not: env id -> config class -> changes. Single-seed trials of 14,000
+# to 25,000 steps; more in benchmarks/memory.py. Narrow networks bear a learning rate of 1e-3; with it RSAC swings
+# the pendulum up (-170) after 12,000 steps and 2,800 updates.
+_NARROW = dict(hidden=(64, 64), learning_rate=1e-3, lr_schedule="linear", learning_starts=1_000)
+# Angles are hundredths of a radian, so observations are normalised; with faster targets too, SAC that sees all has 379
+# steps after 25,000 instead of 187. With γ = .995, a horizon of 4 s for the track, and twice the updates: 457
+_CARTPOLE = dict(_NARROW, normalize_observation=True, gamma=0.995, tau=0.02)
+# One reward of 1 after a hundred steps is worth less than the usual bonus for entropy, and once that has shrunk the car
+# keeps to one side for good (return 0.6); a higher target keeps it trying both (1.0).
+_CAR = dict(_NARROW, learning_starts=4_000, tau=0.02, target_entropy=0.2)
+TUNED: dict[str, dict[str, dict]] = {
+    "MemoryPendulum-v0": {
+        "SACConfig": dict(_NARROW, updates_per_step=0.5),
+        "RSACConfig": dict(_NARROW, updates_per_step=0.25, batch_size=32, sequence_length=64, summarizers="critics"),
+    },
+    "MemoryCartPole-v0": {
+        "SACConfig": dict(_CARTPOLE, updates_per_step=1.0),
+        "RSACConfig": dict(
+            _CARTPOLE, updates_per_step=0.5, batch_size=16, sequence_length=40, summarizers="critics", feedthrough=True
+        ),
+    },
+    "CarHeavenHell-v0": {
+        "SACConfig": dict(_CAR, updates_per_step=0.5, temperature=0.02),
+        # Whole episodes: what the sign said is needed until the end.
+        "RSACConfig": dict(
+            _CAR, updates_per_step=0.25, temperature=0.005, batch_size=8, summarizers="critics", feedthrough=True
+        ),
+    },
+}
 
 
 def check_range(name: str, value: object, low: float, high: float, open_low: bool = False) -> None:

@@ -32,7 +32,8 @@ class RecurrentOffPolicy(OffPolicy):
 
     def _new_policy(self, kind: type[RecurrentActor], obs_dim: int, act_dim: int) -> RecurrentActor:
         c = self.config
-        names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "previous_action", "previous_reward")
+        names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "remember")
+        names += ("previous_action", "previous_reward")
         memory = {name: getattr(c, name) for name in names}
         return kind(obs_dim, act_dim, c.hidden, c.exploration_noise, c.normalize_observation, **memory)
 

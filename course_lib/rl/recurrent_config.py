@@ -31,6 +31,8 @@ class RDPGConfig(DDPGConfig):
     """for the cell's class (solver, tau, …)"""
     feedthrough: bool = False
     """heads see the present observation beside the summary"""
+    remember: int = 0
+    """steps over which a fresh "lstm" or "gru" remembers; 0 for torch's start, which forgets half at each step"""
     summarizers: str = "separate"
     """'separate': actor and each critic have one (Yang & Nguyen 2021); 'critics': the actor one, all critics another;
     'shared': one for all, trained by the critics' loss alone"""
@@ -57,6 +59,7 @@ class RDPGConfig(DDPGConfig):
         check_choice("memory_start", self.memory_start, MEMORY_STARTS)
         for name in ("neurons", "layers"):
             check_count(name, getattr(self, name))
+        check_count("remember", self.remember, 0)
         for name in ("feedthrough", "previous_action", "previous_reward"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise ArgumentError(f"{name}={getattr(self, name)!r} is not accepted; it must be True or False")

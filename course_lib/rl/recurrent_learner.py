@@ -52,7 +52,8 @@ class RecurrentLearner(LearnerState):
         self.actor, self.config, self.act_dim, c = actor, config, actor.act_dim, config
         self.shared = c.summarizers == "shared"
         groups, heads = (c.critics, 1) if c.summarizers == "separate" else (1, c.critics)
-        memory = {k: actor.settings[k] for k in ("cell", "neurons", "layers", "cell_options", "feedthrough")}
+        names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "remember")
+        memory = {k: actor.settings[k] for k in names}
         inputs = actor.summarizer.inputs
         own = [actor.summarizer] if self.shared else [Summarizer(inputs, **memory) for _ in range(groups)]
         self.critics = Critics(own, heads, self.act_dim, c.hidden)
@@ -114,13 +115,14 @@ class RecurrentLearner(LearnerState):
         """
         c, x, mask = self.config, self.inputs(batch), batch.mask[batch.burn_in :]
         with products(c.products):
-            target = self.target(batch, x, generator)
+            acting = self._acting(batch, x)
+            target = self.target(batch, x, generator, acting)
             q, loss = self.improve_critics(batch, x, target)
             info = {"critic_loss": loss, "q_mean": masked_mean(q.mean(0), mask)} if report else {}
             self.updates += 1
             if self.updates % c.policy_delay:
                 return info
-            loss, log_prob = self.improve_actor(batch, x, generator)
+            loss, log_prob = self.improve_actor(batch, x, generator, acting)
         self.target_critics.follow(c.tau)
         if self.target_actor is not None:
             self.target_actor.follow(c.tau)
@@ -129,13 +131,20 @@ class RecurrentLearner(LearnerState):
             info |= {} if log_prob is None else {"entropy_mean": -masked_mean(log_prob, mask)}
         return info
 
+    def _acting(self, b: Sequences, x: Tensor) -> Tensor | None:
+        """The actor's own summaries (T + 1 - burn-in, B, width), differentiable; None where an update cannot use them
+        twice: where targets act with another actor, or the critics' step changes the summarizer."""
+        if self.shared or self.target_actor is not None or (self.updates + 1) % self.config.policy_delay:
+            return None
+        return warmed(self.actor.summarizer, x, b.starts, self._states(b)[0], b.burn_in)
+
     @torch.no_grad()
-    def target(self, b: Sequences, x: Tensor, generator: torch.Generator) -> Tensor:
+    def target(self, b: Sequences, x: Tensor, generator: torch.Generator, acting: Tensor | None = None) -> Tensor:
         """What Q should be, (T - burn-in, B): summaries of what followed, those after a burn-in."""
         c, k = self.config, b.burn_in
         actor = self.actor if self.target_actor is None else self.target_actor.module
         state, states = self._states(b)
-        summary = warmed(actor.summarizer, x, b.starts, state, k)[1:]
+        summary = (warmed(actor.summarizer, x, b.starts, state, k) if acting is None else acting)[1:]
         action, log_prob = actor.unit(summary, self._noise(summary, generator) if c.stochastic else None)
         if c.smoothing:
             action = smooth(action, self._noise(summary, generator), c.smoothing, c.smoothing_clip)
@@ -152,13 +161,19 @@ class RecurrentLearner(LearnerState):
         self.critic_optimizer.step(loss)
         return q.detach(), loss.detach()
 
-    def improve_actor(self, b: Sequences, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def improve_actor(
+        self, b: Sequences, x: Tensor, generator: torch.Generator, acting: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """One step down `actor_loss`, and down `temperature_loss` -> the former and log π (T - burn-in, B), before."""
         c, mask, first = self.config, b.mask[b.burn_in :], self.config.actor_critic == "first"
         state, states = self._states(b)
         with torch.no_grad():  # anew: those of before the critics' step would be read by heads that they no longer fit
             summaries = [h[:-1] for h in self.critics.summaries(x, b, states, first)]
-        summary = summaries[0] if self.shared else warmed(self.actor.summarizer, x, b.starts, state, b.burn_in)[:-1]
+        if self.shared:
+            summary = summaries[0]
+        else:
+            own = warmed(self.actor.summarizer, x, b.starts, state, b.burn_in) if acting is None else acting
+            summary = own[:-1]
         action, log_prob = self.actor.unit(summary, self._noise(summary, generator) if c.stochastic else None)
         q = self.critics(summaries, action, fixed=True, first=first)
         loss = actor_loss(q, log_prob if c.temperature else None, self.temperature, mask)
