@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from course_lib.assets import write_atomically
 from course_lib.evaluation import bootstrap_interval
 from course_lib.machine import cores
-from course_lib.rl.ppo import PPOConfig
+from course_lib.rl.algorithms import ALGORITHMS, algorithm
 
 PACKAGES = ("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "envpool", "ncps", "torchdiffeq")
 
@@ -95,7 +96,8 @@ def versions() -> dict[str, str]:
 
 
 def _plain(config: dict) -> dict:
-    return json.loads(json.dumps(config))
+    """As it comes back from a result file."""
+    return json.loads(json.dumps(_strict(config)))
 
 
 def write_result(
@@ -127,6 +129,12 @@ def _strict(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+@lru_cache
+def _defaults() -> list[dict]:
+    """Those of every algorithm's hyperparameters."""
+    return [_plain(asdict(algorithm(name)[1]())) for name in ALGORITHMS]
+
+
 def same_config(old, new) -> bool:
     """Whether two configurations, read from JSON, mean the same.
 
@@ -134,8 +142,7 @@ def same_config(old, new) -> bool:
     """
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return old == new
-    defaults = _plain(asdict(PPOConfig()))
-    added = {key for key in new.keys() - old.keys() if key in defaults and new[key] == defaults[key]}
+    added = {key for key in new.keys() - old.keys() if any(d.get(key, ...) == new[key] for d in _defaults())}
     return old.keys() == new.keys() - added and all(same_config(old[key], new[key]) for key in old)
 
 

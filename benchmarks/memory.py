@@ -88,11 +88,6 @@ def config_of(task: str, setting: str, seed: int = 0):
     return RSAC.Config.recommended(TASKS[task]["env"], seed=seed, **memory)
 
 
-def facts_of(config) -> dict:
-    """Its fields but the infinite ones (no limit), for which JSON has no word: what is read back must be the same."""
-    return {k: v for k, v in asdict(config).items() if v != float("inf")}
-
-
 class Random:
     """Uniform actions, for `run_episodes`."""
 
@@ -204,7 +199,7 @@ def main() -> None:
     if args.quick:
         args.seeds = args.seeds[:1]
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    config = {f"{t} {s}": {**TASKS[t], **facts_of(config_of(t, s))} for t in TASKS for s in SETTINGS}
+    config = {f"{t} {s}": {**TASKS[t], **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS}
     rows = read_result(args.json, config, "run")
     zeros = {task: random_return(task) for task in TASKS}
     for task in args.tasks:
