@@ -24,6 +24,7 @@ from course_lib.errors import ArgumentError, PolicyFileError, nearest
 
 FORMAT = "liquid-control policy 1"
 POLICIES = {name: "course_lib.policies" for name in ("MLPActorCritic", "RecurrentActorCritic")}
+POLICIES["ChunkActorCritic"] = "course_lib.chunk_actors"
 POLICIES |= {name: "course_lib.actors" for name in ("DeterministicActor", "SquashedActor")}
 POLICIES |= {
     name: "course_lib.recurrent_actors" for name in ("RecurrentDeterministicActor", "RecurrentSquashedActor")

@@ -32,7 +32,9 @@ class WaterMaze(Equations):
     platform it is thrown to a random place, and has to come back. It notices only whether it stands on the platform.
 
     What to remember: first where one has been (to search well), then where the platform is. Memory pays twice,
-    which makes this the hard case: without a good search nothing is ever found that could be remembered.
+    which makes this the hard case: without a good search nothing is ever found that could be remembered. (A way round:
+    swim in a fixed circle and stop where the flag shows. It needs no memory, and earns several times what random
+    actions do, so a policy must beat that before it is said to remember.)
 
     observation:
         "partial" (3): [x | y (m) | 1 on the platform, else 0].
