@@ -12,7 +12,7 @@ played. A run's figure is the mean of 50 deterministic episodes of the policy th
     best_halfcheetah_return the run "best": SAC with a falling learning rate, at most 4 h, one seed, 100 episodes
 
 Every finished run is added to the result file at once. "best" keeps a checkpoint with its buffer in build/, renewed
-every 3 minutes: the same command goes on after a stop, or another day (`--minutes` ends a session; its 4 h are counted
+every 3 minutes: the same command goes on after a stop, or another day (`--minutes` ends a sitting; its 4 h are counted
 over all of them), and the result is the same as if it had never stopped. Only when it is done is it added.
 `--keep` ships the policies of seed 0, and of "best" in its present state.
 
@@ -203,8 +203,8 @@ class Watch(Tests):
             write_atomically(self.file, json.dumps(self.rows).encode())
 
 
-def best(seed: int, session: float, steps: int, hours: float, episodes: int, keep: bool, folder: Path) -> dict | None:
-    """Train the best run for `session` minutes, or to its end -> its row once it is done, else None."""
+def best(seed: int, sitting: float, steps: int, hours: float, episodes: int, keep: bool, folder: Path) -> dict | None:
+    """Train the best run for `sitting` minutes, or to its end -> its row once it is done, else None."""
     used, checkpoint, config = 0.0, folder / "checkpoint.safetensors", RUNS["best"](seed)
     if checkpoint.is_file():
         header = load_tensors(checkpoint, CHECKPOINT)[1]
@@ -216,7 +216,7 @@ def best(seed: int, session: float, steps: int, hours: float, episodes: int, kee
     agent.begin()
     run = cl.train(
         agent, steps, folder=folder, resume=True, checkpoint_every=180.0, callbacks=[watch],
-        max_seconds=max(min(60 * session, left), 1.0),
+        max_seconds=max(min(60 * sitting, left), 1.0),
     )  # fmt: skip
     done = agent.env_steps >= steps or run.wall_seconds >= 3600 * hours - 1.0
     row = row_of(
@@ -278,7 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", default=["sac", "td3", "sb3_sac", "best"], choices=list(RUNS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help='of which "best" takes the first')
-    parser.add_argument("--minutes", type=float, default=60 * HOURS, help='after which "best" ends a session')
+    parser.add_argument("--minutes", type=float, default=60 * HOURS, help='after which "best" ends a sitting')
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
     parser.add_argument("--keep", action="store_true", help='ship the policies of seed 0 and of "best"')
     parser.add_argument("--quick", action="store_true", help="a few seconds each; claims nothing")
