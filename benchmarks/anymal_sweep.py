@@ -79,7 +79,7 @@ SETTINGS = {
             "std_min": cl.uniform(0.7, 0.8),
         },
         dict(action="predecessor", observation="raw"),
-        200_000,
+        120_000,
     ),
     "ours": Setting(
         cl.PPO,
