@@ -238,11 +238,15 @@ def main() -> None:
     for seed in args.seeds:
         for name in args.settings:
             keep = args.keep and seed == 0 and not args.quick
-            if not any((r["setting"], r["seed"]) == (name, seed) for r in rows):
-                rows.append(walk(name, seed, share, keep, episodes, folder))
+            row = next((r for r in rows if (r["setting"], r["seed"]) == (name, seed)), None)
+            tuned = row is not None and row.get("fine_tuning") == json.loads(json.dumps(FINE_TUNING))
+            left = (folder / f"{name}_{seed}.safetensors").is_file()
+            if row is None or not (tuned or left or args.flat):  # a walker whose state is gone is trained again
+                rows = [r for r in rows if r is not row]
+                row = walk(name, seed, share, keep, episodes, folder)
+                rows.append(row)
                 done()
-            row = next(r for r in rows if (r["setting"], r["seed"]) == (name, seed))
-            if row.get("fine_tuning") != json.loads(json.dumps(FINE_TUNING)) and not args.flat:
+            if not (tuned or args.flat):
                 row |= step(row, share, keep, episodes, folder)
                 done()
     print(report(rows))
