@@ -1,11 +1,15 @@
-"""What breaks when a term of the walking reward is dropped: each term in turn, from the shipped walker on.
+"""What breaks when a part of the walking reward is dropped: each part in turn, trained from nothing.
 
-    python benchmarks/anymal_rewards.py [--terms energy smoothness …] [--seeds 0 1 2] [--json FILE] [--quick]
+    python benchmarks/anymal_rewards.py [--parts velocity effort …] [--seeds 0 1 2] [--json FILE] [--quick]
 
-The shipped policy `anymal_walk_mlp` is trained on for 300,000 steps with the weight of one term at zero, the rest as
-it was; and with all terms, for as long. Weights start as shipped, the optimiser afresh. Then eight episodes without
-noise and without pushes, with fixed seeds and the task's own commands, are measured (`viz.gait.Gait.measures`); a row
-holds their medians. Every finished run is added to the result file at once.
+`AnymalC-v0`, told to go ahead at 0.3 to 1 m/s with slight turns, as in the first stage of `anymal_walk.py`, for 400,000
+steps: with all terms of the reward, and with the weights of one part at zero. Some parts hold several terms that speak
+of the same thing and can stand in for each other. Then eight episodes without noise and without pushes, with fixed
+seeds and with commands of the same kind, are measured (`viz.gait.Gait.measures`); a row holds their medians. Every
+finished run is added to the result file at once.
+
+An earlier form of this experiment trained the shipped walker on for 300,000 steps without one term. It showed next to
+nothing: a habit, once learned, outlives the term that taught it (`tried` in the result file).
 """
 
 from __future__ import annotations
@@ -21,32 +25,42 @@ from _report import Table, read_result, write_result
 import course_lib as cl
 from course_lib.viz.gait import record_gait
 
-NAME, START = "anymal_rewards", "anymal_walk_mlp"
-STEPS, EPISODES, LEARNING_RATE, COPIES = 300_000, 8, 3e-4, 64
+NAME, ENV = "anymal_rewards", "AnymalC-v0"
+STEPS, EPISODES, COPIES = 400_000, 8, 64
+AHEAD = dict(forward=(0.3, 1.0), left=(0.0, 0.0), turn=(-0.2, 0.2))
 ALL = "all terms"
-TERMS = ("velocity", "yaw_rate", "vertical", "tilt_rate", "orientation", "posture", "torque", "energy", "smoothness",
-         "scrape", "air_time")  # fmt: skip
-SHOWN = ("tracking_error_m_s", "cost_of_transport", "torque_rms_N_m", "action_change", "tilt_degrees", "seconds")
+PARTS = {
+    "velocity": ("velocity",),
+    "yaw_rate": ("yaw_rate",),
+    "posture": ("posture",),
+    "effort": ("torque", "energy", "smoothness"),
+    "body": ("vertical", "tilt_rate", "orientation"),
+    "air_time": ("air_time",),
+}
+SHOWN = ("tracking_error_m_s", "turning_error_rad_s", "highest_lift_m", "lowest_lift_m", "power_W", "action_change",
+         "tilt_degrees", "seconds")  # fmt: skip
+TRIED = (
+    "trained on from anymal_walk_mlp for 300,000 steps at learning rate 3e-4, 2 seeds: without velocity the tracking "
+    "error is .075 and .095 m/s, with all terms .064 and .079; without energy, smoothness or orientation no measure "
+    "moves beyond the spread",
+    "the same at learning rate 1e-3, 1 seed: without velocity .119 m/s, with all terms .075; no other measure moves",
+)
 
 
-def settings_of(policy, seed: int = 0) -> cl.PPOConfig:
-    changes = {"learning_rate": LEARNING_RATE, "lr_schedule": "constant", "seed": seed}
-    return cl.PPOConfig(**{**policy.header["config"], **changes})
+def settings_of(seed: int = 0) -> cl.PPOConfig:
+    return cl.PPOConfig.recommended(ENV, seed=seed)
 
 
-def measures_of(policy, episodes: int, steps: int = 1000) -> dict[str, float]:
-    """Medians over episodes of the task with all its terms."""
+def measures_of(policy, episodes: int, steps: int) -> dict[str, float]:
+    """Medians over episodes; the robot is the nominal one and nobody pushes."""
     gaits = [record_gait(policy, seed=500 + k, steps=steps, push_force=0.0).measures() for k in range(episodes)]
     return {name: float(np.median([g[name] for g in gaits])) for name in gaits[0]}
 
 
 def one_run(setting: str, seed: int, steps: int, episodes: int) -> dict:
-    start = cl.load(START)
-    weights = dict(start.env_options.get("weights") or {})
-    if setting != ALL:
-        weights[setting.removeprefix("no ")] = 0.0
-    envs = cl.make(start.env_id, COPIES, seed=1000 * seed, **{**start.env_options, "weights": weights})
-    agent = cl.PPO(envs, settings_of(start, seed), policy=start)
+    dropped = {} if setting == ALL else {term: 0.0 for term in PARTS[setting.removeprefix("no ")]}
+    envs = cl.make(ENV, COPIES, seed=1000 * seed, weights=dropped, **AHEAD)
+    agent = cl.PPO(envs, settings_of(seed))
     began = time.perf_counter()
     cl.train(agent, steps, progress=False)
     seconds = time.perf_counter() - began
@@ -66,29 +80,28 @@ def report(rows: list[dict]) -> Table:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--terms", nargs="+", default=list(TERMS), choices=list(TERMS))
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
     parser.add_argument("--quick", action="store_true", help="two short runs; claims nothing")
     args = parser.parse_args()
     steps, episodes = STEPS, EPISODES
     if args.quick:
-        args.seeds, args.terms, steps, episodes = args.seeds[:1], args.terms[:1], 8_192, 1
+        args.seeds, args.parts, steps, episodes = args.seeds[:1], args.parts[:1], 8_192, 1
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    start = cl.load(START)
-    config = asdict(settings_of(start)) | {"num_envs": COPIES, "steps": steps, "episodes": episodes, "start": START}
-    config |= {"env_options": start.env_options, "start_command": start.header.get("command")}
+    config = asdict(settings_of()) | {"num_envs": COPIES, "steps": steps, "episodes": episodes, "env_options": AHEAD}
+    config |= {"parts": {name: list(terms) for name, terms in PARTS.items()}}
     config.pop("seed")
     rows = read_result(args.json, config)
     for seed in args.seeds:
-        for setting in (ALL, *(f"no {term}" for term in args.terms)):
+        for setting in (ALL, *(f"no {part}" for part in args.parts)):
             if any((r["setting"], r["seed"]) == (setting, seed) for r in rows):
                 continue
             rows.append(one_run(setting, seed, steps, episodes))
             write_result(
                 args.json, claims={}, intervals={}, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
                 config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
-                command=f"python benchmarks/{NAME}.py",
+                command=f"python benchmarks/{NAME}.py", tried=TRIED,
             )  # fmt: skip
             print(f"{setting}, seed {seed}: {rows[-1]['train_seconds']} s", flush=True)
     print(report(rows))

@@ -51,7 +51,8 @@ def made(**changes) -> Gait:
     power = np.tile([30.0, -10.0], (steps, 1))
     fields = dict(
         env_id="made", dt=dt, mass=50.0, feet=("L", "R"), joints=("L_K", "R_K"), limits=np.full(2, np.inf), qpos=qpos,
-        qvel=qvel, forces=contacts * 250.0, contacts=contacts, torques=power / 2, peaks=np.abs(power), power=power,
+        qvel=qvel, forces=contacts * 250.0, contacts=contacts,
+        heights=np.where(contacts, 0.03, [0.15, 0.43]), torques=power / 2, peaks=np.abs(power), power=power,
         work=np.maximum(power, 0.0), actions=np.zeros((steps, 2)), pushes=np.zeros((steps, 3)), commands=None,
         terms={"a": np.ones(steps), "b": -np.ones(steps), "none": np.zeros(steps)}, fell=False,
     )  # fmt: skip
@@ -137,6 +138,22 @@ def test_measures_of_a_gait_made_by_hand():
         g.cost_of_transport("brutto")
 
 
+def test_lift_of_each_foot():
+    found = made().measures()
+    assert made().lift == pytest.approx([0.12, 0.40])
+    assert found["highest_lift_m"] == pytest.approx(0.40) and found["lowest_lift_m"] == pytest.approx(0.12)
+
+
+def test_heights_are_where_forward_kinematics_puts_the_feet(walk):
+    model = cl.make_task(WALK).variant(0)
+    data = mujoco.MjData(model)
+    feet = [g for g in range(model.ngeom) if "foot" in model.geom(g).name.lower()]
+    for t in (0, 40, 99):
+        data.qpos[:] = walk.qpos[t]
+        mujoco.mj_kinematics(model, data)
+        assert np.allclose(data.geom_xpos[feet, 2], walk.heights[t], atol=1e-6)
+
+
 def test_swaying_is_not_travelling():
     g = made()
     sway = g.qpos.copy()
@@ -153,6 +170,8 @@ def test_tracking_error_forgives_swaying_and_the_start():
     qvel[:50, 1] = 0.0
     qvel[:, 1] += 0.3 * np.sin(2 * np.pi * np.arange(200) * 0.02 / 0.25)
     assert replace(g, qvel=qvel).tracking_error(skip=1.5) == pytest.approx(0.1, abs=0.02)
+    qvel[:, 5] = np.where(np.arange(200) < 60, 9.0, -0.2)
+    assert replace(g, qvel=qvel).turning_error(skip=1.5) == pytest.approx(0.2)
     with pytest.raises(ArgumentError, match="no commands"):
         made().tracking_error()
 

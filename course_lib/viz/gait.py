@@ -34,6 +34,7 @@ class Gait:
     qvel: np.ndarray  # (T, nv) likewise: m/s, rad/s
     forces: np.ndarray  # (T, L) N: normal force of the ground on each foot, mean over the step
     contacts: np.ndarray  # (T, L) bool: the foot stood on the ground for at least half of the step
+    heights: np.ndarray  # (T, L) m: z of each foot's centre at the beginning of the step
     torques: np.ndarray  # (T, J) N m: of the motors, mean over the step
     peaks: np.ndarray  # (T, J) N m: largest magnitude in the step
     power: np.ndarray  # (T, J) W: torque x joint rate, mean over the step; negative where a motor brakes
@@ -81,6 +82,11 @@ class Gait:
         return self.contacts.mean(axis=0)
 
     @property
+    def lift(self) -> np.ndarray:
+        """(L,) m on level ground: how much higher each foot is than its lowest, for the highest 5 % of the time."""
+        return np.quantile(self.heights, 0.95, axis=0) - self.heights.min(axis=0)
+
+    @property
     def touchdowns(self) -> list[np.ndarray]:
         """For each foot the steps in which it comes down."""
         return [np.flatnonzero(~c[:-1] & c[1:]) + 1 for c in self.contacts.T]
@@ -105,17 +111,20 @@ class Gait:
     def measures(self) -> dict[str, float]:
         """The gait in a few numbers, each with its unit in its name."""
         jumps = np.diff(self.actions, axis=0)
-        missed = np.nan if self.commands is None else self.tracking_error()
+        missed, turned = (np.nan, np.nan) if self.commands is None else (self.tracking_error(), self.turning_error())
         return {
             "seconds": len(self) * self.dt,
             "speed_m_s": self.speed,
             "tracking_error_m_s": missed,
+            "turning_error_rad_s": turned,
             "cost_of_transport": self.cost_of_transport(),
             "power_W": float(self.work.sum(axis=1).mean()),
             "torque_rms_N_m": float(np.sqrt(np.square(self.torques).mean())),
             "torque_peak_N_m": float(self.peaks.max()),
             "action_change": float(np.abs(jumps).mean()) if len(jumps) else 0.0,
             "tilt_degrees": float(self.tilt.mean()),
+            "highest_lift_m": float(self.lift.max()),
+            "lowest_lift_m": float(self.lift.min()),
             "duty_factor": float(self.duty_factor.mean()),
             "stride_frequency_Hz": self.stride_frequency,
         }
@@ -125,10 +134,19 @@ class Gait:
 
         (A step is lost where the command has just changed: so is it for whoever follows.)
         """
+        missed = self._missed(skip, window)[:, :2]
+        return float(np.linalg.norm(missed, axis=1).mean()) if len(missed) else float("nan")
+
+    def turning_error(self, skip: float = 1.0, window: float = 0.5) -> float:
+        """The same of the turning rate, in rad/s."""
+        missed = self._missed(skip, window)[:, 2]
+        return float(np.abs(missed).mean()) if len(missed) else float("nan")
+
+    def _missed(self, skip: float, window: float) -> np.ndarray:
+        """(T', 3): velocity less command."""
         if self.commands is None:
             raise ArgumentError(f"{self.env_id} has no commands to follow; accepted: a task with commands, AnymalC-v0")
-        missed = smooth(self.velocity - self.commands, self.dt, window)[int(skip / self.dt) :, :2]
-        return float(np.linalg.norm(missed, axis=1).mean()) if len(missed) else float("nan")
+        return smooth(self.velocity - self.commands, self.dt, window)[int(skip / self.dt) :]
 
 
 def smooth(values: np.ndarray, dt: float, seconds: float) -> np.ndarray:
@@ -188,8 +206,8 @@ class _Replay:
         self.foot_names = tuple(re.sub("_?foot_?", "", name[g], flags=re.IGNORECASE) or name[g] for g in self.feet)
         self.ground = model.body_weldid[model.geom_bodyid] == 0
         self.command = getattr(getattr(envs.task, "task", envs.task), "command", None)
-        names = ("qpos", "qvel", "forces", "contacts", "torques", "peaks", "power", "work", "actions", "pushes")
-        self.rows: dict[str, list] = {k: [] for k in (*names, "commands")}
+        names = "qpos qvel forces contacts heights torques peaks power work actions pushes commands".split()
+        self.rows: dict[str, list] = {k: [] for k in names}
         self.terms: dict[str, list] = {}
 
     def step(self, action: np.ndarray) -> None:
@@ -208,6 +226,8 @@ class _Replay:
         for _ in range(task.frame_skip):
             mujoco.mj_step1(model, data)
             rates = data.actuator_velocity.copy()
+            if not forces:
+                rows["heights"].append(data.geom_xpos[self.feet, 2].copy())
             mujoco.mj_step2(model, data)
             forces.append(self._pressed())
             torques.append(data.actuator_force.copy())
