@@ -154,7 +154,14 @@ CLAIMS = (
         "engine",
         "x",
     ),
-)
+    Claim("speed of a movement primitive in closed form against its Euler loop", "1×", "≥ 10×",
+          "dmp_closed_form_speedup", "dmp", "x"),
+    Claim("digits by writers never seen, error of a neural dynamic policy against a CNN's, all moments recorded",
+          "0.07× (paper)", "≤ 0.2×", "ndp_vs_cnn_loss", "handwriting", "x"),
+    Claim("the same, three moments recorded of each demonstration", "–", "–",
+          "ndp_vs_cnn_loss_sparse", "handwriting", "x"),
+    Claim("the same, all moments, error of the velocity", "–", "–", "ndp_vs_cnn_velocity", "handwriting", "x"),
+)  # fmt: skip
 
 
 NOTEBOOKS = (
