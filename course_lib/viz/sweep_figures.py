@@ -200,8 +200,9 @@ def _ticks(found) -> list[tuple[float, str]]:
 
 
 def _short(value: float) -> str:
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("e-0", "e-")
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.2e}".replace(".00e", "e").replace("0e", "e").replace("e-0", "e-")
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _broken(text: str) -> str:
@@ -257,6 +258,7 @@ def _few_ticks(axes, found) -> None:
         from matplotlib.ticker import NullLocator
 
         at = [round(v) if found.kind == "integer" else v for v in np.geomspace(found.low, found.high, 3)]
+        at[1] = at[1] if found.kind == "integer" else float(f"{at[1]:.1g}")  # "3e-5" has room where "3.16e-5" has not
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(at, [_short(v) for v in at])
 
