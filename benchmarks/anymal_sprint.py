@@ -9,8 +9,8 @@ otherwise all episodes would be one. After every 32 iterations 20 such episodes 
 5,925, 100 others decide. Training time counts, the time of these tests does not. The figures at the end are means of
 100 episodes of the last policy; nothing is selected. Every finished run is added to the result file at once.
 
-"mlp" has two layers of 128. The others have a cell of 32 neurons between a layer of 64 and the readout; the LTC is to
-be compared with the GRU and the CT-RNN rather than with the MLP, which has more parameters.
+"mlp" has two layers of 128. The others have a cell between a layer of 64 and the readout: 32 neurons of an LTC or a
+CT-RNN, or as many of a GRU as give the policy as many parameters (printed). The MLP has more.
 
 `--keep` ships the policy of seed 0 of each setting.
 """
@@ -33,7 +33,7 @@ TARGET, HORIZON, COPIES = 5_925.0, 801, 64
 SETTINGS: dict[str, dict] = {
     "mlp": dict(steps=3_500_000),
     "ltc": dict(steps=2_000_000, cell="ltc"),
-    "gru": dict(steps=2_000_000, cell="gru"),
+    "gru": dict(steps=2_000_000, cell="gru", neurons=14),
     "ctrnn": dict(steps=2_000_000, cell="ctrnn"),
 }
 RECURRENT = dict(neurons=32, encoder=64, feedthrough=True, minibatch_size=2048)
@@ -42,6 +42,7 @@ TRIED = (  # returns without noise of seed 1, a slow one, unless said; the sched
     "no entropy bonus, 3.5M steps: 26,551 (seed 0, 91 % survive) and 14,878 (73 %)",
     "no entropy bonus: about 5,500 after 1.2M steps; with gamma .98 5,258; with 10 epochs and a KL stop at .03 5,438",
     "no entropy bonus, minibatches of 512: 3,509 after 0.6M steps, where the others have 2,700 to 2,800",
+    "GRU of 32 neurons, 25,977 parameters, seed 0: 10,131, 72 % survive",
     "entropy bonus .005: 8,337 after 1.2M steps; .01: 12,359; .02: 6,280 after 0.6M steps, where .01 has 6,338",
 )
 PROTOTYPE = {"deterministic": 22_639.0, "minutes": 25.0}  # one seed
@@ -49,7 +50,7 @@ PROTOTYPE = {"deterministic": 22_639.0, "minutes": 25.0}  # one seed
 
 def settings_of(name: str, seed: int = 0) -> cl.PPOConfig:
     options = {k: v for k, v in SETTINGS[name].items() if k != "steps"}
-    return cl.PPOConfig.recommended(ENV, seed=seed, **(RECURRENT if "cell" in options else {}), **options)
+    return cl.PPOConfig.recommended(ENV, seed=seed, **((RECURRENT if "cell" in options else {}) | options))
 
 
 def test(policy, episodes: int, seed: int):

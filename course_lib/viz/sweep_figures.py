@@ -253,10 +253,11 @@ def _handles(panels) -> tuple[list, list]:
 
 
 def _few_ticks(axes, found) -> None:
-    """Ends and middle of a logarithmic range that spans less than two decades; powers of ten do for others."""
-    if found.high / found.low < 100:
-        from matplotlib.ticker import NullLocator
+    """Ends and middle of a logarithmic range of up to two decades; powers of ten for others."""
+    from matplotlib.ticker import NullFormatter, NullLocator
 
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if found.high / found.low <= 101:
         at = [round(v) if found.kind == "integer" else v for v in np.geomspace(found.low, found.high, 3)]
         at[1] = at[1] if found.kind == "integer" else float(f"{at[1]:.1g}")  # "3e-5" has room where "3.16e-5" has not
         axes.xaxis.set_minor_locator(NullLocator())
