@@ -46,7 +46,7 @@ cl.setup()
 from course_lib import viz
 
 steps = cl.budget(smoke=8, lite=250, full=250)
-cl.show(viz.army(cl.load("anymal_sprint_mlp"), n=16, steps=steps, width=480, height=270), title="sprint, no noise", crf=28)
+cl.show(viz.army(cl.load("anymal_sprint_mlp"), n=16, steps=steps, width=480, height=270), title="sprint, no noise", crf=30)
 
 # %%
 shipped = cl.result("anymal_sprint")
@@ -324,8 +324,9 @@ answers = {"shipped sprint": {scale: with_noise(sprinter, scale) for scale in sc
 gait_figures.dose_figure(answers, "noise, as a multiple of that in training", "return", mark=1)
 
 # %% [markdown]
-# *What you should see.* The highest return at or near 0, falling to the right. The σ that PPO ends with is small,
-# because it is learnt here and its noise costs speed. *And during training?*
+# *What you should see.* The highest return at 0, falling to the right: at the noise of its training a good part is gone.
+# This policy does not need its noise, it bears it. (The settings pay a bonus for entropy, which keeps σ up. It finds
+# gaits; between 0 and 1 you see what it costs.) *And during training?*
 
 # %%
 def as_curves(key):
@@ -363,15 +364,16 @@ viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
 # *Look at* the height of 440: where the curve crosses it, the robot has stopped falling and begun to travel. *What
-# you should see* in the lite budget: it crosses within the first third, and ends above 2,000. KL stays between 0.005
-# and 0.05. Runs of this length differ much between seeds; yours is one.
+# you should see* in the lite budget: it crosses within the first tenth, and ends above 3,000. KL begins below 0.05 and
+# falls with the learning rate; entropy *rises*, that is the bonus. Runs of this length differ much between seeds; yours
+# is one.
 
 # %%
 cl.evaluate(run, episodes=cl.budget(smoke=2, lite=20, full=50))
 
 # %%
 steps = cl.budget(smoke=8, lite=250, full=250)
-cl.show(viz.army([run, sprinter], n=8, steps=steps, names=("yours", "shipped"), width=480, height=270), title="4 + 4 robots", crf=28)
+cl.show(viz.army([run, sprinter], n=8, steps=steps, names=("yours", "shipped"), width=480, height=270), title="4 + 4 robots", crf=30)
 
 # %% [markdown]
 # Pale robots have fallen: their episode is over.
@@ -387,7 +389,7 @@ viz.gait_figure(sprint, start=0.5, seconds=2.0)
 
 # %%
 frames = viz.army(sprinter, n=1, slow=5, steps=cl.budget(smoke=2, lite=100, full=100), width=400, height=260)
-cl.show(frames, title="the same gait, one robot", crf=28)
+cl.show(frames, title="the same gait, one robot", crf=30)
 
 # %% [markdown]
 # *Look at* the bars: a foot's share of time on the ground is its duty factor. *What you should see.* Duty factors
@@ -530,7 +532,7 @@ for told in (0.5, 1.0, 1.5):
 # are never felt?
 
 # %%
-walk = viz.record_gait(walker, seed=3, steps=cl.budget(smoke=120, lite=500, full=500))
+walk = viz.record_gait(walker, seed=5, steps=cl.budget(smoke=120, lite=500, full=500))
 viz.terms_figure(walk)
 
 # %% [markdown]
@@ -635,7 +637,7 @@ steps = cl.budget(smoke=4_096, lite=200_000, full=1_000_000)
 changed = go_on(walker, steps, weights={"energy": -1e-3})
 
 # %%
-mine = viz.record_gait(changed, "AnymalC-v0", seed=3, steps=len(walk))
+mine = viz.record_gait(changed, "AnymalC-v0", seed=5, steps=len(walk))
 for measure in MEASURES:
     print(f"{measure:20s} shipped {walk.measures()[measure]:6.3f}   yours {mine.measures()[measure]:6.3f}")
 
@@ -737,7 +739,7 @@ for row in (row for row in walks["per_seed"] if "step_crossed" in row):  # those
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=450, full=450), width=480, height=270)
-cl.show(viz.army(cl.load("anymal_step_mlp"), n=5, **ground), title="after training among hurdles", crf=28)
+cl.show(viz.army(cl.load("anymal_step_mlp"), n=5, **ground), title="after training among hurdles", crf=30)
 
 # %%
 for terrain in ("flat", "rough", "stairs"):
@@ -814,7 +816,8 @@ swept = cl.result("anymal_sweep")
 sweeps = {}
 for row in swept["per_seed"]:
     sweeps.setdefault(row["space"], []).append(cl.Sweep.from_dict(row["sweep"]))
-    print(f"{row['space']:12s} seed {row['seed']}: {row['complete']} complete, {row['pruned']} pruned, {row['minutes']:.0f} min, best {row['best']:,.0f}")
+    ends = f"{row['complete']} complete, {row['pruned']} pruned, {row['failed']} failed"
+    print(f"{row['space']:12s} seed {row['seed']}: {ends}, {row['minutes']:.0f} min, best {row['best']:,.0f}")
 print("before:", swept["before"], "·", swept["command"])
 for factor, dimension in sweeps["predecessor"][0].space.items():
     print(f"{factor:14s} {dimension}")
@@ -942,13 +945,12 @@ cl.compare({name: [r for r in rows if r["setting"] == name] for name in dict.fro
 # %%
 steps = cl.budget(smoke=4, lite=300, full=300)
 race = viz.army([sprinter, cl.load("anymal_sprint_ltc")], n=16, steps=steps, names=("MLP", "LTC"), width=480, height=270)
-cl.show(race, title="the army, half of it liquid", crf=28)
+cl.show(race, title="the army, half of it liquid", crf=30)
 
 # %% [markdown]
 # *Look at* the seeds before you rank, and at how many there are. An LTC runs: that is the news, for the student project
-# had called it out of reach. So does its plainer relative, the CT-RNN, no worse by this table. That the one is better
-# than the other, or than a GRU of the same size, is a claim that so few seeds can refute or leave open, and hardly
-# prove.
+# had called it out of reach. So does its plainer relative, the CT-RNN, no worse by this table, and if anyone is ahead
+# here, it is the GRU. Which of them is best is a question that so few seeds leave open.
 
 # %% [markdown]
 # ## Summary
