@@ -549,6 +549,7 @@ viz.joint_figure({"sprint": sprint, "walk": walk})
 # %% [markdown]
 # *What you should see.* The thick line follows the black one within a second of each change. The knees do
 # less than a fifth of the sprint's work. The cost of transport is lower by less than that, for the way is shorter too.
+# (Try `seed=3`: told to walk backwards, this policy mostly stands. The shipped claims are about walking ahead.)
 #
 # ### Drop a part, watch what breaks
 # The shipped walker was trained on, five times over with other weights: all as they were; without `velocity`; without
@@ -629,7 +630,7 @@ def go_on(policy, steps, weights):
     """Train a copy of `policy` on under changed weights of the reward -> run."""
     options = policy.env_options
     envs = cl.make(policy.env_id, 64, seed=5, **{**options, "weights": {**options.get("weights", {}), **weights}})
-    config = cl.PPOConfig(**{**policy.header["config"], "learning_rate": 1e-3, "seed": 5})
+    config = cl.PPOConfig(**{**policy.header["config"], "learning_rate": 3e-4, "seed": 5})
     return cl.train(cl.PPO(envs, config, policy=policy), steps, live=True)
 
 
@@ -637,13 +638,19 @@ steps = cl.budget(smoke=4_096, lite=200_000, full=1_000_000)
 changed = go_on(walker, steps, weights={"energy": -1e-3})
 
 # %%
-mine = viz.record_gait(changed, "AnymalC-v0", seed=5, steps=len(walk))
+def middle(policy, seeds=cl.budget(smoke=(5,), lite=(5, 6, 7, 8), full=range(5, 15))):
+    """Medians of the measures over episodes without pushes."""
+    found = [viz.record_gait(policy, "AnymalC-v0", seed=s, steps=len(walk), push_force=0.0).measures() for s in seeds]
+    return {measure: np.median([f[measure] for f in found]) for measure in MEASURES}
+
+
+before_change, after_change = middle(walker), middle(changed)
 for measure in MEASURES:
-    print(f"{measure:20s} shipped {walk.measures()[measure]:6.3f}   yours {mine.measures()[measure]:6.3f}")
+    print(f"{measure:20s} shipped {before_change[measure]:8.3f}   yours {after_change[measure]:8.3f}")
 
 # %% [markdown]
 # *What you should see* in the lite budget: a power below the shipped one. The robot may follow less well:
-# it is cheaper to stay behind. (More than this one number changed? One seed, one episode: ask again.)
+# it is cheaper to stay behind. (One seed, few episodes: before you believe it, ask again.)
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
