@@ -1,6 +1,7 @@
 """Every test: one thread, no windows, the smoke budget, and a folder of its own to write into."""
 
 import os
+import signal
 from pathlib import Path
 
 # Before anything imports numpy, torch, matplotlib or course_lib, which read these once.
@@ -10,6 +11,9 @@ os.environ["COURSE_BUDGET"] = "smoke"
 # Processes that tests start find this checkout too, installed or not.
 _root = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_root, os.environ.get("PYTHONPATH")]))
+
+# A shell that starts a command in the background may have it ignore Ctrl-C, which tests of interrupts send themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 
