@@ -718,6 +718,14 @@ def test_history_shows_every_trial_and_the_best_so_far(mixed):
     assert axes.get_xlabel() == "trial" and axes.get_ylabel()
 
 
+def test_labels_of_logarithmic_axes_are_short():
+    from course_lib.viz.sweep_figures import _short
+
+    assert [_short(v) for v in (1e-5, 3e-5, 2.5e-4, 3.16e-5, 0.0, 0.001, 0.31, 45, 4182)] == [
+        "1e-5", "3e-5", "2.5e-4", "3.16e-5", "0", "0.001", "0.31", "45", "4,182",
+    ]  # fmt: skip
+
+
 def test_slices_and_parallel_coordinates_show_every_trial(mixed):
     panels = mixed.figure_slices(title="t").axes[: len(mixed.space)]
     assert [a.get_xlabel() for a in panels] == ["x", "lr", "n", "z", "hidden"]

@@ -258,8 +258,9 @@ def _few_ticks(axes, found) -> None:
 
     axes.xaxis.set_minor_formatter(NullFormatter())
     if found.high / found.low <= 101:
-        at = [round(v) if found.kind == "integer" else v for v in np.geomspace(found.low, found.high, 3)]
-        at[1] = at[1] if found.kind == "integer" else float(f"{at[1]:.1g}")  # "3e-5" has room where "3.16e-5" has not
+        middle = np.sqrt(found.low * found.high)
+        # "3e-5" has room where "3.16e-5" has not
+        at = [found.low, round(middle) if found.kind == "integer" else float(f"{middle:.1g}"), found.high]
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(at, [_short(v) for v in at])
 
