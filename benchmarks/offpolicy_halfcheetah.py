@@ -53,7 +53,7 @@ RUNS = {
     "best": lambda seed: SAC.Config(**OURS, **ENTROPY, lr_schedule="linear", seed=seed),
 }
 PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
-BEST_STEPS = 2_000_000
+BEST_STEPS = 1_500_000
 CURVE = ("env_steps", "wall_seconds", "return_mean", "q_mean", "entropy_mean", "temperature", "updates")
 SHIPPED = {"sac": "halfcheetah_sac_30min", "td3": "halfcheetah_td3_30min", "best": "halfcheetah_sac"}
 

@@ -278,6 +278,30 @@ def test_experts_succeed_and_random_actions_do_not(id):
     assert np.ptp(demo["observations"][:, 0, GOAL], axis=0).max() > 0.06
 
 
+@pytest.mark.parametrize("id", TABLETOP)
+def test_a_finer_control_rate_changes_neither_motion_nor_pay(id):
+    """The same demands, on the physics' own grid: half a stride, twice as often."""
+    rows = {}
+    for rate in (25, 50, 100):
+        env, total = make(id, 3, seed=5, rate=rate), 0.0
+        env.reset()
+        assert env.task.dt == pytest.approx(1 / rate) and env.task.horizon == make_task(id).horizon * rate // 25
+        hand = env.task.hand(env.state)
+        ahead = np.where(hand[:, :1] > np.mean((env.task.low[0], env.task.high[0])), -1.0, 1.0)
+        for _ in range(rate // 5):
+            action = np.zeros(env.action_space.shape)
+            action[:, :1] = 0.5 * ahead
+            total += env.step(action)[1]
+        rows[rate] = env.task.hand(env.state) - hand, total
+        np.testing.assert_allclose(rows[rate][0][:, 0], 5 * 0.5 * ahead[:, 0] * type(env.task).stride, atol=2e-3)
+        np.testing.assert_allclose(rows[rate][1], rows[25][1], rtol=0.05, atol=0.02)
+        env = make(id, 30, seed=100, rate=rate)
+        env.reset()
+        for _ in range(env.task.horizon):
+            *_, infos = env.step(expert(env.task, env.state))
+        assert infos["success"].mean() >= 0.9
+
+
 def test_demonstrations_are_reproducible_and_noise_is_not_recorded():
     one, two = (demonstrations("Push-v0", 4, seed=3, noise=0.3) for _ in range(2))
     assert all(np.array_equal(one[name], two[name]) for name in one)
@@ -327,6 +351,7 @@ def test_an_expert_serves_a_masked_task():
         ("Faucet-v0", {"goal": "left"}, ["goal='left'", "turn from 0.9 to 1.6 rad"]),
         ("Pick-v0", {"goal": np.nan}, ["goal=nan", "z from 0.13 to 0.2 m"]),
         ("Throw-v0", {"horizon": -5}, ["horizon=-5", "at least 1"]),
+        ("Push-v0", {"rate": 60}, ["rate=60", "25, 50, 100"]),
         ("Soccer-v0", {"weights": {"reech": 1.0}}, ["'reech'", "did you mean 'reach'?"]),
         ("Soccer-v0", {"weights": {"reach": np.inf}}, ["weights['reach']=inf", "a number"]),
         ("Soccer-v0", {"weights": 3}, ["weights=3", "a dict"]),

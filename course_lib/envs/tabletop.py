@@ -12,19 +12,20 @@ import numpy as np
 from course_lib.envs import tabletop_scene as scene
 from course_lib.envs.checks import check_number
 from course_lib.envs.task import Array, State, Task
-from course_lib.errors import ArgumentError, check_count, nearest
+from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 
 HAND, HAND_VELOCITY = slice(0, 3), slice(3, 6)  # where each block of the observation stands: m, m/s
 OBJECT, OBJECT_VELOCITY = slice(6, 9), slice(9, 12)
 GOAL, REST = slice(12, 15), slice(15, None)  # REST: the grip (m) in Throw and Pick, the faucet's axis (m) in Faucet
 WEIGHTS = {"reach": 1.0, "progress": 10.0, "precision": 1.0}
+RATES = (25, 50, 100)  # control steps a second
 NEAR = 0.1  # m: the precision term falls to 1/e there
 GRAVITY = 9.81  # m/s²
 AXES = [0, 2, 1]  # the robot's joints are x, z, y
 
 
 class Tabletop(Task):
-    """What the five tasks share. 25 control steps a second; nothing ends an episode but the clock.
+    """What the five tasks share. Nothing ends an episode but the clock.
 
     observation: [0:3 hand | 3:6 its velocity | 6:9 object | 9:12 its velocity | 12:15 goal | 15: see each task],
     places in m and velocities in m/s along x (right), y (away from the viewer) and z (up, from the table's surface).
@@ -44,15 +45,18 @@ class Tabletop(Task):
         goal: the same in every episode; by default drawn. Its coordinates and their limits are in `goals`.
         horizon: control steps of an episode; `gymnasium.make` wants it as `max_episode_steps` too.
         weights: replaces some of `WEIGHTS`, e.g. {"reach": 0.0}.
+        rate: control steps a second, 25, 50 or 100. Motion and return stay what they are: at 100, `stride`, reach and
+            precision are a quarter for each step, and the episode has four times as many steps.
 
     Raises:
-        ArgumentError: a goal outside the workspace, a horizon below 1, a weight that is no number or of no term.
+        ArgumentError: a goal outside the workspace, a horizon below 1, a weight that is no number or of no term, any
+            other rate.
 
     Source: the five tasks of Bahl et al., NeurIPS 2020, section 5; scene, numbers and reward are this course's own.
     """
 
     frame_skip = scene.FRAME_SKIP
-    horizon = 75
+    horizon = 75  # at 25 steps a second, as all of the class is
     kind = ""
     stride = 0.04  # m
     low, high = scene.LOWEST, scene.HIGHEST  # m: the workspace of the hand
@@ -65,10 +69,15 @@ class Tabletop(Task):
         goal: tuple[float, ...] | None = None,
         horizon: int | None = None,
         weights: dict[str, float] | None = None,
+        rate: int = RATES[0],
     ):
         self.goal = None if goal is None else _checked_goal(self, goal)
-        self.horizon = type(self).horizon if horizon is None else check_count("horizon", horizon)
+        check_choice("rate", rate, RATES)
+        finer = int(rate) // RATES[0]
+        self.frame_skip, self.stride = type(self).frame_skip // finer, type(self).stride / finer
+        self.horizon = finer * type(self).horizon if horizon is None else check_count("horizon", horizon)
         self.weights = _checked_weights(weights)
+        self._paid = self.weights | {name: self.weights[name] / finer for name in ("reach", "precision")}
         super().__init__(scene.build(self.kind))
         self._bare = scene.build(self.kind, look=False)
         self.grips = self.model.nu > 3
@@ -203,7 +212,7 @@ class Tabletop(Task):
             "progress": self.distance(before) - self.distance(after),
             "precision": self.precision(after),
         }
-        return {name: self.weights[name] * value for name, value in values.items()}
+        return {name: self._paid[name] * value for name, value in values.items()}
 
 
 def _reply(steps: int) -> Array:

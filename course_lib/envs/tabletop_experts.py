@@ -63,7 +63,7 @@ def pick(task: Tabletop, state: State) -> Array:
     target = box.copy()
     target[:, 2] += np.where(over, 0.0, np.clip(3.0 * aside, 0.0, 1.0) * ABOVE + 0.03)
     target = np.where(around[:, None], hand, target)
-    lifted = hand + np.clip(0.5 * (task.goal_place(state) - box), -0.02, 0.02)
+    lifted = hand + task.dt * np.clip(12.5 * (task.goal_place(state) - box), -0.5, 0.5)  # m/s
     return task.action_towards(state, np.where(holds[:, None], lifted, target), np.where(around | holds, 1.0, -1.0))
 
 
@@ -80,7 +80,8 @@ def soccer(task: Tabletop, state: State) -> Array:
     """Go behind the ball, then run through it towards the goal; stay once it rolls."""
     ball, way = task.object(state)[:, :2], (task.goal_place(state) - task.object(state))[:, :2]
     forward = way / np.maximum(np.linalg.norm(way, axis=1), 1e-6)[:, None]
-    target = _from_behind(task, state, ball, forward, scene.BALL + scene.TIP, np.full(len(ball), 0.04), scene.BALL, 0.2)
+    ahead = np.full(len(ball), task.dt * 1.0)  # m/s
+    target = _from_behind(task, state, ball, forward, scene.BALL + scene.TIP, ahead, scene.BALL, 0.2)
     speed = (task.object_velocity(state)[:, :2] * forward).sum(axis=1)
     leave = (speed > 0.65) | (ball[:, 0] > task.high[0])  # fast enough, or out of reach
     return task.action_towards(state, np.where(leave[:, None], task.hand(state), target))
@@ -92,7 +93,7 @@ def faucet(task: Tabletop, state: State) -> Array:
     way = np.where(left < -0.25, -1.0, 1.0)  # back only if it has gone much too far
     forward = way[:, None] * np.column_stack([-np.sin(angle), np.cos(angle)])
     touch = pivot + 0.11 * np.column_stack([np.cos(angle), np.sin(angle)])
-    ahead = np.where(way * left < 0.03, -0.015, np.clip(0.11 * way * left, 0.0, 0.02))
+    ahead = np.where(way * left < 0.03, -0.015, task.dt * np.clip(2.75 * way * left, 0.0, 0.5))  # m/s
     target = _from_behind(task, state, touch, forward, 0.012 + scene.TIP, ahead, 0.08)
     return task.action_towards(state, target)
 
