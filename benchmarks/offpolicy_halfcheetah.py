@@ -208,7 +208,8 @@ def best(seed: int, sitting: float, steps: int, hours: float, episodes: int, kee
     used, checkpoint, config = 0.0, folder / "checkpoint.safetensors", RUNS["best"](seed)
     if checkpoint.is_file():
         header = load_tensors(checkpoint, CHECKPOINT)[1]
-        if header["config"] != json.loads(json.dumps(asdict(config))):
+        saved = asdict(SAC.Config()) | header["config"]  # fields that came later have their defaults
+        if json.loads(json.dumps(saved)) != json.loads(json.dumps(asdict(config))):
             raise SystemExit(f"{folder} holds a run with other settings; move it away to begin anew")
         used = header["wall_seconds"]
     left = 3600 * hours - used

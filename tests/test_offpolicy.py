@@ -501,6 +501,24 @@ def test_updates_per_step(copies, ratio):
     assert abs(agent.learner.updates - ratio * counted) <= 1
 
 
+@pytest.mark.parametrize("hold", [1, 5])
+def test_random_actions_are_held(hold, tmp_path):
+    agent = small(copies=2, random_hold=hold, learning_starts=200)
+    agent.begin()
+    while agent.env_steps < 86:
+        agent.collect()
+    again = small(copies=2, random_hold=hold, learning_starts=200)
+    again.load_state_dict(*agent.state_dict())  # in the middle of a hold
+    for one in (agent, again):
+        while one.env_steps < 200:
+            one.collect()
+    actions = agent.replay.batch(torch.arange(200)).action.reshape(100, 2)
+    assert torch.equal(actions, again.replay.batch(torch.arange(200)).action.reshape(100, 2))
+    blocks = actions.reshape(-1, hold, 2)
+    assert (blocks == blocks[:, :1]).all() and len(torch.unique(blocks[:, 0])) == 200 // hold
+    assert abs(actions.mean()) < 0.35 and actions.abs().max() <= 1.0
+
+
 class Crash(Exception):
     pass
 
@@ -624,6 +642,7 @@ def test_sac_swings_the_pendulum_up():
         (dict(learning_starts=10, buffer_size=5), "learning_starts=10 is more than the buffer holds"),
         (dict(critics=0), "critics=0 is not accepted; it must be a whole number of at least 1"),
         (dict(policy_delay=1.5), "policy_delay=1.5"),
+        (dict(random_hold=0), "random_hold=0 is not accepted; it must be a whole number of at least 1"),
         (dict(gamma=1.1), "gamma=1.1 .* number of at least 0 and at most 1"),
         (dict(tau=0.0), "tau=0.0 is not accepted; it must be a finite number above 0 and at most 1"),
         (dict(learning_rate=float("nan")), "learning_rate=nan"),

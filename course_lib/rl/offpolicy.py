@@ -68,6 +68,7 @@ class OffPolicy:
         self.observation = None  # (N, obs) set by the first iterate()
         self.env_steps = self.iterations = 0
         self.owed = 0.0  # updates due, in fractions of one
+        self.held = torch.zeros(envs.num_envs, act_dim)  # the random actions, in [-1, 1]
         self.recent = deque(maxlen=100)  # (return, length) of the last finished episodes
 
     def _new_policy(self, kind: type[Actor], obs_dim: int, act_dim: int) -> Actor:
@@ -91,7 +92,7 @@ class OffPolicy:
         """One step of every copy into the buffer."""
         envs, n = self.envs, self.envs.num_envs
         if self.env_steps < self.config.learning_starts:
-            unit = torch.rand(n, self.policy.act_dim, generator=self.generator) * 2.0 - 1.0
+            unit = self.random_actions()
         else:
             x = self.policy.normalizer(torch.from_numpy(self.observation).float())
             noise = torch.randn(2, n, self.policy.act_dim, generator=self.generator)
@@ -110,6 +111,12 @@ class OffPolicy:
             self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
         self.observation = observation
         self.env_steps += n
+
+    def random_actions(self) -> Tensor:
+        """Uniform in [-1, 1], (n, act), each kept for `random_hold` steps."""
+        if self.env_steps // self.envs.num_envs % self.config.random_hold == 0:
+            self.held = torch.rand(*self.held.shape, generator=self.generator) * 2.0 - 1.0
+        return self.held
 
     def ready(self) -> bool:
         """Whether the buffer holds enough to learn from."""
@@ -174,7 +181,7 @@ class OffPolicy:
         tensors = {f"learner.{k}": v for k, v in self.learner.state_dict().items()}
         if self.config.save_buffer:
             tensors |= {f"replay.{k}": v for k, v in self.replay.state_dict().items()}
-        tensors["generator"] = self.generator.get_state()
+        tensors |= {"generator": self.generator.get_state(), "held": self.held}
         facts = {name: getattr(self, name) for name in ("env_steps", "iterations", "owed")}
         facts |= {"recent": list(self.recent), "envs": None}
         if self.observation is not None and hasattr(self.envs, "snapshot"):
@@ -200,6 +207,7 @@ class OffPolicy:
         if self.config.save_buffer and "replay.rows" in tensors:
             self.replay.load_state_dict(part("replay."))
         self.generator.set_state(tensors["generator"])
+        self.held = tensors.get("held", self.held).clone()  # checkpoints of before `random_hold` have none
         for name in ("env_steps", "iterations", "owed"):
             setattr(self, name, facts[name])
         self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)

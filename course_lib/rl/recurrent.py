@@ -63,7 +63,7 @@ class RecurrentOffPolicy(OffPolicy):
         # Also while actions are random: the episode may outlast that.
         summary, memory = self.learner.remember(policy.inputs(x, self.last_action, self.last_reward), self.memory)
         if self.env_steps < self.config.learning_starts:
-            unit = torch.rand(n, policy.act_dim, generator=self.generator) * 2.0 - 1.0
+            unit = self.random_actions()
         else:
             noise = torch.randn(2, n, policy.act_dim, generator=self.generator)
             unit = policy.explore(summary, noise, self._way)
