@@ -10,7 +10,7 @@ from course_lib.errors import ArgumentError
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 
 GREY, DARK, PALE = "#7a828c", "#22303f", "#eceef0"
-TASKS = {"pendulum": "pendulum", "cartpole": "cart-pole in wind", "car": "car, heaven and hell"}
+TASKS = {"pendulum": "pendulum", "cartpole": "pole on a cart", "car": "car, heaven and hell"}
 SETTINGS = {  # of the result file "memory"
     "sac_full": "SAC, sees all",
     "sac_memoryless": "SAC, no memory",
