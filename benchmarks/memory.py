@@ -1,7 +1,7 @@
 """What memory is worth where part of the state is hidden: SAC and RSAC on three tasks, by kind of memory.
 
     python benchmarks/memory.py [--tasks pendulum cartpole car] [--settings sac_full …] [--seeds 0 1 2 3 4]
-                                [--json FILE] [--keep] [--quick]
+                                [--json FILE] [--include FILE …] [--keep] [--quick]
 
 The tasks: MemoryPendulum-v0 shows no rate; Gymnasium's pole on a cart, InvertedPendulum-v5, shows no velocities;
 CarHeavenHell-v0 (without the velocity, which would do as a memory) shows once where to go.
@@ -218,8 +218,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)), help="none: only what is there")
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--include", type=Path, nargs="*", default=[], help="take up the runs of these files")
     parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
     parser.add_argument("--quick", action="store_true", help="one short run of each; claims nothing")
     args = parser.parse_args()
@@ -227,24 +228,36 @@ def main() -> None:
         args.seeds = args.seeds[:1]
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
     config = {f"{t} {s}": {**TASKS[t], **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS}
-    rows = read_result(args.json, config, "run")
-    zeros = {task: random_return(task) for task in TASKS}
+    rows, zeros = [], {task: random_return(task) for task in TASKS}
+
+    def add(row: dict) -> None:
+        """Take a run up, unless it is there, and write the file."""
+        if done(row["run"], row["seed"]):
+            return
+        rows.append(row)
+        claims, intervals = claims_of(rows, zeros)
+        write_result(
+            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
+            config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
+            command=f"python benchmarks/{NAME}.py", random=zeros, tried=TRIED,
+        )  # fmt: skip
+
+    def done(run: str, seed: int) -> bool:
+        return any((r["run"], r["seed"]) == (run, seed) for r in rows)
+
+    for file in (args.json, *args.include):
+        for row in read_result(file, config, "run"):
+            add(row)
     for task in args.tasks:
         for seed in args.seeds:
             for setting in args.settings:
-                if any((r["run"], r["seed"]) == (f"{task} {setting}", seed) for r in rows):
+                if done(f"{task} {setting}", seed):
                     continue
                 # A quick run goes just beyond the first updates.
                 steps = config_of(task, setting).learning_starts + 128 if args.quick else TASKS[task]["steps"]
                 episodes = 4 if args.quick else 100
-                rows.append(one_run(task, setting, seed, steps, episodes, args.keep and seed == 0 and not args.quick))
+                add(one_run(task, setting, seed, steps, episodes, args.keep and seed == 0 and not args.quick))
                 print(f"{task}, {setting}, seed {seed}: {rows[-1]['return_deterministic']:.4g}", flush=True)
-                claims, intervals = claims_of(rows, zeros)
-                write_result(
-                    args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}),
-                    per_seed=rows, config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
-                    command=f"python benchmarks/{NAME}.py", random=zeros, tried=TRIED,
-                )  # fmt: skip
     print(report(rows, zeros))
     for claim, value in claims_of(rows, zeros)[0].items():
         print(f"{claim}={value:.6g}")
