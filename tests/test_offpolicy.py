@@ -502,7 +502,7 @@ def test_updates_per_step(copies, ratio):
 
 
 @pytest.mark.parametrize("hold", [1, 5])
-def test_random_actions_are_held(hold, tmp_path):
+def test_random_actions_are_held(hold):
     agent = small(copies=2, random_hold=hold, learning_starts=200)
     agent.begin()
     while agent.env_steps < 86:

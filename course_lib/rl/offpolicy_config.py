@@ -147,19 +147,19 @@ class SACConfig(DDPGConfig):
     exploration_noise: float = 0.0
 
 
-# Settings to begin with where the defaults are not: env id -> config class -> changes. Single-seed trials of 14,000
-# to 25,000 steps; more in benchmarks/memory.py. Narrow networks bear a learning rate of 1e-3; with it RSAC swings
+# Settings to begin with where the defaults are not: env id -> config class -> changes. Trials of one or
+# two seeds; more in benchmarks/memory.py. Narrow networks bear a learning rate of 1e-3; with it RSAC swings
 # the pendulum up (-170) after 12,000 steps and 2,800 updates.
 _NARROW = dict(hidden=(64, 64), learning_rate=1e-3, lr_schedule="linear", learning_starts=1_000)
 # Angles are hundredths of a radian, so observations are normalised, and targets are faster; with γ = .995, a horizon
 # of 4 s for the track. A good episode takes 500 steps, so it takes many steps, and few updates for each, to see enough
-# of them: with 16 copies SAC that sees all has 464 after 192,000. RSAC comes to 390 there and falls again.
+# of them: with 16 copies SAC that sees all has 464 after 192,000. RSAC comes to 390, noise on, and falls again.
 _POLE = dict(_NARROW, normalize_observation=True, tau=0.02)
 _CARTPOLE = dict(_POLE, gamma=0.995)
-# One reward of 1 at the end, and the way by the sign is the longer one: with γ = .99 it is worth hardly more (.51 at
-# best) than to drive to one side at once (.35), and learners stay with that. With .995 it is .71 to .42. Random pushes
-# are held for a second, or they lead nowhere; targets follow fast, because what the end is worth goes back one step at
-# a time.
+# One reward of 1 at the end, and the way by the sign is the longer one: with γ = .99 it is worth hardly more (by hand
+# .51 at best) than to drive to one side at once (.35), and learners stay with that. With .995 it is .71 to .42. Random
+# pushes are held for a second, or they lead nowhere; targets follow fast, because what the end is worth goes back one
+# step at a time.
 _CAR = dict(
     _NARROW, learning_starts=16_000, random_hold=20, gamma=0.995, tau=0.05, target_entropy=-0.3, updates_per_step=0.5
 )
