@@ -75,8 +75,8 @@ TRIED = (  # mean returns of 20 to 100 deterministic episodes, one seed unless s
     "14k",
     "The first choice for cartpole was MemoryCartPole-v0 with wind of 0.4 N and 500 steps; what follows on cartpole "
     "is about it. SAC that sees all, 1 update a step, has 473, 264, 450 after 24k steps, by seed; with 16 copies, 192k "
-    "steps, 0.125 updates: 463 and 464, two seeds; tau .05: 460; entropy target -2: 445. RSAC there: with noise 388 and "
-    "394 after 96k steps, without 109 (stored memory) and 215 (from zero) at the end",
+    "steps, 0.125 updates: 463 and 464, two seeds; tau .05: 460; entropy target -2: 445. RSAC there: with noise 388 "
+    "and 394 after 96k steps, without 109 (stored memory) and 215 (from zero) at the end",
     "cartpole, SAC that sees all: 187 after 25k steps; normalised, tau .02: 379; also gamma .995, 1 update a step: "
     "457",
     "cartpole, SAC without memory: 191 after 25k steps; normalised, tau .02: 184",
