@@ -56,7 +56,7 @@ class Pass:
         """x (B, in) -> (E, B, out), or (1, B, out) of the `first` member."""
         self.first, self.inputs = first, []
         layers = self._layers(self.ensemble.flat, first)
-        h = x.expand(len(layers[0][0]), *x.shape)
+        h = self._take(0, x, len(layers[0][0]), *x.shape).copy_(x)  # once for all products
         for i, (weight, bias) in enumerate(layers, start=1):
             self.inputs.append(h)
             # Adding in place is quicker than baddbmm, which writes the bias into its result first.

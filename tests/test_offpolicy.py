@@ -185,6 +185,23 @@ def test_adam_equals_torch(monkeypatch, steps, norm):
         assert torch.allclose(p, q, atol=1e-6)
 
 
+def test_adam_lets_moments_of_dead_units_become_zero():
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor has no such switch")
+    dead = nn.Parameter(torch.ones(64))
+    module = nn.Module()
+    module.dead = dead
+    adam = fused_adam.FusedAdam(module, 1e-3)
+    adam.apply([torch.full((64,), 1e-30)])
+    for _ in range(300):  # 0.9^300 = 2e-14: 1e-31 of the first step becomes 2e-45, a denormal number
+        adam.apply([torch.zeros(64)])
+    assert (adam.first[0] == 0).all() and not fused_adam.flushes_denormals()
+    with fused_adam.denormals_are_zero():
+        assert fused_adam.flushes_denormals()
+        adam.apply([torch.zeros(64)])
+        assert fused_adam.flushes_denormals()
+
+
 # --- losses -------------------------------------------------------------------------------------
 
 

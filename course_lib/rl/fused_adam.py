@@ -2,14 +2,37 @@
 
 The critics of SAC have 150,000 parameters. Written in separate operations a step of Adam reads and writes them and its
 moments seven times; torch's fused kernel does it once. Where torch has no such kernel, the operations are separate.
+
+The moments of a unit that is dead (a ReLU that nothing turns on) shrink by a tenth a step until they are smaller than
+1e-38, and with such numbers, called denormal, processors are many times slower: five times for a whole step of Adam.
+They count as zero here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import torch
 from torch import Tensor, nn
+
+_TINY = torch.tensor(1e-40)
+
+
+def flushes_denormals() -> bool:
+    """Whether this thread takes numbers below 1e-38 for zero."""
+    return not float(_TINY * 1.0)
+
+
+@contextlib.contextmanager
+def denormals_are_zero():
+    """Inside, numbers below 1e-38 are zero, on this thread and where the processor can."""
+    before = flushes_denormals()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _separate(params, grads, firsts, seconds, step: int, lr: float, eps: float) -> None:
@@ -65,7 +88,8 @@ class FusedAdam:
             norm = torch.stack([torch.linalg.vector_norm(g) for g in grads]).norm()
             grads = [g * (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) for g in grads]
         self.steps += 1
-        _adam(self.params, list(grads), self.first, self.second, self.steps, self.lr, self.eps)
+        with denormals_are_zero():
+            _adam(self.params, list(grads), self.first, self.second, self.steps, self.lr, self.eps)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Moments and step count."""
