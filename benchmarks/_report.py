@@ -159,3 +159,22 @@ def read_result(path: Path, config: dict, part: str | None = None) -> list[dict]
     if part is None:
         return content["per_seed"] if same_config(content["config"], plain) else []
     return [row for row in content["per_seed"] if same_config(content["config"].get(row[part]), plain.get(row[part]))]
+
+
+INCLUDE = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
+
+
+def known_runs(files: list[Path], config: dict) -> list[dict]:
+    """The runs of several result files (see `read_result`), each "run" and "seed" once: they may have been made side by
+    side, each call with a `--json` of its own."""
+    rows = {}
+    for file in files:
+        for row in read_result(file, config, "run"):
+            rows.setdefault((row["run"], row["seed"]), row)
+    return list(rows.values())
+
+
+def beside(include: list[Path]) -> dict[str, str]:
+    """What a result says about runs that were taken up from other files."""
+    note = "runs were made two at a time, each on a core of its own, and put together by --include"
+    return {"note": note} if include else {}

@@ -31,7 +31,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, read_result, thin_curve, write_result
+from _report import INCLUDE, Table, beside, known_runs, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.cells import LTC
@@ -216,9 +216,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)), help="none: only what is there")
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)), help="none: nothing but what is known")
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--include", type=Path, nargs="*", default=[], help="take up the runs of these files")
+    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
     parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
     parser.add_argument("--quick", action="store_true", help="one short run of each; claims nothing")
     args = parser.parse_args()
@@ -226,35 +226,28 @@ def main() -> None:
         args.seeds = args.seeds[:1]
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
     config = {f"{t} {s}": {**TASKS[t], **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS}
-    rows, zeros = [], {task: random_return(task) for task in TASKS}
+    rows, zeros = known_runs([args.json, *args.include], config), {task: random_return(task) for task in TASKS}
 
-    def add(row: dict) -> None:
-        """Take a run up, unless it is there, and write the file."""
-        if done(row["run"], row["seed"]):
-            return
-        rows.append(row)
+    def save() -> None:
         claims, intervals = claims_of(rows, zeros)
         write_result(
             args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
             config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
-            command=f"python benchmarks/{NAME}.py", random=zeros, tried=TRIED,
+            command=f"python benchmarks/{NAME}.py", random=zeros, tried=TRIED, **beside(args.include),
         )  # fmt: skip
 
-    def done(run: str, seed: int) -> bool:
-        return any((r["run"], r["seed"]) == (run, seed) for r in rows)
-
-    for file in (args.json, *args.include):
-        for row in read_result(file, config, "run"):
-            add(row)
+    if args.include:
+        save()
     for task in args.tasks:
         for seed in args.seeds:
             for setting in args.settings:
-                if done(f"{task} {setting}", seed):
+                if any((r["run"], r["seed"]) == (f"{task} {setting}", seed) for r in rows):
                     continue
                 # A quick run goes just beyond the first updates.
                 steps = config_of(task, setting).learning_starts + 128 if args.quick else TASKS[task]["steps"]
                 episodes = 4 if args.quick else 100
-                add(one_run(task, setting, seed, steps, episodes, args.keep and seed == 0 and not args.quick))
+                rows.append(one_run(task, setting, seed, steps, episodes, args.keep and seed == 0 and not args.quick))
+                save()
                 print(f"{task}, {setting}, seed {seed}: {rows[-1]['return_deterministic']:.4g}", flush=True)
     print(report(rows, zeros))
     for claim, value in claims_of(rows, zeros)[0].items():

@@ -1,7 +1,7 @@
 """How sequences begin, how long they are, and two tasks beyond `memory.py`: RSAC with LSTM.
 
     python benchmarks/memory_starts.py [--tasks pendulum car rods maze] [--settings zero …] [--seeds 0 1 2]
-                                       [--json FILE] [--keep] [--quick]
+                                       [--json FILE] [--include FILE …] [--keep] [--quick]
 
 pendulum, car: tasks and settings of `memory.py`'s "rsac_lstm" (the same number of environment steps), but sequences
     zero, zero_burn      begin inside episodes with a memory of zero; after a burn-in, or without
@@ -26,7 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import INCLUDE, Table, beside, known_runs, median_interval, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.evaluation import run_episodes
@@ -152,8 +152,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--settings", nargs="+", default=list(NAMES), choices=list(NAMES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(3)))
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(3)), help="none: nothing but what is known")
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
     parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0 of rods and maze")
     parser.add_argument("--quick", action="store_true", help="one short run of each; claims nothing")
     args = parser.parse_args()
@@ -163,7 +164,18 @@ def main() -> None:
     config = {
         f"{t} {s}": {**TASKS[t], **options_of(t, s), **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS[t]
     }
-    rows = read_result(args.json, config, "run")
+    rows = known_runs([args.json, *args.include], config)
+
+    def save() -> None:
+        claims, intervals = claims_of(rows)
+        write_result(
+            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
+            config=config, wall_seconds=sum(r["train_seconds"] for r in rows), command=f"python benchmarks/{NAME}.py",
+            **beside(args.include),
+        )  # fmt: skip
+
+    if args.include:
+        save()
     wanted = [(t, seed, s) for t in args.tasks for seed in args.seeds for s in SETTINGS[t] if s in args.settings]
     for task, seed, setting in wanted:
         if any((r["run"], r["seed"]) == (f"{task} {setting}", seed) for r in rows):
@@ -172,12 +184,8 @@ def main() -> None:
         steps = config_of(task, setting).learning_starts + 128 if args.quick else TASKS[task]["steps"]
         keep = args.keep and seed == 0 and not args.quick
         rows.append(one_run(task, setting, seed, steps, 4 if args.quick else 100, keep))
+        save()
         print(f"{task}, {setting}, seed {seed}: {rows[-1]['return_deterministic']:.4g}", flush=True)
-        claims, intervals = claims_of(rows)
-        write_result(
-            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-            config=config, wall_seconds=sum(r["train_seconds"] for r in rows), command=f"python benchmarks/{NAME}.py",
-        )  # fmt: skip
     print(report(rows))
     for claim, value in claims_of(rows)[0].items():
         print(f"{claim}={value:.6g}")

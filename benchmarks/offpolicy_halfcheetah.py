@@ -1,13 +1,23 @@
 """HalfCheetah-v5 off-policy: 30 minutes of wall clock against Stable-Baselines3, and the best run that ships.
 
     python benchmarks/offpolicy_halfcheetah.py [--runs sac td3 sb3_sac best] [--seeds 0 1 2] [--minutes 240]
-                                               [--json FILE] [--keep] [--quick]
+                                               [--json FILE] [--include FILE …] [--keep] [--quick]
 
 "sac" and "td3" are this library's, with the settings below; "sb3_sac" ("sb3_td3" on demand) is Stable-Baselines3's
 with its defaults, which are those of the paper: one copy, an update for each step. Each trains for 30 minutes of wall
-clock with both cores to itself: runs follow one another, so nothing else should run meanwhile. Setting up counts for
-none of them, tests neither: after every 90 s of training the clock stands still while 10 deterministic episodes are
-played. A run's figure is the mean of 50 deterministic episodes of the policy that it ends with.
+clock; nothing else should run meanwhile. Setting up counts for none of them, tests neither: after every 90 s of
+training the clock stands still while 10 deterministic episodes are played. A run's figure is the mean of 50
+deterministic episodes of the policy that it ends with.
+
+Neither gains much from a second core at networks of this size (`offpolicy_speed.py`), so that two runs may be made in
+the same 30 minutes on the same machine, a core for each, and what disturbs one disturbs the other:
+    for seed in 0 1 2; do
+        taskset -c 0 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sac --json build/a$seed.json &
+        taskset -c 1 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sb3_sac --json build/b$seed.json
+        wait
+    done
+    python benchmarks/offpolicy_halfcheetah.py --seeds --include build/[ab]?.json
+
     sac_30min_vs_sb3        median return of "sac" over that of "sb3_sac"; the interval draws both sets of seeds anew
     best_halfcheetah_return the run "best": SAC with a falling learning rate, at most 4 h, one seed, 100 episodes
 
@@ -29,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import INCLUDE, Table, beside, known_runs, median_interval, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.assets import load_tensors, write_atomically
@@ -278,9 +288,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", default=["sac", "td3", "sb3_sac", "best"], choices=list(RUNS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help='of which "best" takes the first')
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help='of which "best" takes the first')
     parser.add_argument("--minutes", type=float, default=60 * HOURS, help='after which "best" ends a sitting')
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
     parser.add_argument("--keep", action="store_true", help='ship the policies of seed 0 and of "best"')
     parser.add_argument("--quick", action="store_true", help="a few seconds each; claims nothing")
     args = parser.parse_args()
@@ -292,7 +303,18 @@ def main() -> None:
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
         folder = args.json.parent / f"{args.json.stem}_best"
     config = {name: facts_of(name) for name in RUNS}
-    rows, skipped = read_result(args.json, config, "run"), []
+    rows, skipped = known_runs([args.json, *args.include], config), []
+
+    def save() -> None:
+        claims, intervals, behind = claims_of(rows)
+        write_result(
+            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
+            config=config, wall_seconds=60 * sum(r["minutes"] for r in rows), command=f"python benchmarks/{NAME}.py",
+            to_beat=TO_BEAT, claim_seeds=behind, **beside(args.include),
+        )  # fmt: skip
+
+    if args.include:
+        save()
     for name, seed in [(n, s) for s in args.seeds for n in args.runs if n != "best" or s == args.seeds[0]]:
         if any((r["run"], r["seed"]) == (name, seed) for r in rows):
             continue
@@ -308,12 +330,7 @@ def main() -> None:
             skipped.append(name)
             continue
         rows.append(row)
-        claims, intervals, behind = claims_of(rows)
-        write_result(
-            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-            config=config, wall_seconds=60 * sum(r["minutes"] for r in rows), command=f"python benchmarks/{NAME}.py",
-            to_beat=TO_BEAT, claim_seeds=behind,
-        )  # fmt: skip
+        save()
     print(report(rows))
     for name in skipped:
         print(f"{name} is not done yet")

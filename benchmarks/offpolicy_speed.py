@@ -10,6 +10,7 @@ times, so that a change in the machine's mood meets all of them:
   ours, float32     16 copies, float32 products: what to expect where the processor knows no bfloat16
   SB3               as it comes: one copy, float32
   SB3, bfloat16     the same with torch's own switch for such products turned on from outside
+  SB3, all cores    as it comes, torch on as many threads as there are cores
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from _report import Table, median_interval, write_result
 from course_lib.ensemble import bfloat16_is_fast
 from course_lib.envs import make
 from course_lib.envs.task import quiet
+from course_lib.machine import cores
 from course_lib.rl.offpolicy import SAC, TD3
 
 NAME, ENV, STARTS = "offpolicy_speed", "HalfCheetah-v5", 1_000
@@ -63,10 +65,10 @@ class Ours:
 
 
 class SB3:
-    def __init__(self, kind, factors: str):
+    def __init__(self, kind, factors: str, threads: int = 1):
         import gymnasium as gym
 
-        self.factors = factors
+        self.factors, self.threads = factors, threads
         with quiet():
             env = gym.make(ENV)
         self.model = kind(
@@ -76,9 +78,11 @@ class SB3:
         self.learn(STARTS + 20)
 
     def learn(self, steps: int) -> None:
+        torch.set_num_threads(self.threads)
         torch.set_float32_matmul_precision("medium" if self.factors == "bfloat16" else "highest")
         self.model.learn(steps, reset_num_timesteps=False, log_interval=10**9)
         torch.set_float32_matmul_precision("highest")
+        torch.set_num_threads(1)
 
     def rate(self, seconds: float) -> float:
         updates, began = 0, time.perf_counter()
@@ -99,6 +103,7 @@ def contestants() -> dict:
         out[f"{name}, ours, 1 copy"] = Ours(ours, 1, "bfloat16")
         out[f"{name}, ours, float32"] = Ours(ours, 16, "float32")
         out[f"{name}, SB3, bfloat16"] = SB3(theirs, "bfloat16")
+        out[f"{name}, SB3, all cores"] = SB3(theirs, "float32", cores())
     return out
 
 
@@ -130,6 +135,7 @@ def main():
         ratios[claim] = rate[f"{name}, ours"] / theirs
         ratios[f"{claim}_1_copy"] = rate[f"{name}, ours, 1 copy"] / theirs
         ratios[f"{claim}_float32"] = rate[f"{name}, ours, float32"] / theirs
+        ratios[f"{claim}_all_cores"] = rate[f"{name}, ours"] / rate[f"{name}, SB3, all cores"]
         ratios[f"{claim}_both_bfloat16"] = rate[f"{name}, ours"] / rate[f"{name}, SB3, bfloat16"]
     print(table)
     write_result(
