@@ -29,6 +29,7 @@ _PLACES = {
     "RSACConfig": "course_lib.rl.recurrent",
     "MLPActorCritic": "course_lib.policies",
     "RecurrentActorCritic": "course_lib.policies",
+    "ChunkActorCritic": "course_lib.chunk_actors",
     "make_cell": "course_lib.cells",
     "Run": "course_lib.rl.train",
     "train": "course_lib.rl.train",

@@ -202,6 +202,11 @@ class ChunkActorCritic(ActorCritic):
         _, first, velocity, memory, _ = self._begin(x, state)
         return self.plan(self._numbers(first, memory), velocity)[0].numpy()
 
+    def at_decision(self, state: Tensor, velocity: Tensor) -> Tensor:
+        """`state` (n, state_dim) with a decision due, and the path as fast as `velocity` (n, dofs), strides a chunk."""
+        _, first, _, memory, drawn = state.split(self.widths, dim=-1)
+        return torch.cat([torch.zeros(len(state), 1), first, velocity, memory, drawn], dim=-1)
+
     # --- many steps -------------------------------------------------------------------------
 
     def phases(self, state: Tensor, starts: Tensor) -> Tensor:

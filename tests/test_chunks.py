@@ -38,7 +38,7 @@ def lively(policy, seed=0):
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, p in policy.named_parameters():
-            if name.startswith(("core.actor.2", "core.readout", "core.critic")):
+            if name.startswith(("actor.2", "core.actor.2", "core.readout", "core.critic")):
                 p.add_(0.3 * torch.randn_like(p))
     return policy
 

@@ -131,13 +131,16 @@ def _from_behind(
 EXPERTS = {"throw": throw, "pick": pick, "push": push, "soccer": soccer, "faucet": faucet}
 
 
-def demonstrations(id: str, episodes: int = 100, seed: int = 0, noise: float = 0.0) -> dict[str, Array]:
+def demonstrations(
+    id: str, episodes: int = 100, seed: int = 0, noise: float = 0.0, rate: int = 25
+) -> dict[str, Array]:
     """Whole episodes of the expert of `id`, good and bad.
 
     Args:
         id: one of `TABLETOP`.
         noise: standard deviation of a normal disturbance of every action, so that the data show how to recover. What
             is recorded as the action is the expert's own, without it.
+        rate: control steps a second, as in `Tabletop`.
 
     Returns:
         "observations" (E, T + 1, obs_dim), "actions" (E, T, action_dim), "hands" (E, T + 1, 3), where the hand was (m),
@@ -150,7 +153,7 @@ def demonstrations(id: str, episodes: int = 100, seed: int = 0, noise: float = 0
     check_choice("id", id, TABLETOP)
     episodes, seed = check_count("episodes", episodes), check_count("seed", seed, least=0)
     noise, rng = check_number("noise", noise, 0.0), np.random.default_rng([seed, 1])
-    envs = make(id, episodes, seed)
+    envs = make(id, episodes, seed, rate=rate)
     task, (observation, _) = envs.task, envs.reset()
     rows = {"observations": [observation], "actions": [], "hands": [task.hand(envs.state)]}
     rows |= {"rewards": [], "physics": []}
