@@ -30,7 +30,7 @@ from _report import Table, read_result, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
-from course_lib.evaluation import bootstrap_interval
+from course_lib.evaluation import bootstrap_interval, run_episodes
 
 NAME, COPIES, STEPS, SHOWN = "manipulation", 64, 1_500_000, 25
 COMMON = dict(rollout_steps=80, minibatch_size=1024, learning_rate=5e-4, init_log_std=-0.5, hidden=(64, 64))
@@ -60,13 +60,7 @@ def settings_of(method: str, task: str, seed: int = 0) -> cl.PPOConfig:
 
 def success(policy, task: str, episodes: int, seed: int, deterministic: bool = True) -> float:
     """Share of episodes whose last state is a success."""
-    envs, rng, state = cl.make(task, episodes, seed=seed), np.random.default_rng(seed), None
-    obs, _ = envs.reset()
-    for _ in range(envs.task.horizon):
-        action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
-        obs, *_, infos = envs.step(action)
-    envs.close()
-    return float(infos["success"].mean())
+    return run_episodes(policy, cl.make(task, episodes, seed=seed), deterministic, seed).success_rate
 
 
 def one_run(method: str, task: str, seed: int, steps: int, keep: bool, episodes: int = 100) -> dict:

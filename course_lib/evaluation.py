@@ -43,14 +43,23 @@ def bootstrap_interval(
 
 @dataclass
 class Episodes:
-    """Finished episodes: returns and lengths (episodes,), and statistics of the returns."""
+    """Finished episodes: returns and lengths (episodes,), and statistics of the returns.
+
+    `success` (episodes,) bool is what `infos["success"]` said after the last step, None for tasks that do not say.
+    """
 
     returns: np.ndarray
     lengths: np.ndarray
+    success: np.ndarray | None = None
     mean: float = field(init=False)
     sd: float = field(init=False)
     iqm: float = field(init=False)
     interval: tuple[float, float] = field(init=False)
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the episodes that ended in a success."""
+        return float("nan") if self.success is None else float(np.mean(self.success))
 
     def __post_init__(self):
         self.mean = float(np.mean(self.returns))
@@ -77,6 +86,8 @@ class Evaluation:
             lines.append(
                 f"{name:<24}{e.mean:>9.1f}{e.sd:>9.1f}{e.iqm:>9.1f}{interval:>28}{len(e.returns):>10}"
             )
+            if e.success is not None:
+                lines[-1] += f"   success {e.success_rate:.0%}"
         return "\n".join(lines)
 
 
@@ -91,19 +102,21 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Epi
     rng = np.random.default_rng(seed)
     obs, _ = envs.reset(seed=seed)
     state, running = None, np.ones(n, bool)
-    returns, lengths = np.zeros(n), np.zeros(n, dtype=int)
+    returns, lengths, success = np.zeros(n), np.zeros(n, dtype=int), None
     while running.any():
         action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
         if not np.isfinite(action).all():
             raise NonFiniteError(
                 f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}"
             )
-        obs, reward, terminated, truncated, _ = envs.step(action)
+        obs, reward, terminated, truncated, infos = envs.step(action)
         state = rewarded(policy, state, reward)
         returns += np.where(running, reward, 0.0)
         lengths += running
+        if "success" in infos:
+            success = np.where(running, infos["success"], False if success is None else success)
         running &= ~(terminated | truncated)
-    return Episodes(returns, lengths)
+    return Episodes(returns, lengths, success)
 
 
 def policy_of(agent):

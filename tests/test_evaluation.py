@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 import course_lib as cl
+from course_lib.envs.tabletop_experts import expert
 from course_lib.errors import ArgumentError
-from course_lib.evaluation import bootstrap_interval, iqm, run_episodes
+from course_lib.evaluation import Evaluation, bootstrap_interval, iqm, run_episodes
 
 RNG = np.random.default_rng(0)
 
@@ -47,6 +48,36 @@ def test_episodes_equal_gymnasiums_loop():
             obs, reward, terminated, truncated, _ = env.step(agent.policy.act(obs[None])[0][0])
             total, over = total + reward, terminated or truncated
         assert got.returns[i] == total
+
+
+class Expert:
+    """Acts on the physics, which it is shown."""
+
+    def __init__(self, envs):
+        self.envs, self.env_id, self.policy = envs, envs.id, self
+
+    def act(self, obs, state=None, **options):
+        return expert(self.envs.task, self.envs.state), None
+
+
+def test_success_is_that_of_the_last_state():
+    """Oracle: a loop over single environments that keeps the last word of each."""
+    envs = cl.make("Push-v0", 12, seed=7, horizon=40)
+    episodes = run_episodes(Expert(envs), envs, seed=7)
+    again = cl.make("Push-v0", 12, seed=7, horizon=40)
+    again.reset(seed=7)
+    for _ in range(40):
+        *_, infos = again.step(expert(again.task, again.state))
+    assert (episodes.success == infos["success"]).all() and 0 < episodes.success_rate < 1
+    assert "success" in repr(Evaluation("Push-v0", episodes, episodes))
+
+
+def test_tasks_without_a_success_have_none():
+    envs = cl.make("InvertedPendulum-v5", 2)
+    agent = cl.PPO(envs, cl.PPOConfig(rollout_steps=32, minibatch_size=64))
+    episodes = run_episodes(agent.policy, envs)
+    assert episodes.success is None and np.isnan(episodes.success_rate)
+    assert "success" not in repr(Evaluation("InvertedPendulum-v5", episodes, episodes))
 
 
 def test_evaluation_prints_and_refuses():
