@@ -32,6 +32,7 @@ Time: 30 min and a little for each run of 30 min, 9 of them: 4.7 h; "best" up to
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from dataclasses import asdict
@@ -181,7 +182,7 @@ def sb3(name: str, seed: int, minutes: float, every: float, episodes: int) -> di
     with quiet():
         env = Monitor(gym.make(ENV))
     kind = getattr(stable_baselines3, name.removeprefix("sb3_").upper())
-    model = kind("MlpPolicy", env, device="cpu", seed=seed, **PEER)
+    model = kind("MlpPolicy", env, device="cpu", seed=seed, **copy.deepcopy(PEER))  # it writes into policy_kwargs
     model.learn(10**9, callback=Clock(), log_interval=10**9)
     return row_of(
         name, seed, Peer(model), tests, episodes, minutes=tests.rows["minutes"][-1], env_steps=model.num_timesteps,
