@@ -3,7 +3,7 @@
     python benchmarks/memory_starts.py [--tasks pendulum car rods maze] [--settings zero …] [--seeds 0 1 2]
                                        [--json FILE] [--include FILE …] [--keep] [--quick]
 
-pendulum, car: tasks and settings of `memory.py`'s "rsac_lstm" (the same number of environment steps), but sequences
+pendulum, car: tasks and settings of `memory.py`'s "rsac_lstm" (a third fewer steps on the pendulum), but sequences
     zero, zero_burn      begin inside episodes with a memory of zero; after a burn-in, or without
     stored, stored_burn  with the memory that the agent had when it acted there; after a burn-in, or without
     whole                whole episodes (on the car that is `memory.py`'s own setting)
@@ -35,7 +35,7 @@ from course_lib.rl.recurrent import RSAC
 
 NAME = "memory_starts"
 TASKS: dict[str, dict] = {
-    "pendulum": dict(env="MemoryPendulum-v0", copies=4, steps=24_000),
+    "pendulum": dict(env="MemoryPendulum-v0", copies=4, steps=16_000),
     "car": dict(env="CarHeavenHell-v0", copies=8, steps=48_000, hide="velocities"),
     "rods": dict(env="MemoryPendulum-v0", copies=4, steps=24_000, length="varied"),
     "maze": dict(env="WaterMaze-v0", copies=8, steps=48_000),
