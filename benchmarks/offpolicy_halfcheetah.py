@@ -9,8 +9,8 @@ clock; nothing else should run meanwhile. Setting up counts for none of them, te
 training the clock stands still while 10 deterministic episodes are played. A run's figure is the mean of 50
 deterministic episodes of the policy that it ends with.
 
-Neither gains much from a second core at networks of this size (`offpolicy_speed.py`), so that two runs may be made in
-the same 30 minutes on the same machine, a core for each, and what disturbs one disturbs the other:
+Two runs may be made in the same 30 minutes on the same machine, a core for each, and what disturbs one disturbs the
+other. (What a second core would give the peer is a contestant of `offpolicy_speed.py`.) The shipped runs were made so:
     for seed in 0 1 2; do
         taskset -c 0 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sac --json build/a$seed.json &
         taskset -c 1 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sb3_sac --json build/b$seed.json
