@@ -178,3 +178,16 @@ def beside(include: list[Path]) -> dict[str, str]:
     """What a result says about runs that were taken up from other files."""
     note = "runs were made two at a time, each on a core of its own, and put together by --include"
     return {"note": note} if include else {}
+
+
+def write_runs(path: Path, name: str, rows: list[dict], config: dict, claims_of, include: list[Path], **more) -> None:
+    """Write the result file of the benchmark `name`, made of runs with "seed" and "train_seconds".
+
+    claims_of(rows) -> claims, intervals. include: the files that runs were taken up from.
+    """
+    claims, intervals = claims_of(rows)
+    write_result(
+        path, claims=claims, intervals=intervals, seeds=sorted({row["seed"] for row in rows}), per_seed=rows,
+        config=config, wall_seconds=sum(row["train_seconds"] for row in rows), command=f"python benchmarks/{name}.py",
+        **more, **beside(include),
+    )  # fmt: skip

@@ -26,7 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import INCLUDE, Table, beside, known_runs, median_interval, thin_curve, write_result
+from _report import INCLUDE, Table, known_runs, median_interval, thin_curve, write_runs
 
 import course_lib as cl
 from course_lib.evaluation import run_episodes
@@ -167,12 +167,7 @@ def main() -> None:
     rows = known_runs([args.json, *args.include], config)
 
     def save() -> None:
-        claims, intervals = claims_of(rows)
-        write_result(
-            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-            config=config, wall_seconds=sum(r["train_seconds"] for r in rows), command=f"python benchmarks/{NAME}.py",
-            **beside(args.include),
-        )  # fmt: skip
+        write_runs(args.json, NAME, rows, config, claims_of, args.include)
 
     if args.include:
         save()

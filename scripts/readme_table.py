@@ -25,7 +25,7 @@ class Claim:
     target: str
     key: str  # name in `claims` and `intervals` of the result file
     file: str  # stem of the result file
-    unit: str = ""  # "", "x" (a ratio) or "%" (a share, stored between 0 and 1)
+    unit: str = ""  # "", "x" (a ratio), "%" (a share, stored between 0 and 1) or "+%" (a difference of shares)
 
 
 CLAIMS = (
@@ -170,7 +170,7 @@ CLAIMS = (
     Claim("car between heaven and hell, RSAC", "–", "≥ 90 %", "rsac_share_car", "memory", "%"),
     Claim("the same, SAC without memory", "–", "≤ 60 %", "memoryless_share_car", "memory", "%"),
     Claim("share of RSAC with LTC less that with LSTM, a quarter of the parameters, mean of the three tasks", "–",
-          "interval holds 0", "ltc_vs_lstm", "memory", "%"),
+          "interval holds 0", "ltc_vs_lstm", "memory", "+%"),
     Claim("speed of a movement primitive in closed form against its Euler loop", "1×", "≥ 10×",
           "dmp_closed_form_speedup", "dmp", "x"),
     Claim("digits by writers never seen, error of a neural dynamic policy against a CNN's, all moments recorded",
@@ -219,6 +219,8 @@ def number(value: float, unit: str) -> str:
     """A measured value as a reader wants it: 6,134 or 8.2× or 57 %."""
     if unit == "x":
         return f"{value:.3g}×"
+    if unit == "+%":
+        return f"{100 * value:+.1f} %".replace("+0.0", "0.0").replace("-0.0", "0.0")
     if unit == "%":
         return f"{100 * value:.0f} %"
     if unit == "min":
