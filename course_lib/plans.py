@@ -37,8 +37,9 @@ class PathPlan(nn.Module):
     where in the world it is made, and as the DMP is linear without its factor (g - y0), which would tie motion to the
     distance from the goal, plan and inverse controller are one product with a fixed matrix.
 
-    A goal of 1 is `chunk` full strides away, and a weight of 1 moves the spring's anchor as far at x = 1: that is how
-    numbers near 1 make full use of the actions, and small ones rest.
+    A goal of 1 is `unit` strides away, and a weight of 1 moves the spring's anchor as far at x = 1. The unit is such
+    that independent numbers of sd 1 make actions of sd 1, on average over the plan: noise of one σ is then as strong on
+    the numbers as on the actions themselves, whatever the constants of the spring.
     """
 
     def __init__(self, chunk: int, act_dim: int, dofs: int, basis: int, alpha: float):
@@ -49,12 +50,15 @@ class PathPlan(nn.Module):
         self.outputs = dofs * (basis + 1) + chunk * self.rest
         substeps = max(SUBSTEPS, math.ceil(alpha / 2))  # Euler's method is stable from α/4 on
         self.dmp = DMP(1, basis, steps=chunk * math.ceil(substeps / chunk), points=chunk, alpha=alpha, scaled=False)
-        size = chunk * torch.tensor([1.0] + [self.dmp.stiffness] * basis, dtype=torch.float64)
+        size = torch.tensor([1.0] + [self.dmp.stiffness] * basis, dtype=torch.float64)
         unit = torch.eye(basis + 2, dtype=torch.float64)  # row by row: ẏ0, goal, each weight
         goal, weights = unit[:, 1:2] * size[0], unit[:, None, 2:] * size[1:]
         path = self.dmp(goal, weights, torch.zeros_like(goal), unit[:, :1])
         steps = path.position[..., 0].diff(dim=1, prepend=torch.zeros_like(goal))
-        self.register_buffer("table", torch.cat([steps, path.end[1]], 1).float(), persistent=False)
+        table = torch.cat([steps, path.end[1]], 1)
+        self.unit = 1.0 / float(steps[1:].square().sum(0).mean().sqrt())
+        table[1:] *= self.unit
+        self.register_buffer("table", table.float(), persistent=False)
 
     def forward(self, numbers: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
         """numbers (…, outputs), velocity (…, dofs) -> actions (…, chunk, act), velocity at the end (…, dofs).

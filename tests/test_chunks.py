@@ -53,12 +53,23 @@ def test_a_plan_is_the_path_of_the_dmp(chunk, alpha, basis):
     numbers, velocity = torch.randn(7, plan.outputs), torch.randn(7, 3)
     hand = torch.randn(7, 3)
     actions, end = plan(numbers, velocity)
-    path = numbers[:, : 3 * (basis + 1)].view(7, 3, basis + 1) * chunk * stride
+    path = numbers[:, : 3 * (basis + 1)].view(7, 3, basis + 1) * plan.unit * stride
     dmp = DMP(3, basis, steps=plan.dmp.steps, points=chunk, alpha=alpha, scaled=False)
     oracle = dmp.loop(hand + path[..., 0], path[..., 1:] * alpha**2 / 4, hand, velocity * stride)
     assert torch.allclose(hand[:, None] + stride * actions[..., :3].cumsum(1), oracle.position, atol=1e-4)
     assert torch.allclose(end * stride, oracle.end[1], atol=1e-3)
     assert torch.equal(actions[..., 3], numbers[:, 3 * (basis + 1) :])  # the grip, which has no path
+
+
+@pytest.mark.parametrize("alpha", [5.0, 15.0])
+def test_noise_on_a_plan_is_as_strong_as_noise_on_its_actions(alpha):
+    plan = PathPlan(5, 3, 3, 6, alpha)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        actions, _ = plan(torch.randn(20_000, plan.outputs), torch.zeros(20_000, 3))
+    assert actions.square().mean().sqrt().item() == pytest.approx(1.0, abs=0.01)
+    one, next_one = actions[:, 0], actions[:, 1]  # what noise on the actions does not do: it keeps its direction
+    assert (one * next_one).mean() / (one.square().mean() * next_one.square().mean()).sqrt() > 0.8
 
 
 @pytest.mark.parametrize("env", ["Push-v0", "Throw-v0"])
@@ -74,7 +85,7 @@ def test_the_hand_follows_the_path(env):
     dmp = DMP(3, 4, steps=40, points=5, alpha=10.0, scaled=False)
     for _ in range(3):
         hand, first = torch.tensor(task.hand(agent.envs.state)).float(), policy.normalizer(torch.tensor(obs).float())
-        numbers = policy.core.actor(first)[:, :15].view(6, 3, 5).detach() * 5 * task.stride
+        numbers = policy.core.actor(first)[:, :15].view(6, 3, 5).detach() * policy.plan.unit * task.stride
         path = dmp.loop(hand + numbers[..., 0], numbers[..., 1:] * 25.0, hand, velocity)
         meant, velocity = policy.plans(obs, state), path.end[1]
         assert np.abs(meant[..., :3]).max() < 1 and np.abs(np.diff(meant[..., :3], axis=1)).max() > 0.01

@@ -5,6 +5,7 @@ import pytest
 from test_chunks import lively
 from test_imitation import policy_of
 
+import course_lib as cl
 from course_lib.envs.tabletop import Tabletop
 from course_lib.envs.tabletop_experts import demonstrations
 from course_lib.errors import ArgumentError
@@ -37,25 +38,24 @@ def test_plans_start_at_the_hand_and_are_followed():
     assert figure.axes[0].get_title() == "here" and len(figure.axes[0].lines) == 2 * 4 + 4
 
 
-def test_bars_are_means_of_seeds():
-    rows = [
-        {"task": task, "method": method, "seed": seed, "demos": demos, "success": value}
-        for task in ("Push-v0", "Pick-v0")
-        for method, values in {"a": (0.2, 0.6), "b": (1.0, 1.0)}.items()
-        for seed, value in enumerate(values)
-        for demos in (50, 200)
-    ]
-    figure = table_figures.success_figure(rows, {"a": "A", "b": "B"}, panels="demos", units="{} episodes")
-    assert [axes.get_title() for axes in figure.axes] == ["50 episodes", "200 episodes"]
-    heights = sorted(round(bar.get_height(), 6) for bar in figure.axes[0].patches)
-    assert heights == [0.4, 0.4, 1.0, 1.0]
-    assert [t.get_text() for t in figure.axes[1].get_xticklabels()] == ["Push", "Pick"]
-    one = table_figures.success_figure([r for r in rows if r["demos"] == 50], {"a": "A"})
-    assert len(one.axes) == 1 and len(one.axes[0].patches) == 2
+def test_noise_alone_wanders_farther_along_a_path():
+    """A plan's noise keeps its direction for five steps: farther by up to √5 than as strong a noise on each action."""
+    far = {}
+    for way, options in {"step": {}, "path": dict(chunk=5, trajectory="dmp", explore="plan")}.items():
+        envs = cl.make("Push-v0", 16, seed=0, rate=100)
+        config = cl.PPOConfig(rollout_steps=40, minibatch_size=64, init_log_std=-1.5, **options)
+        places = table_figures.wander(cl.PPO(envs, config).policy, seconds=0.4, copies=60)
+        assert places.shape == (41, 60, 3)
+        far[way] = np.sqrt(np.square(places[-1, :, 0] - places[0, :, 0]).mean())
+    expected = np.exp(-1.5) * 0.01 * np.sqrt(40)  # m: σ strides of a centimetre, 40 times, in any direction
+    assert far["step"] == pytest.approx(expected, rel=0.25)
+    assert 1.5 < far["path"] / far["step"] < 3.0
+    figure = table_figures.wander_figure({"a": places, "b": places}, shown=3)
+    assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3 and "cm at the end" in figure.axes[1].get_title()
 
 
 def test_what_the_figures_refuse():
-    with pytest.raises(ArgumentError, match="rows is empty"):
-        table_figures.success_figure([], {"a": "A"})
     with pytest.raises(ArgumentError, match="episodes is empty"):
         table_figures.plans_figure({})
+    with pytest.raises(ArgumentError, match="paths is empty"):
+        table_figures.wander_figure({})

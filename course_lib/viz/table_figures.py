@@ -1,15 +1,15 @@
-"""Figures of notebook 09, second half: tabletop tasks, experts, plans and the paths taken, shares of success."""
+"""Figures of notebook 09, second half: tabletop tasks, experts, plans and the paths taken, by design and by noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.viz.style import COLOURS, new_figure, style
 
-DARK, GREY = "#22303f", "#7a828c"
+DARK = "#22303f"
 
 
 def expert_clip(task: str, seed: int = 0, steps: int | None = None, **size):
@@ -72,46 +72,48 @@ def plans_figure(episodes: Mapping[str, Mapping]):
     return figure
 
 
-def success_figure(
-    rows: Sequence[Mapping], methods: Mapping[str, str], panels: str | None = None, units: str = "{}"
-):
-    """Shares of success by task and method: bars are means over seeds, lines their 95 % bootstrap interval, dots seeds.
+def wander(policy, seconds: float = 1.0, copies: int = 100, seed: int = 0) -> np.ndarray:
+    """Where the hand goes by the noise of `policy` alone, whose means are set to 0 -> (steps + 1, copies, 3), m."""
+    import copy
 
-    Args:
-        rows: entries with "task", "method", "seed" and "success".
-        methods: those to draw, name -> label.
-        panels: a key of the rows; a panel for each of its values, titled by `units`.
-    """
-    tasks = list(dict.fromkeys(r["task"] for r in rows))
-    if not tasks:
-        raise ArgumentError("rows is empty; it must hold one entry for each task, method and seed")
-    from course_lib.evaluation import bootstrap_interval
+    import torch
 
-    values = list(dict.fromkeys(r[panels] for r in rows)) if panels else [None]
-    width = 0.8 / len(methods)
+    from course_lib.envs import make
+
+    policy = copy.deepcopy(policy)
+    with torch.no_grad():
+        for part in getattr(policy, "core", policy).actor.parameters():
+            part.zero_()
+    envs, rng, state = make(policy.env_id, copies, seed=seed, **policy.env_options), np.random.default_rng(seed), None
+    obs, _ = envs.reset()
+    places = [envs.task.hand(envs.state)]
+    for _ in range(round(seconds / envs.task.dt)):
+        action, state = policy.act(obs, state, deterministic=False, rng=rng)
+        obs = envs.step(action)[0]
+        places.append(envs.task.hand(envs.state))
+    return np.stack(places)
+
+
+def wander_figure(paths: Mapping[str, np.ndarray], shown: int = 12):
+    """Paths that noise alone makes: title -> what `wander` returned; from above, all drawn from one start."""
+    if not paths:
+        raise ArgumentError("paths is empty; it must hold a title and the places of hands, as `wander` returns them")
+    moved = {title: places - places[:1] for title, places in paths.items()}
+    reach = 100 * max(np.abs(m[:, :shown, :2]).max() for m in moved.values())
     with style():
-        figure, lines = new_figure(len(values), 1, figsize=(7.8, 0.6 + 2.0 * len(values)), squeeze=False, sharex=True)
-        for axes, value in zip(lines[:, 0], values, strict=True):
-            for k, (method, label) in enumerate(methods.items()):
-                for i, task in enumerate(tasks):
-                    found = np.array([
-                        r["success"] for r in rows
-                        if (r["task"], r["method"]) == (task, method) and (panels is None or r[panels] == value)
-                    ])  # fmt: skip
-                    if not len(found):
-                        continue
-                    at = i - 0.4 + (k + 0.5) * width
-                    colour = COLOURS[k % len(COLOURS)]
-                    axes.bar(at, found.mean(), 0.92 * width, color=colour, alpha=0.75, label=label if i == 0 else None)
-                    if len(found) > 1:
-                        axes.plot([at, at], bootstrap_interval(found), color=DARK, linewidth=1.6)
-                    axes.plot(np.full(len(found), at), found, "o", color=DARK, markersize=2.4)
-            axes.set(ylim=(0, 1.08), ylabel="share of success")
-            axes.set_xticks(range(len(tasks)), [t.split("-")[0] for t in tasks])
-            axes.grid(axis="x", visible=False)
-            if value is not None:
-                axes.set_title(units.format(value), fontsize=9.5)
-        seeds = len({r["seed"] for r in rows})
-        lines[0, 0].legend(fontsize=7.5, ncols=len(methods), loc="lower center", bbox_to_anchor=(0.5, 1.12))
-        lines[-1, 0].set_xlabel(f"means of {seeds} seeds; lines: 95 % bootstrap interval, dots: seeds", fontsize=8)
+        figure, row = new_figure(1, len(paths), figsize=(2.9 * len(paths), 3.0), squeeze=False, sharey=True)
+        for axes, (title, away) in zip(row[0], moved.items(), strict=True):
+            for k in range(min(shown, away.shape[1])):
+                axes.plot(*(100 * away[:, k, :2].T), color=COLOURS[k % 2], linewidth=0.9)
+            far = 100 * np.sqrt(np.square(away[-1, :, :2]).sum(-1).mean())
+            axes.add_patch(_circle(far))
+            axes.set(aspect="equal", xlabel="x (cm)", title=f"{title}\n{far:.1f} cm at the end (rms)")
+            axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        row[0, 0].set_ylabel("y (cm)")
     return figure
+
+
+def _circle(radius: float):
+    from matplotlib.patches import Circle
+
+    return Circle((0, 0), radius, fill=False, color=DARK, linestyle=":", linewidth=1.4)

@@ -1,0 +1,60 @@
+"""Figures of success on the tabletop tasks: what they draw, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from course_lib.errors import ArgumentError
+from course_lib.viz.success_figures import learning_figure, rates_figure, success_figure
+
+METHODS = {"a": "A", "b": "B"}
+
+
+def test_bars_are_means_of_seeds():
+    rows = [
+        {"task": task, "method": method, "seed": seed, "demos": demos, "success": value}
+        for task in ("Push-v0", "Pick-v0")
+        for method, values in {"a": (0.2, 0.6), "b": (1.0, 1.0)}.items()
+        for seed, value in enumerate(values)
+        for demos in (50, 200)
+    ]
+    figure = success_figure(rows, {"a": "A", "b": "B"}, panels="demos", units="{} episodes")
+    assert [axes.get_title() for axes in figure.axes] == ["50 episodes", "200 episodes"]
+    heights = sorted(round(bar.get_height(), 6) for bar in figure.axes[0].patches)
+    assert heights == [0.4, 0.4, 1.0, 1.0]
+    assert [t.get_text() for t in figure.axes[1].get_xticklabels()] == ["Push", "Pick"]
+    one = success_figure([r for r in rows if r["demos"] == 50], {"a": "A"})
+    assert len(one.axes) == 1 and len(one.axes[0].patches) == 2
+
+
+def test_learning_shows_median_and_range_of_the_seeds():
+    curves = [{"env_steps": [0, 1_000_000], "success": [0.0, top]} for top in (0.2, 0.6, 1.0)]
+    rows = [
+        {"task": t, "method": "a", "seed": k, "curve": c} for t in ("Push-v0", "Pick-v0") for k, c in enumerate(curves)
+    ]
+    figure = learning_figure(rows, METHODS)
+    assert [axes.get_title() for axes in figure.axes] == ["Push", "Pick"]
+    (line,) = figure.axes[0].lines
+    x, y = line.get_data()
+    assert x[-1] == pytest.approx(1.0) and np.allclose(y, 0.6 * x)
+    band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx(1.0)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A"]
+
+
+def test_rates_are_means_over_seeds_at_each_rate():
+    rows = [
+        {"task": "Push-v0", "method": method, "rate": rate, "seed": seed, "success": level + 0.1 * seed}
+        for method, level in {"a": 0.2, "b": 0.5}.items()
+        for rate in ((25, 100) if method == "a" else (25, 50, 100))
+        for seed in (0, 1)
+    ]
+    (axes,) = rates_figure(rows, METHODS).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["25", "50", "100"]
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    assert np.allclose(lines["A"], ([0, 2], [0.25, 0.25])) and np.allclose(lines["B"], ([0, 1, 2], [0.55] * 3))
+
+
+@pytest.mark.parametrize("figure", [success_figure, learning_figure, rates_figure])
+def test_what_the_figures_refuse(figure):
+    with pytest.raises(ArgumentError, match="rows is empty"):
+        figure([], METHODS)
