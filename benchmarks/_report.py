@@ -158,7 +158,8 @@ def read_result(path: Path, config: dict, part: str | None = None) -> list[dict]
     content, plain = json.loads(path.read_text()), _plain(config)
     if part is None:
         return content["per_seed"] if same_config(content["config"], plain) else []
-    return [row for row in content["per_seed"] if same_config(content["config"].get(row[part]), plain.get(row[part]))]
+    named = [row for row in content["per_seed"] if part in row]  # a file from before there were such parts has none
+    return [row for row in named if same_config(content["config"].get(row[part]), plain.get(row[part]))]
 
 
 INCLUDE = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
@@ -176,7 +177,10 @@ def known_runs(files: list[Path], config: dict) -> list[dict]:
 
 def beside(include: list[Path]) -> dict[str, str]:
     """What a result says about runs that were taken up from other files."""
-    note = "runs were made two at a time, each on a core of its own, and put together by --include"
+    note = (
+        "runs were made two at a time, each on a core of its own, some with other work beside, and put together by "
+        "--include"
+    )
     return {"note": note} if include else {}
 
 

@@ -11,9 +11,9 @@
 
 What is drawn at random is what the network emits: one action, five actions, or a path. All see the same environments,
 goals, rewards at the same steps, numbers of steps, and settings of PPO; their critics are tanh networks of one size,
-with one output for each step of a plan. The tasks run at 100 control steps a second, so that a plan lasts 50 ms; the
-rows "rates" repeat ppo and ndp at 25 and 50 for as many seconds of play (`--rate`). Bahl et al. (NeurIPS 2020) give
-spring constant and number of weights for each task but Pick, which has those of Push.
+with one output for each step of a plan. The tasks run at 100 control steps a second, so that a plan lasts 50 ms;
+`--rate` 25 or 50 makes further runs, for as many seconds of play, which the claims tell apart by name. Bahl et al.
+(NeurIPS 2020) give spring constant and number of weights for each task but Pick, which has those of Push.
 
 A success is one at the end of an episode without noise, over 100 episodes of the last policy; nothing is selected. NDP
 wins a task if its mean over the seeds is above 0 and at least that of ppo and of ppo_multi. Every finished run is added

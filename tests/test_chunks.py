@@ -168,7 +168,8 @@ def test_a_chunk_is_drawn_around_the_plan_of_its_first_observation():
     agent.begin()
     rollout, _ = agent.collect()
     dmp = DMP(3, 4, steps=40, points=5, scaled=False, alpha=10.0)
-    numbers = policy.plan.unit * policy.core.actor(rollout.x[10])[:, :15].view(1, 3, 5)  # the third chunk, first of an episode
+    first = rollout.x[10]  # of the third chunk, with which an episode begins
+    numbers = policy.plan.unit * policy.core.actor(first)[:, :15].view(1, 3, 5)
     position = dmp(numbers[..., 0], 25 * numbers[..., 1:], torch.zeros(1, 3)).position
     actions = position.diff(dim=1, prepend=torch.zeros(1, 1, 3))[0]
     oracle = torch.distributions.Normal(actions, policy.log_std.exp()).log_prob(rollout.action[10:15, 0]).sum()

@@ -377,3 +377,18 @@ def test_other_bad_input_gets_a_sentence():
         demonstrations("Push-v0", 2, noise=-1)
     with pytest.raises(ArgumentError, match="has no expert; accepted: Throw-v0"):
         expert(make_task("Bumps-v0"), None)
+
+
+def test_pick_pays_for_shutting_the_fingers_at_the_box_and_for_coming_nearer_whatever_they_do():
+    task = make_task("Pick-v0")
+    away = np.linspace(0.0, 0.3, 61)
+
+    def reach(grip):
+        state = task.reset(np.random.default_rng(0), len(away))
+        state.qpos[:, [0, 2, 1]] = task.object(state) + away[:, None] * np.array([0.0, 0.0, 1.0])
+        state.qpos[:, 3:5] = grip
+        return task.reach(state)
+
+    opened, shut = reach(scene.OPEN), reach(scene.BOX)
+    assert np.allclose(shut, away) and opened[0] == pytest.approx(scene.OPEN - scene.BOX)
+    assert opened[-1] == pytest.approx(away[-1], abs=1e-6) and (np.diff(opened) > 0).all()

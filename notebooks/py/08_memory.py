@@ -20,7 +20,7 @@
 #
 # **Before you start.** Notebook 05 (SAC, TD3) and section 3 of notebook 04 (sequences). Notebook 07 helps in section 8.
 #
-# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) about 5 minutes of
+# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 3 to 5 minutes of
 # computing, half of it one training; full about 6.
 
 # %% tags=["setup"]
@@ -531,8 +531,8 @@ viz.bars(car, title="car, 40 learned steps a segment")
 # *Look at* whether the intervals overlap before you rank anything: few seeds. A return of 1 on the car is heaven in
 # every episode. "burn" is a burn-in as long as the segment, which on the car makes 80 steps in all. *What you should
 # see.* On the pendulum no way stands out. On the car, segments find the right side in some seeds, and in all of them
-# only whole episodes do: even the stored state is right for the weights of long ago, and a gradient never reaches from
-# the arrival back to the sign. The library's recommended settings are segments on the pendulum and the pole, whole
+# only whole episodes do. (Likely reasons: stored states are those of weights long gone, and from many an arrival no
+# gradient reaches back to the sign.) The library's recommended settings are segments on the pendulum and the pole, whole
 # episodes on the car. Now the length of a segment, from zero state:
 
 # %%
@@ -541,7 +541,7 @@ names = {"length_4": "4 steps", "zero": "16 steps", "whole": "200 (whole)"}
 viz.bars({names[k]: v for k, v in lengths.items()}, title="pendulum, zero state, 2,000 steps an update")
 
 # %% [markdown]
-# *What you should see.* Two angles tell a rate, and yet four steps are too short: in acting, the memory runs on for 200
+# *What you should see.* Two angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
 # steps, which no sequence of four has ever shown to the network, and most of each segment is beginning.
 
 # %% [markdown]
