@@ -108,8 +108,10 @@ def test_temperature_figure():
 
 
 def test_race_has_steps_on_the_left_and_minutes_on_the_right():
-    left, right = q_figures.race_figure({"PPO": ROWS[:3], "SAC": ROWS[3:]}, marks={"published": 55.0}).axes
-    assert left.get_xscale() == "log" and texts(left) == ["PPO (n=3)", "SAC (n=3)", "published"]
+    figure = q_figures.race_figure({"PPO": ROWS[:3], "SAC": ROWS[3:]}, marks={"published": 55.0})
+    (left, right), (legend,) = figure.axes, figure.legends
+    assert left.get_xscale() == "log"
+    assert [text.get_text() for text in legend.get_texts()] == ["PPO (n=3)", "SAC (n=3)", "published"]
     assert line(right, "SAC (n=3)").get_data()[0][[0, -1]] == pytest.approx([2.0, 3.0])  # min
     assert line(left, "SAC (n=3)").get_data()[1][-1] == 50.0
     with pytest.raises(ArgumentError, match="at least one run"):

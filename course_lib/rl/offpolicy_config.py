@@ -163,7 +163,14 @@ _CARTPOLE = dict(_POLE, gamma=0.995)
 _CAR = dict(
     _NARROW, learning_starts=16_000, random_hold=20, gamma=0.995, tau=0.05, target_entropy=-0.3, updates_per_step=0.5
 )
+# Half the updates, each three times as large, on 16 copies: benchmarks/offpolicy_halfcheetah.py.
+_CHEETAH = dict(learning_rate=1e-3, updates_per_step=0.5, products="bfloat16")
 TUNED: dict[str, dict[str, dict]] = {
+    "HalfCheetah-v5": {
+        "DDPGConfig": _CHEETAH,
+        "TD3Config": _CHEETAH,
+        "SACConfig": dict(_CHEETAH, temperature=0.1),
+    },
     "MemoryPendulum-v0": {
         "SACConfig": dict(_NARROW, updates_per_step=0.5),
         "RSACConfig": dict(_NARROW, updates_per_step=0.25, batch_size=32, sequence_length=64, summarizers="critics"),

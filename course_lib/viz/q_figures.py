@@ -60,6 +60,7 @@ def landscape_figure(actions, values, paths: Mapping[str, Sequence[float]] | Non
 
 def smoothing_figure(actions, values, smoothed: Mapping[float, np.ndarray]):
     """Q over one action, and its mean under noise on the action: sd -> values (n,)."""
+    actions, values = np.asarray(actions, float), np.asarray(values, float)
     with style():
         figure, axes = new_figure(figsize=(6.4, 2.8))
         axes.plot(actions, values, color=GREY, label="learned Q")
@@ -222,7 +223,7 @@ def race_figure(runs: Mapping[str, Sequence], key: str = "return_mean", marks: M
     if not runs or not all(len(group) for group in runs.values()):
         raise ArgumentError("runs must be a dict name -> runs, with at least one run for each name")
     with style():
-        figure, axis = new_figure(1, 2, figsize=(7.8, 3.4), sharey=True)
+        figure, axis = new_figure(1, 2, figsize=(7.8, 3.7), sharey=True)
         for axes, x in zip(axis, ("env_steps", "wall_seconds"), strict=True):
             for k, (name, group) in enumerate(runs.items()):
                 grid, values = on_grid([curve_of(run) for run in group], key, x, points=300)
@@ -240,7 +241,8 @@ def race_figure(runs: Mapping[str, Sequence], key: str = "return_mean", marks: M
         axis[0].set_xlim(max(low, high / 1e4), high)  # the first few steps of a run tell nothing
         _decades(axis[0])
         axis[1].set(xlabel=UNITS["minutes"])
-        axis[0].legend(loc="upper left", fontsize=8)
+        handles, labels = axis[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
         note = "median over seeds, band: 95 % bootstrap interval"
         axis[1].set_title(note, loc="right", fontsize=8, color="#666e78")
     return figure
