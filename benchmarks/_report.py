@@ -103,7 +103,9 @@ def _plain(config: dict) -> dict:
 def write_result(
     path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more
 ) -> None:
-    """Write a result file, atomically."""
+    """Write a result file, atomically. Runs that do not say yet which processor they were made on get this one's."""
+    here = machine()
+    per_seed = [{**row, "cpu": row.get("cpu", here["cpu"])} if "run" in row else row for row in per_seed]
     content = {
         "claims": claims,
         "intervals": intervals,
@@ -111,7 +113,7 @@ def write_result(
         "per_seed": per_seed,
         "config": config,
         "versions": versions(),
-        "machine": machine(),
+        "machine": here,
         "wall_seconds": round(wall_seconds, 1),
         "command": command,
         **more,
@@ -150,12 +152,15 @@ def read_result(path: Path, config: dict, part: str | None = None) -> list[dict]
     """The runs already in the result file that were made with the same `config`.
 
     `part` names the entry of a run that says which part of the configuration it used ("task", "setting"); then only
-    that part must be the same.
+    that part must be the same. A run goes on saying which processor it was made on, whoever writes it again.
     """
     path = Path(path)
     if not path.is_file():
         return []
     content, plain = json.loads(path.read_text()), _plain(config)
+    for row in content["per_seed"]:
+        if "run" in row:
+            row.setdefault("cpu", content["machine"]["cpu"])
     if part is None:
         return content["per_seed"] if same_config(content["config"], plain) else []
     named = [row for row in content["per_seed"] if part in row]  # a file from before there were such parts has none

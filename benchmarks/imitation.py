@@ -7,11 +7,11 @@
     plan   decides every five steps; the network emits the five actions
     ndp    decides every five steps; the network emits goal and weights of a DMP, whose path the hand follows
 
-All learn from the same demonstrations (the expert's own actions, in episodes whose actions are disturbed a little, so
-that the data show how to recover), by the same loss, for the same number of updates, with networks of the same hidden
-layers; constants of the DMP as in `manipulation.py`. A success is one at the end of an episode; each policy plays 100
-without noise, from starts that were not demonstrated. Means over seeds with 95 % bootstrap intervals. Every finished
-run is added to the result file at once.
+All learn from the same demonstrations (the expert's own actions, in episodes whose actions are disturbed, so that the
+data show how to recover), by the same loss, for the same number of updates, with networks of the same hidden layers, at
+100 control steps a second; constants of the DMP as in `manipulation.py`. A success is one at the end of an episode;
+each policy plays 100 without noise, from starts that were not demonstrated. Means over seeds with 95 % bootstrap
+intervals. Every finished run is added to the result file at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from _report import INCLUDE, Table, known_runs, write_runs
-from manipulation import DMP, success
+from manipulation import DMP, RATE, success
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
@@ -33,8 +33,8 @@ from course_lib.imitation import clone
 NAME, DEMOS = "imitation", (50, 200)
 METHODS: dict[str, dict] = {"step": {}, "plan": dict(chunk=5), "ndp": dict(chunk=5, trajectory="dmp")}
 NETWORK = dict(hidden=(128, 128))
-LEARNING = dict(updates=2000, episodes=16, lr=3e-3)
-NOISE = 0.2  # sd of the disturbance, in units of the action
+LEARNING = dict(updates=1000, episodes=16, lr=3e-3)
+NOISE = 0.5  # sd of the disturbance, in units of the action
 
 
 def run_name(task: str, method: str, demos: int) -> str:
@@ -43,20 +43,20 @@ def run_name(task: str, method: str, demos: int) -> str:
 
 def facts_of(task: str, method: str) -> dict:
     dmp = DMP[task] if "trajectory" in METHODS[method] else {}
-    return {**NETWORK, **METHODS[method], **dmp, **LEARNING, "noise": NOISE}
+    return {**NETWORK, **METHODS[method], **dmp, **LEARNING, "noise": NOISE, "rate": RATE}
 
 
 def one_run(task: str, method: str, demos: int, seed: int, updates: int, episodes: int) -> dict:
-    network = {k: v for k, v in facts_of(task, method).items() if k not in (*LEARNING, "noise")}
-    data = demonstrations(task, demos, seed=100 + seed, noise=NOISE)
-    policy = cl.PPO(cl.make(task, 64), cl.PPOConfig(**network, seed=seed)).policy
+    network = {k: v for k, v in facts_of(task, method).items() if k not in (*LEARNING, "noise", "rate")}
+    data = demonstrations(task, demos, seed=100 + seed, noise=NOISE, rate=RATE)
+    policy = cl.PPO(cl.make(task, 64, rate=RATE), cl.PPOConfig(**network, seed=seed)).policy
     began = time.perf_counter()
     losses = clone(policy, data, seed=seed, **LEARNING | dict(updates=updates))
     seconds = time.perf_counter() - began
     return {
         "run": run_name(task, method, demos), "task": task, "method": method, "demos": demos, "seed": seed,
         "expert": float(data["success"].mean()), "loss": float(losses[-50:].mean()),
-        "success": success(policy, task, episodes, 10_000), "train_seconds": round(seconds, 1),
+        "success": success(policy, task, episodes, 10_000, rate=RATE), "train_seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in policy.parameters()),
     }  # fmt: skip
 

@@ -47,3 +47,14 @@ def test_runs_made_side_by_side_are_put_together_once_each(tmp_path):
     known = [(r["run"], r["seed"], r["from"]) for r in known_runs([*files, tmp_path / "none.json"], config)]
     assert known == [("a", 0, "0.json"), ("b", 0, "0.json"), ("a", 1, "1.json")]
     assert beside([]) == {} and "side" not in beside(files) and "two at a time" in beside(files)["note"]
+
+
+def test_a_run_keeps_the_processor_it_was_made_on(tmp_path, monkeypatch):
+    old, new, config = tmp_path / "old.json", tmp_path / "new.json", {"a": {"x": 1}}
+    facts = dict(claims={}, intervals={}, seeds=[0], config=config, wall_seconds=1, command="x")
+    monkeypatch.setattr("_report.machine", lambda: {"cpu": "first"})
+    write_result(old, per_seed=[{"run": "a", "seed": 0}], **facts)
+    monkeypatch.setattr("_report.machine", lambda: {"cpu": "second"})
+    rows = known_runs([old], config) + [{"run": "a", "seed": 1}]
+    write_result(new, per_seed=rows, **facts)
+    assert [row["cpu"] for row in known_runs([new], config)] == ["first", "second"]

@@ -54,13 +54,14 @@ def lab_figure(digit: int, goal=None, push: float = 1.0, alpha: float = 25.0):
     time = np.linspace(0, 1, len(shown))
     with style():
         figure, (left, right, late) = new_figure(1, 3, figsize=(8.6, 3.1), width_ratios=(1, 1, 1.1))
-        for axes, scaled in zip((left, right), FORMS, strict=True):
-            path = bent(digit, target, push, alpha, scaled)
+        paths = {scaled: bent(digit, target, push, alpha, scaled) for scaled in FORMS}
+        half = max(24.0, *(1.0 + np.abs(path).max() for path in paths.values()))
+        for axes, (scaled, path) in zip((left, right), paths.items(), strict=True):
             axes.plot(*shown.T, color="#c9d0d8", linewidth=5, solid_capstyle="round")
             axes.plot(*path.T, color=COLOURS[scaled])
             axes.plot(*path[0], "o", color=COLOURS[scaled], markersize=6)
             axes.plot(*target, "*", color="#22303f", markersize=12)
-            axes.set(xlim=(-24, 24), ylim=(-24, 24), aspect="equal", xlabel="x (px)", ylabel="y (px)")
+            axes.set(xlim=(-half, half), ylim=(-half, half), aspect="equal", xlabel="x (px)", ylabel="y (px)")
             axes.set_title(FORMS[scaled], fontsize=9.5)
             late.plot(time, path[:, 0], "-" if not scaled else "--", color=COLOURS[scaled], label=FORMS[scaled])
         late.plot(time, shown[:, 0], color="#c9d0d8", linewidth=4, zorder=0, label="as written")
