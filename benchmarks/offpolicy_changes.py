@@ -1,7 +1,7 @@
 """From DDPG to TD3 to SAC, each change switched on alone: what it does to the return and to over-estimation.
 
     python benchmarks/offpolicy_changes.py [--tasks pendulum cheetah] [--variants ddpg twin …] [--seeds 0 1 2]
-                                           [--json FILE] [--quick]
+                                           [--json FILE] [--include FILE …] [--quick]
 
 Two tasks: the pendulum that sees all (motion and reward of Pendulum-v1) and HalfCheetah-v5. Each variant is DDPG with
 the switches named in VARIANTS; "td3" and "sac" are the library's presets, "no_target" and "no_noise" take something
@@ -13,8 +13,8 @@ policy earns from the same state and action on, with the entropy it is paid for 
 Bars and bands are 95 % bootstrap intervals over seeds.
 
 Every finished run is added to the result file at once; runs already there, with the same settings, are not made again.
-Two calls with different seeds may run side by side. On a quiet core a pendulum run takes about 15 s (11 variants, 10
-seeds: 28 min), a cheetah run about 5 min (9 variants, 3 seeds: 2.2 h on one core, half on two).
+Two calls with different seeds may run side by side. On one core a pendulum run takes 5 to 15 s (11 variants, 10 seeds:
+10 to 28 min), a cheetah run 2 to 5 min (9 variants, 3 seeds: 1 to 2.2 h, half on two cores).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import INCLUDE, Table, beside, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
 from course_lib.evaluation import run_episodes
@@ -165,7 +165,7 @@ def report(rows: list[dict]) -> Table:
     return table
 
 
-def save(path: Path, new: list[dict], config: dict) -> list[dict]:
+def save(path: Path, new: list[dict], config: dict, **more) -> list[dict]:
     """Add `new` to the rows that are in the file by now (another call may have added some) and write them."""
     rows = read_result(path, config, "run")
     have = {(r["run"], r["seed"]) for r in rows}
@@ -174,7 +174,7 @@ def save(path: Path, new: list[dict], config: dict) -> list[dict]:
     write_result(
         path, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
         config=config, wall_seconds=sum(r["train_seconds"] for r in rows), command=f"python benchmarks/{NAME}.py",
-        changes={name: changes for name, (_, changes) in VARIANTS.items()}, sources=SOURCES,
+        changes={name: changes for name, (_, changes) in VARIANTS.items()}, sources=SOURCES, **more,
     )  # fmt: skip
     return rows
 
@@ -184,8 +184,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--seeds", type=int, nargs="+", help="by default as many as the task has: 10 and 3")
+    parser.add_argument("--seeds", type=int, nargs="*", help="by default as many as the task has: 10 and 3")
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
+    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
     parser.add_argument("--quick", action="store_true", help="two short runs of each; claims nothing")
     args = parser.parse_args()
     if args.quick:
@@ -193,6 +194,8 @@ def main() -> None:
         args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
     config = {f"{t} {v}": facts_of(t, v) for t in TASKS for v in TASKS[t]["variants"]}
     rows = read_result(args.json, config, "run")
+    for file in args.include:
+        rows = save(args.json, read_result(file, config, "run"), config, **beside(args.include))
     for task in args.tasks:
         for seed in range(TASKS[task]["seeds"]) if args.seeds is None else args.seeds:
             for variant in [v for v in args.variants if v in TASKS[task]["variants"]]:

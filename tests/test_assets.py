@@ -31,7 +31,10 @@ def test_round_trip_keeps_actions_and_normaliser(saved):
     original, path = saved
     loaded = load(path)
     obs = np.random.default_rng(0).normal(size=(10, 4))
-    assert np.array_equal(original.act(obs)[0], loaded.act(obs)[0])
+    weights, again = original.state_dict(), loaded.state_dict()
+    assert weights.keys() == again.keys() and all(torch.equal(weights[name], again[name]) for name in weights)
+    # The weights lie elsewhere in memory, and some processors add in another order then.
+    assert np.allclose(original.act(obs)[0], loaded.act(obs)[0], rtol=0, atol=1e-6)
     assert loaded.env_id == "InvertedPendulum-v5" and loaded.normalizer.count == 512
     assert loaded.header["algorithm"] == "ppo" and "torch" in loaded.header["versions"]
 

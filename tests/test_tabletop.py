@@ -379,16 +379,22 @@ def test_other_bad_input_gets_a_sentence():
         expert(make_task("Bumps-v0"), None)
 
 
-def test_pick_pays_for_shutting_the_fingers_at_the_box_and_for_coming_nearer_whatever_they_do():
+def test_pick_pays_for_shutting_the_fingers_at_the_box_and_only_there_and_for_the_way_up():
     task = make_task("Pick-v0")
-    away = np.linspace(0.0, 0.3, 61)
+    away = np.array([0.0, 0.01, 0.1])
 
-    def reach(grip):
+    def paid(shut, lift=0.0):
         state = task.reset(np.random.default_rng(0), len(away))
+        state.qpos[:, task.model.nu + 2] += lift
         state.qpos[:, [0, 2, 1]] = task.object(state) + away[:, None] * np.array([0.0, 0.0, 1.0])
-        state.qpos[:, 3:5] = grip
-        return task.reach(state)
+        return task.reward_terms(state, np.tile([0.0, 0.0, 0.0, shut], (len(away), 1)), state), state
 
-    opened, shut = reach(scene.OPEN), reach(scene.BOX)
-    assert np.allclose(shut, away) and opened[0] == pytest.approx(scene.OPEN - scene.BOX)
-    assert opened[-1] == pytest.approx(away[-1], abs=1e-6) and (np.diff(opened) > 0).all()
+    opened, shut = paid(-1.0)[0]["reach"], paid(1.0)[0]["reach"]
+    assert opened == pytest.approx([0.0, 0.0, -3 * 0.085])
+    assert shut - opened == pytest.approx([0.15, 0.15, -0.15], abs=5e-3)
+    assert paid(5.0)[0]["reach"] == pytest.approx(shut)  # an action is clipped
+    for share in (0.0, 0.5, 1.0):
+        terms, state = paid(1.0, share * 0.1)
+        left = task.goal_place(state)[:, 2] - scene.BOX - share * 0.1
+        wanted = np.exp(-np.square(left / 0.1)) + 3 * (1 - left / (left + share * 0.1))
+        assert terms["precision"] == pytest.approx(wanted)
