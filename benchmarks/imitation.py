@@ -34,7 +34,8 @@ NAME, DEMOS = "imitation", (50, 200)
 METHODS: dict[str, dict] = {"step": {}, "plan": dict(chunk=5), "ndp": dict(chunk=5, trajectory="dmp")}
 NETWORK = dict(hidden=(128, 128))
 LEARNING = dict(updates=1000, episodes=16, lr=3e-3)
-NOISE = 0.5  # sd of the disturbance, in units of the action
+# sd of the disturbance, in units of the action: what the expert still copes with in half of the episodes or more
+NOISE = {"Throw-v0": 0.1, "Pick-v0": 0.2, "Push-v0": 0.5, "Soccer-v0": 0.3, "Faucet-v0": 0.5}
 
 
 def run_name(task: str, method: str, demos: int) -> str:
@@ -43,12 +44,12 @@ def run_name(task: str, method: str, demos: int) -> str:
 
 def facts_of(task: str, method: str) -> dict:
     dmp = DMP[task] if "trajectory" in METHODS[method] else {}
-    return {**NETWORK, **METHODS[method], **dmp, **LEARNING, "noise": NOISE, "rate": RATE}
+    return {**NETWORK, **METHODS[method], **dmp, **LEARNING, "noise": NOISE[task], "rate": RATE}
 
 
 def one_run(task: str, method: str, demos: int, seed: int, updates: int, episodes: int) -> dict:
     network = {k: v for k, v in facts_of(task, method).items() if k not in (*LEARNING, "noise", "rate")}
-    data = demonstrations(task, demos, seed=100 + seed, noise=NOISE, rate=RATE)
+    data = demonstrations(task, demos, seed=100 + seed, noise=NOISE[task], rate=RATE)
     policy = cl.PPO(cl.make(task, 64, rate=RATE), cl.PPOConfig(**network, seed=seed)).policy
     began = time.perf_counter()
     losses = clone(policy, data, seed=seed, **LEARNING | dict(updates=updates))

@@ -328,3 +328,14 @@ def test_candidates_respect_the_user(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     assert gl.candidates()[0] == "glfw" and gl.candidates()[-1] == "osmesa"
     assert not gl.probe("no-such-backend")
+
+
+@pytest.mark.parametrize("content", ["", "raise OSError('no libcuda')"])
+def test_triton_is_loaded_before_a_context(tmp_path, monkeypatch, content):
+    (tmp_path / "triton.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    backend = gl.choose_gl_backend()
+    gl._install("egl" if backend == "none" else backend)
+    assert ("triton" in sys.modules) == (not content)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)

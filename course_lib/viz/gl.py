@@ -8,6 +8,8 @@ A broken driver can kill a process, so each candidate first draws a few pixels i
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import platform
 import subprocess
@@ -90,6 +92,7 @@ def choose_gl_backend(*, again: bool = False) -> str:
 
 def _install(backend: str) -> bool:
     """Point MuJoCo, imported or not, at `backend`."""
+    _load_triton_first()
     os.environ["MUJOCO_GL"] = backend
     # Mesa writes notes to stderr, which a notebook would show in red.
     os.environ.setdefault("EGL_LOG_LEVEL", "fatal")
@@ -114,6 +117,17 @@ def _install(backend: str) -> bool:
         from mujoco import gl_context
     gl_context.GLContext = mujoco.GLContext = GLContext
     return True
+
+
+def _load_triton_first() -> None:
+    """Import Triton, where it is installed, before a context is opened.
+
+    It comes with PyTorch for CUDA, which imports it with the first optimiser. Triton and Mesa's software renderer each
+    bring an LLVM, and a process in which Triton's is loaded second is killed (seen with PyTorch 2.15 and LLVM 15).
+    """
+    if importlib.util.find_spec("triton"):
+        with contextlib.suppress(Exception):  # one that does not load cannot be loaded second either
+            importlib.import_module("triton")
 
 
 def is_software() -> bool:
