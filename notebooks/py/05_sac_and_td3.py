@@ -206,7 +206,8 @@ check(
 # %%
 reward, terminated, next_q = torch.tensor([1.0, 1.0]), torch.tensor([0.0, 1.0]), torch.tensor([[10.0, 10.0]])
 print("one critic ", td_target(reward, terminated, next_q, gamma=0.9).tolist())
-print("two of them", td_target(reward, terminated, torch.cat([next_q, next_q - 2]), gamma=0.9).numpy().round(2).tolist())
+lower = td_target(reward, terminated, torch.cat([next_q, next_q - 2]), gamma=0.9)
+print("two of them", [round(y, 2) for y in lower.tolist()])
 
 # %% [markdown]
 # *What you should see.* 1 + 0.9 · 10 = 10 and, after a fall, 1. With two critics the lower one is believed: section 3.
@@ -494,8 +495,8 @@ for field in presets["DDPG"]:
 #
 # So what comes next is worth its Q *and* its entropy, and the actor climbs both:
 #
-# $$y_t = r_t + \gamma\,(1 - d_t)\bigl[\min_i Q_{\bar\phi_i}(s_{t+1}, a') - \alpha \log \pi(a'\mid s_{t+1})\bigr],
-# \qquad L(\theta) = \mathbb{E}\bigl[\alpha \log \pi_\theta(a\mid s) - \min_i Q_{\phi_i}(s, a)\bigr]. \tag{5.8}$$
+# $$\begin{aligned} y_t &= r_t + \gamma\,(1 - d_t)\bigl[\min_i Q_{\bar\phi_i}(s_{t+1}, a') - \alpha \log \pi(a'\mid s_{t+1})\bigr], \\
+# L(\theta) &= \mathbb{E}\bigl[\alpha \log \pi_\theta(a\mid s) - \min_i Q_{\phi_i}(s, a)\bigr]. \end{aligned} \tag{5.8}$$
 #
 # In one state, among *all* densities, the best for (5.8) is
 #
