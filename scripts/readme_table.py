@@ -178,6 +178,12 @@ CLAIMS = (
     Claim("the same, three moments recorded of each demonstration", "–", "–",
           "ndp_vs_cnn_loss_sparse", "handwriting", "x"),
     Claim("the same, all moments, error of the velocity", "–", "–", "ndp_vs_cnn_velocity", "handwriting", "x"),
+    Claim("throw a ball into a bin by trial and error, success of a neural dynamic policy",
+          "–", "≥ the next two", "success_ndp_throw", "manipulation", "%"),
+    Claim("the same, PPO with an action at a time", "–", "–", "success_ppo_throw", "manipulation", "%"),
+    Claim("the same, PPO with five actions at a time", "–", "–", "success_ppo_multi_throw", "manipulation", "%"),
+    Claim("five tabletop tasks: those on which it is as good as PPO with one action and with five",
+          "–", "≥ 4", "ndp_wins", "manipulation"),
 )  # fmt: skip
 
 

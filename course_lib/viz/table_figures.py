@@ -68,7 +68,8 @@ def plans_figure(episodes: Mapping[str, Mapping]):
             axes.plot(*episode["goal"], "*", color=DARK, markersize=12, label="goal")
             axes.set(aspect="equal", xlabel="x (m)", title=title)
         row[0, 0].set_ylabel("y (m)")
-        row[0, -1].legend(fontsize=7.5, loc="best")
+        handles, labels = row[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(labels))
     return figure
 
 
