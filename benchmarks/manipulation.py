@@ -62,9 +62,9 @@ DMP = {  # of the paper
 TRIED = [  # success after 2M steps at 100 Hz, seed 100 alone, without noise; single seeds scatter widely
     "noise in the beginning 1/e: ppo Throw .99 Soccer .67; ppo_multi .94 .36; ndp 1.0 .56",
     "1/e^1.5: ppo_multi Throw .97 Soccer .40, with heads that see the present observation .53",
-    "1/e^2: ppo Throw .73 Soccer .69; ppo_multi .63 .84, with heads that see the present .29; ndp .99 .69, with such .87",
-    "Pick: reward for shutting the fingers and for the way up; at 25 Hz PPO lifted in most episodes after 800,000 steps "
-    "with one seed, in none after 1M with another; at 100 Hz none of three methods after 4M",
+    "1/e^2: ppo Throw .73 Soccer .69; ppo_multi .63 .84, with such heads .29; ndp .99 .69, with such heads .87",
+    "Pick: reward for shutting the fingers and for the way up; at 25 Hz PPO lifted in most episodes after 800,000 "
+    "steps with one seed, in none after 1M with another; at 100 Hz none of three methods after 4M",
 ]
 
 
