@@ -64,7 +64,7 @@ TRIED = [  # success after 2M steps at 100 Hz, seed 100 alone, without noise; si
     "1/e^1.5: ppo_multi Throw .97 Soccer .40, with heads that see the present observation .53",
     "1/e^2: ppo Throw .73 Soccer .69; ppo_multi .63 .84, with such heads .29; ndp .99 .69, with such heads .87",
     "Pick: reward for shutting the fingers and for the way up; at 25 Hz PPO lifted in most episodes after 800,000 "
-    "steps with one seed, in none after 1M with another; at 100 Hz none of three methods after 4M",
+    "steps in one run, in none after 1M in another; at 100 Hz none of three methods after 4M",
 ]
 
 

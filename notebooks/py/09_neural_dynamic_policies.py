@@ -556,13 +556,14 @@ check_that(
 # %% [markdown]
 # ## 7. Trial and error
 #
-# The same hand, the same tasks, no expert: PPO, with 100 control steps a second. Three ways to decide:
+# The same hand, the same tasks, no expert: PPO, with 100 control steps a second. Four ways to decide:
 #
 # | | emits | noise is drawn | how often |
 # |---|---|---|---|
 # | PPO | one action | on it | every step |
 # | five steps | five actions | on them | every fifth step |
 # | NDP | goal and weights of a DMP | on these numbers | every fifth step |
+# | liquid NDP | the same, read out from 32 LTC neurons | on these numbers | every fifth step |
 #
 # ### What noise does before anything is learned
 # The noise is what finds the puck in the first place. Drawn at each step anew it cancels itself out: after $n$ steps
@@ -623,7 +624,7 @@ table_figures.wander_figure(wanders)
 # %%
 rl = cl.result("manipulation")
 print(rl["command"], "·", len(rl["seeds"]), "seeds ·", f"{np.median([r['env_steps'] for r in rl['per_seed'] if r['rate'] == 100]):,.0f} steps each")
-methods = {"ppo": "PPO", "ppo_multi": "five steps", "ndp": "NDP"}
+methods = {"ppo": "PPO", "ppo_multi": "five steps", "ndp": "NDP", "ndp_ltc": "liquid NDP"}
 fine = [row for row in rl["per_seed"] if row["rate"] == 100 and row["task"] != "Pick-v0"]
 success_figures.success_figure(fine, methods)
 
@@ -636,7 +637,8 @@ success_figures.learning_figure(fine, methods)
 # fails. In pushing and turning everyone arrives, and a percent up or down means nothing. In soccer PPO's
 # seeds are alike, and those of both planners far apart: the best of all is an NDP's, and a bad one too. Five steps at once *without* the DMP
 # are the least reliable in these two, so it is not the rarer decision that helps where something helps. It is noise that
-# hangs together, and a network that says where to instead of how.
+# hangs together, and a network that says where to instead of how. The liquid NDP does what the NDP
+# does, but for soccer, where it is behind.
 
 # %% [markdown]
 # ### What nobody learned
@@ -689,8 +691,7 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 # | trial and error: soccer | the same | nothing that three seeds could show |
 #
 # A structure is worth what it says that the data does not. Where the data or the exploration say it anyway, it is
-# weight to carry; and a plan is blind while it lasts. (A liquid network may drive the DMP too: `cell="ltc"` in `cl.PPOConfig`
-# makes goal and weights the output of 32 LTC neurons.)
+# weight to carry; and a plan is blind while it lasts.
 
 # %% [markdown]
 # ## Summary
