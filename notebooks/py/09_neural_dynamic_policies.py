@@ -636,7 +636,7 @@ success_figures.learning_figure(fine, methods)
 # quick steps in one direction before anything is paid. There the NDP is ahead from the beginning, and none of its seeds
 # fails. In pushing and turning everyone arrives, and a percent up or down means nothing. In soccer PPO's
 # seeds are alike, and those of both planners far apart: the best of all is an NDP's, and a bad one too. Five steps at once *without* the DMP
-# are the least reliable in these two, so it is not the rarer decision that helps where something helps. It is noise that
+# are less reliable than PPO and NDP in both, so it is not the rarer decision that helps where something helps. It is noise that
 # hangs together, and a network that says where to instead of how. The liquid NDP does what the NDP
 # does, but for soccer, where it is behind.
 
