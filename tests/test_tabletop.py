@@ -379,22 +379,39 @@ def test_other_bad_input_gets_a_sentence():
         expert(make_task("Bumps-v0"), None)
 
 
-def test_pick_pays_for_shutting_the_fingers_at_the_box_and_only_there_and_for_the_way_up():
+def test_pick_pays_for_shut_fingers_at_the_box_and_for_the_way_up():
     task = make_task("Pick-v0")
     away = np.array([0.0, 0.01, 0.1])
 
     def paid(shut, lift=0.0):
         state = task.reset(np.random.default_rng(0), len(away))
+        state.memory = {"shut": np.full(len(away), shut)}
         state.qpos[:, task.model.nu + 2] += lift
         state.qpos[:, [0, 2, 1]] = task.object(state) + away[:, None] * np.array([0.0, 0.0, 1.0])
-        return task.reward_terms(state, np.tile([0.0, 0.0, 0.0, shut], (len(away), 1)), state), state
+        return task.reward_terms(state, np.zeros((len(away), 4)), state), state
 
-    opened, shut = paid(-1.0)[0]["reach"], paid(1.0)[0]["reach"]
+    opened, shut = paid(False)[0]["reach"], paid(True)[0]["reach"]
     assert opened == pytest.approx([0.0, 0.0, -3 * 0.085])
-    assert shut - opened == pytest.approx([0.15, 0.15, -0.15], abs=5e-3)
-    assert paid(5.0)[0]["reach"] == pytest.approx(shut)  # an action is clipped
+    assert shut - opened == pytest.approx([0.3, 0.3, 0.0], abs=5e-3)
     for share in (0.0, 0.5, 1.0):
-        terms, state = paid(1.0, share * 0.1)
+        terms, state = paid(True, share * 0.1)
         left = task.goal_place(state)[:, 2] - scene.BOX - share * 0.1
         wanted = np.exp(-np.square(left / 0.1)) + 3 * (1 - left / (left + share * 0.1))
         assert terms["precision"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("rate", [25, 100])
+def test_the_fingers_of_pick_keep_doing_what_they_were_asked_last(rate):
+    env = make("Pick-v0", 3, seed=0, rate=rate)
+    env.reset()
+    asked = ([-0.4, 0.4, -1.0], [0.6, 0.51, 0.4], [-0.4, 0.0, 0.49], [-0.51, 0.49, -0.3])
+    shut = ([False] * 3, [True, True, False], [True, True, False], [False, True, False])
+    for grip, expected in zip(asked, shut, strict=True):
+        for _ in range(rate // 3):
+            action = env.task.action_towards(env.state, [[0.3, 0.1, 0.3]] * 3, np.array(grip))
+            env.step(action)
+        np.testing.assert_allclose(env.task.grip(env.state), np.where(expected, 0.0, scene.OPEN), atol=2e-3)
+    snapshot, rest = env.snapshot(), np.zeros((3, 4))
+    one = [env.step(rest)[0] for _ in range(4)][-1]
+    env.restore(snapshot)
+    np.testing.assert_array_equal(one, [env.step(rest)[0] for _ in range(4)][-1])

@@ -31,9 +31,10 @@ class Tabletop(Task):
     places in m and velocities in m/s along x (right), y (away from the viewer) and z (up, from the table's surface).
     "Hand" is the middle between the fingertips.
     action: [0:3 where the hand is to be after this step, from where it is, in units of `stride` m along x, y, z |
-    3 in Throw and Pick: -1 opens the fingers, 1 shuts them], each clipped to ±1. Places outside the workspace `low` to
-    `high` are replaced by the nearest inside. What is asked for is reached to a millimetre, unless something is in the
-    way or it takes more than 150 N (1 kg is moved): a full turn-about falls short.
+    3 in Throw and Pick: -1 opens the fingers, 1 shuts them; Throw takes values in between, Pick does not], each clipped
+    to ±1. Places outside the workspace `low` to `high` are replaced by the nearest inside. What is asked for is reached
+    to a millimetre, unless something is in the way or it takes more than 150 N (1 kg is moved): a full turn-about falls
+    short.
 
     Reward = sum of weight x term:
       reach      - distance from the hand to the object (m)
