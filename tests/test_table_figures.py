@@ -54,7 +54,16 @@ def test_noise_alone_wanders_farther_along_a_path():
     assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3 and "cm at the end" in figure.axes[1].get_title()
 
 
+def test_the_valley_is_drawn_as_measured():
+    figure = table_figures.valley_figure(np.array([-1.0, 0.0, 1.0]), {"a motor": [0.0, 0.8, 0.1], "a valve": [0, 0, 0]})
+    motor, valve = figure.axes[0].lines
+    assert motor.get_ydata().tolist() == [0.0, 0.8, 0.1] and motor.get_label() == "a motor"
+    assert valve.get_xdata().tolist() == [-1.0, 0.0, 1.0]
+
+
 def test_what_the_figures_refuse():
+    with pytest.raises(ArgumentError, match="lost is empty"):
+        table_figures.valley_figure(np.zeros(1), {})
     with pytest.raises(ArgumentError, match="episodes is empty"):
         table_figures.plans_figure({})
     with pytest.raises(ArgumentError, match="paths is empty"):

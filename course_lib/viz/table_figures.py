@@ -114,6 +114,19 @@ def wander_figure(paths: Mapping[str, np.ndarray], shown: int = 12):
     return figure
 
 
+def valley_figure(asked: np.ndarray, lost: Mapping[str, np.ndarray]):
+    """Share of boxes lost against what is asked of the fingers, -1 (open) to 1 (shut); label -> shares."""
+    if not lost:
+        raise ArgumentError("lost is empty; it must hold a label and shares, one for each entry of asked")
+    with style():
+        figure, axes = new_figure(figsize=(5.6, 2.7))
+        for k, (label, shares) in enumerate(lost.items()):
+            axes.plot(asked, shares, "o-", color=COLOURS[k], markersize=3.5, linewidth=1.6, label=label)
+        axes.set(ylim=(-0.03, 1.03), xlabel="asked of the fingers: -1 open, 1 shut", ylabel="share of boxes lost")
+        axes.legend(fontsize=8.5)
+    return figure
+
+
 def _circle(radius: float):
     from matplotlib.patches import Circle
 
