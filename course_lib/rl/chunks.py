@@ -2,10 +2,11 @@
 
 PPO learns from single steps, whoever planned them: advantage, ratio and value loss are those of each executed action,
 given the place in the plan and the observation it was made from. That is PPO itself, on a state with these two in it.
-The log-density of a chunk is the sum over its steps; the surrogate of eq. (7) clips each step's ratio rather than their
-product, so that an action answers for the rewards after it only, and for no earlier ones. Where the clock ends an
-episode in the middle of a plan, what is missing is the plan's own value of the step that would have come; where it
-ends one with its plan, the value of the final observation, as without plans.
+Where noise is drawn at each step, the log-density of a chunk is the sum over its steps; the surrogate of eq. (7) clips
+each step's ratio rather than their product, so that an action answers for the rewards after it only, and for no earlier
+ones. Where it is drawn once for a whole plan, the decision has the density, and the steps after it have none. Where the
+clock ends an episode in the middle of a plan, what is missing is the plan's own value of the step that would have come;
+where it ends one with its plan, the value of the final observation, as without plans.
 """
 
 from __future__ import annotations
