@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.viz.success_figures import learning_figure, rates_figure, success_figure
+from course_lib.viz.success_figures import learning_figure, success_figure
 
 METHODS = {"a": "A", "b": "B"}
 
@@ -41,20 +41,7 @@ def test_learning_shows_median_and_range_of_the_seeds():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A"]
 
 
-def test_rates_are_means_over_seeds_at_each_rate():
-    rows = [
-        {"task": "Push-v0", "method": method, "rate": rate, "seed": seed, "success": level + 0.1 * seed}
-        for method, level in {"a": 0.2, "b": 0.5}.items()
-        for rate in ((25, 100) if method == "a" else (25, 50, 100))
-        for seed in (0, 1)
-    ]
-    (axes,) = rates_figure(rows, METHODS).axes
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["25", "50", "100"]
-    lines = {line.get_label(): line.get_data() for line in axes.lines}
-    assert np.allclose(lines["A"], ([0, 2], [0.25, 0.25])) and np.allclose(lines["B"], ([0, 1, 2], [0.55] * 3))
-
-
-@pytest.mark.parametrize("figure", [success_figure, learning_figure, rates_figure])
+@pytest.mark.parametrize("figure", [success_figure, learning_figure])
 def test_what_the_figures_refuse(figure):
     with pytest.raises(ArgumentError, match="rows is empty"):
         figure([], METHODS)

@@ -1,4 +1,4 @@
-"""Figures of notebook 09: shares of success on the tabletop tasks, at the end, during training, and by control rate."""
+"""Figures of notebook 09: shares of success on the tabletop tasks, at the end and during training."""
 
 from __future__ import annotations
 
@@ -76,29 +76,6 @@ def learning_figure(rows: Sequence[Mapping], methods: Mapping[str, str]):
             y = np.stack([np.interp(x, c["env_steps"], c["success"]) for c in curves])
             axes.plot(x / 1e6, np.median(y, axis=0), color=colour, linewidth=1.6, label=label)
             axes.fill_between(x / 1e6, y.min(0), y.max(0), color=colour, alpha=0.15, linewidth=0)
-        _one_legend(figure, panels)
-    return figure
-
-
-def rates_figure(rows: Sequence[Mapping], methods: Mapping[str, str]):
-    """A panel for each task: share of success at the end by control rate; lines: means over seeds, dots: seeds.
-
-    Args:
-        rows: entries with "task", "method", "rate" (control steps a second), "seed" and "success".
-        methods: those to draw, name -> label.
-    """
-    rates = sorted({row["rate"] for row in rows})
-    with style():
-        figure, panels = _small_panels(_tasks(rows), "control steps a second; lines: means over seeds, dots: seeds")
-        for axes, label, colour, mine in _by_panel(panels, rows, methods):
-            known = {rate: [r["success"] for r in mine if r["rate"] == rate] for rate in rates}
-            known = {rates.index(rate): found for rate, found in known.items() if found}
-            axes.plot(
-                list(known), [np.mean(found) for found in known.values()], color=colour, linewidth=1.6, label=label
-            )
-            for at, found in known.items():
-                axes.plot([at] * len(found), found, "o", color=colour, markersize=3)
-            axes.set_xticks(range(len(rates)), [str(rate) for rate in rates])
         _one_legend(figure, panels)
     return figure
 

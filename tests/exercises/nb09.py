@@ -48,6 +48,7 @@ def held(body: str) -> str:
 WRONG = {
     "09-1": [
         ("compute both rates first", spring(RATE, "y = y + dt * v; v = v + dt * {}")),
+        ("before the position moves", spring(RATE, "v = v + dt * {}; y = y + dt * v")),
         ("β is α/4", spring("alpha * (alpha * (goal - y) - v)")),
         ("after the first step", spring(RATE, first="[start]")),
         ("pulls away", spring("alpha * (alpha / 4 * (y - goal) - v)")),
@@ -78,7 +79,7 @@ WRONG = {
     "09-5": [
         ("return two things", lesson("0.7")),
         ("between 0 and 2", lesson("5.0, {}")),
-        ("never made a mistake", lesson("0.0, {}")),
+        ("hardly made a mistake", lesson("0.0, {}")),
         ("a fifth of a second", lesson("0.7, dict(chunk=50)")),
     ],
     "09-6": [
