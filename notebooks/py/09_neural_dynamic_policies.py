@@ -643,7 +643,7 @@ table_figures.wander_figure(wanders)
 # a plan hang together: it gets farther, with noise of the same size on each action.
 #
 # But the runs below begin with the noise that suited each way best in trials of one seed: log σ = -1 for PPO, -1.5 for five
-# steps, -2 for NDPs (in Pick, -1.75 for all). *Predict.* Who wanders farthest then?
+# steps, -2 for NDPs (in Pick, -1.75 for all, chosen on two of the seeds that are shown). *Predict.* Who wanders farthest then?
 
 # %%
 wanders = {}
@@ -673,9 +673,9 @@ success_figures.learning_figure(fine, methods)
 # its seeds lift the box. Throwing, too, it learns in a fraction of the steps of the others, which arrive later. In turning and
 # pushing everyone arrives, and a percent or two up or down mean little. In soccer PPO is
 # ahead by a few percent, and five steps at once are behind. So it is not the rarer decision that helps where something
-# helps: five steps *without* the DMP are never ahead. Where the NDP is, exploring needs a steady hand.
+# helps: five steps *without* the DMP are never ahead of both. Where the NDP is, exploring needs a steady hand.
 # (That is the likely reason; the benchmark does not isolate it. The liquid NDP had half the steps, at twice the learning
-# rate, and no runs of Pick: it does what the NDP does, but for soccer.)
+# rate, and no runs of Pick: it comes close to the NDP, but for soccer.)
 
 # %%
 for row in fine:
@@ -755,10 +755,10 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 # | where | what the structure could add | what it did |
 # |---|---|---|
 # | handwriting, all moments recorded | smoothness | nothing to the place of the pen; far better velocities |
-# | handwriting, three moments | what happens in between | several times better in both |
-# | imitation: pick, push, faucet | nothing that the data lacks | nothing |
+# | handwriting, three moments | what happens in between | several times better in place, far better in velocity |
+# | imitation: pick, push, faucet | nothing that the data lacks | nothing, or little |
 # | imitation: throw | – | it hurt: a decision that must be made *now* was made before |
-# | trial and error: throw | noise that hangs together | it helped: early, and every seed |
+# | trial and error: throw | noise that hangs together | it was early; in the end all arrive |
 # | trial and error: pick | the same | it decided: no other way lifts the box in every seed |
 # | trial and error: push, faucet | the same, but the steps suffice | a percent or two, either way |
 # | trial and error: soccer | the same | a little behind PPO, well ahead of five steps without it |
