@@ -32,9 +32,7 @@ class Table:
     def __str__(self) -> str:
         widths = [max(len(row[i]) for row in self.rows) for i in range(len(self.rows[0]))]
         lines = [
-            "  ".join(
-                c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))
-            )
+            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
             for r in self.rows
         ]
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
@@ -68,14 +66,10 @@ def machine() -> dict:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         names = [
-            line.split(":", 1)[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         cpu = names[0] if names else cpu
-    memory = (
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
-    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
     return {
         "cores": cores(),
         "cpu": cpu,
@@ -100,9 +94,7 @@ def _plain(config: dict) -> dict:
     return json.loads(json.dumps(_strict(config)))
 
 
-def write_result(
-    path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more
-) -> None:
+def write_result(path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more) -> None:
     """Write a result file, atomically. Runs that do not say yet which processor they were made on get this one's."""
     here = machine()
     per_seed = [{**row, "cpu": row.get("cpu", here["cpu"])} if "run" in row else row for row in per_seed]

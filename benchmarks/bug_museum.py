@@ -140,23 +140,17 @@ def table(rows: list[dict]) -> Table:
         if not group:
             continue
         late = [np.median([np.mean(r["curve"][n][len(r["curve"][n]) // 2 :]) for r in group]) for n in names]
-        returns = [
-            np.median([r[f"return_{kind}"] for r in group]) for kind in ("stochastic", "deterministic")
-        ]
+        returns = [np.median([r[f"return_{kind}"] for r in group]) for kind in ("stochastic", "deterministic")]
         out.add(exhibit, *map(float, [*returns, *late]), len(group))
     return out
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300_000)
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few iterations: checks the script, claims nothing"
-    )
+    parser.add_argument("--quick", action="store_true", help="a few iterations: checks the script, claims nothing")
     args = parser.parse_args()
     episodes = 50
     if args.quick:
@@ -175,9 +169,7 @@ def main():
             save(args.json, rows, config)
             print(f"{exhibit}, seed {seed}: return {rows[-1]['return_stochastic']:.0f}", flush=True)
     print(table(rows))
-    print(
-        f"mean of {episodes} episodes, with noise and without, after {args.steps:,} steps; metrics: second half"
-    )
+    print(f"mean of {episodes} episodes, with noise and without, after {args.steps:,} steps; metrics: second half")
     for name, value in save(args.json, rows, config).items():
         print(f"{name}={value:.0f}")
 

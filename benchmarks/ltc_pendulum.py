@@ -35,9 +35,7 @@ SETTINGS["mlp_8"] = dict(cell="mlp", neurons=8)  # equal neurons
 SETTINGS["mlp_params"] = dict(cell="mlp", neurons=21)  # equal parameters
 SETTINGS |= {f"{c}_8": dict(cell=c, neurons=8) for c in ("neural_ode", "ctrnn", "synaptic_ltc", "cfc", "gru")}
 SETTINGS |= {f"ltc_8_bptt{n}": dict(cell="ltc", neurons=8, sequence_length=n) for n in (1, 8)}
-SHIP = {"ltc_8": "ltc", "mlp_8": "mlp"} | {
-    f"{c}_8": c for c in ("neural_ode", "ctrnn", "synaptic_ltc", "cfc", "gru")
-}
+SHIP = {"ltc_8": "ltc", "mlp_8": "mlp"} | {f"{c}_8": c for c in ("neural_ode", "ctrnn", "synaptic_ltc", "cfc", "gru")}
 
 
 def settings_of(name: str, seed: int = 0) -> cl.PPOConfig:

@@ -68,10 +68,8 @@ SMALL: dict[str, dict[str, dict]] = {  # half as wide on two of the tasks; the L
 }
 SETTINGS = ("sac_full", "sac_memoryless", *MEMORY)
 TRIED = (  # mean returns of 20 to 100 deterministic episodes, one seed unless said; steps are environment steps
-    "pendulum, SAC, 0.5 updates a step: sees all -122 after 10k steps; without memory -1,067 to -1,290 up to 20k "
-    "steps",
-    "pendulum, RSAC without memory (identity) that sees all, 0.25 updates a step: -144 after 12k steps, -133 after "
-    "14k",
+    "pendulum, SAC, 0.5 updates a step: sees all -122 after 10k steps; without memory -1,067 to -1,290 up to 20k steps",
+    "pendulum, RSAC without memory (identity) that sees all, 0.25 updates a step: -144 after 12k steps, -133 after 14k",
     "pendulum, LSTM of 64, 0.25 updates a step: -172 after 12k steps with a summarizer for each network, -170 with "
     "one for both critics (half the time); the latter -169, -267, -126 after 16k, 20k, 24k steps at a constant rate",
     "pendulum, LSTM, summaries not standardised: -728 after 12k steps; standardised with a floor of 0.2 under the "
@@ -82,8 +80,7 @@ TRIED = (  # mean returns of 20 to 100 deterministic episodes, one seed unless s
     "is about it. SAC that sees all, 1 update a step, has 473, 264, 450 after 24k steps, by seed; with 16 copies, 192k "
     "steps, 0.125 updates: 463 and 464, two seeds; tau .05: 460; entropy target -2: 445. RSAC there: with noise 388 "
     "and 394 after 96k steps, without 109 (stored memory) and 215 (from zero) at the end",
-    "cartpole, SAC that sees all: 187 after 25k steps; normalised, tau .02: 379; also gamma .995, 1 update a step: "
-    "457",
+    "cartpole, SAC that sees all: 187 after 25k steps; normalised, tau .02: 379; also gamma .995, 1 update a step: 457",
     "cartpole, SAC without memory: 191 after 25k steps; normalised, tau .02: 184",
     "cartpole, LSTM of 64, normalised, tau .02, gamma .995, 0.25 updates a step on 32 segments of 40 with a burn-in "
     "of 8: 207, 301, 288 after 12k, 18k, 24k steps; 0.5 on 16 segments of 40: 400 after 64k; 1 on 40 of 12, stored "

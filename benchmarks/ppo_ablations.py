@@ -107,15 +107,11 @@ def table(rows: list[dict]) -> Table:
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400_000)
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few iterations: checks the script, claims nothing"
-    )
+    parser.add_argument("--quick", action="store_true", help="a few iterations: checks the script, claims nothing")
     args = parser.parse_args()
     episodes = 20
     if args.quick:

@@ -58,9 +58,7 @@ def one_seed(
     run = cl.train(agent, steps, callbacks=[moments], max_seconds=limits[1], progress=progress)
     early = moments.at.get(limits[0], run.policy)
     first, last = deterministic_return(early, episodes), deterministic_return(run.policy, episodes)
-    noisy = run_episodes(
-        run.policy, cl.make("HalfCheetah-v5", num_envs=episodes, seed=10_000), deterministic=False
-    )
+    noisy = run_episodes(run.policy, cl.make("HalfCheetah-v5", num_envs=episodes, seed=10_000), deterministic=False)
     if keep:
         for i, (count, policy) in enumerate(moments.snapshots):
             cl.save_policy(
@@ -91,18 +89,12 @@ def one_seed(
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, default=8_000_000)
     parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument(
-        "--keep", action="store_true", help="ship the policies of the first seed at four moments"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="two seeds, 12 s each: checks the script, claims nothing"
-    )
+    parser.add_argument("--keep", action="store_true", help="ship the policies of the first seed at four moments")
+    parser.add_argument("--quick", action="store_true", help="two seeds, 12 s each: checks the script, claims nothing")
     args = parser.parse_args()
     limits, episodes = (600.0, 900.0), 50
     if args.quick:

@@ -41,9 +41,7 @@ TRIED = (
     "two torch threads in the update: networks 1.14 to 0.81 ms on idle cores, but one update took 2.8 s instead of "
     "0.08 s when another process competed for them; left out",
 )
-SB3_SETTING = dict(
-    rollout_steps=256, minibatch_size=64, epochs=10, learning_rate=3e-4, gamma=0.99, gae_lambda=0.95
-)
+SB3_SETTING = dict(rollout_steps=256, minibatch_size=64, epochs=10, learning_rate=3e-4, gamma=0.99, gae_lambda=0.95)
 
 
 class Ours:
@@ -118,9 +116,7 @@ class Raw:
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=8_000_000, help="length of the training that the rounds make up")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each contestant in each round")

@@ -26,9 +26,7 @@ FORMAT = "liquid-control policy 1"
 POLICIES = {name: "course_lib.policies" for name in ("MLPActorCritic", "RecurrentActorCritic")}
 POLICIES["ChunkActorCritic"] = "course_lib.chunk_actors"
 POLICIES |= {name: "course_lib.actors" for name in ("DeterministicActor", "SquashedActor")}
-POLICIES |= {
-    name: "course_lib.recurrent_actors" for name in ("RecurrentDeterministicActor", "RecurrentSquashedActor")
-}
+POLICIES |= {name: "course_lib.recurrent_actors" for name in ("RecurrentDeterministicActor", "RecurrentSquashedActor")}
 
 
 def assets_folder() -> Path:
@@ -37,9 +35,7 @@ def assets_folder() -> Path:
     for folder in (here.parent / "assets", here / "_assets"):
         if (folder / "policies").is_dir() or (folder / "results").is_dir():
             return folder
-    raise PolicyFileError(
-        "the shipped assets are missing from this installation; install liquid-control again"
-    )
+    raise PolicyFileError("the shipped assets are missing from this installation; install liquid-control again")
 
 
 def result(name: str) -> dict:
@@ -47,9 +43,7 @@ def result(name: str) -> dict:
     path = assets_folder() / "results" / f"{name}.json"
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.json"))
-        raise ArgumentError(
-            f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}"
-        )
+        raise ArgumentError(f"name={name!r} has no result file; accepted: {', '.join(known)}{nearest(name, known)}")
     content = json.loads(path.read_text())
     for row in content.get("per_seed", []):
         for name, values in row.get("curve", {}).items():  # null stands for NaN: no episode had ended yet
@@ -139,9 +133,7 @@ def load_tensors(path: str | Path, expected_format: str) -> tuple[dict[str, torc
     if found != expected_format:
         raise PolicyFileError(f"{path.name} holds {found!r}; this call reads {expected_format!r}")
     if _digest(tensors, text) != meta.get("sha256"):
-        raise PolicyFileError(
-            f"{path.name} was changed after it was written (its digest does not match); refused"
-        )
+        raise PolicyFileError(f"{path.name} was changed after it was written (its digest does not match); refused")
     return tensors, header
 
 
@@ -184,17 +176,13 @@ def load(name: str | Path) -> torch.nn.Module:
     path = policy_path(name)
     tensors, header = load_tensors(path, FORMAT)
     if header.get("policy") not in POLICIES:
-        raise PolicyFileError(
-            f"{path.name} needs the policy class {header.get('policy')!r}, which this version lacks"
-        )
+        raise PolicyFileError(f"{path.name} needs the policy class {header.get('policy')!r}, which this version lacks")
     kind = getattr(importlib.import_module(POLICIES[header["policy"]]), header["policy"])
     try:
         policy = kind(**header["settings"])
         policy.load_state_dict(tensors)
     except (TypeError, RuntimeError, ArgumentError) as error:
-        raise PolicyFileError(
-            f"{path.name} does not fit its own description: {str(error).splitlines()[0]}"
-        ) from None
+        raise PolicyFileError(f"{path.name} does not fit its own description: {str(error).splitlines()[0]}") from None
     policy.env_id, policy.env_options, policy.header = header["env_id"], header["env_options"], header
     policy.action_low = np.array(header["action_low"], dtype=np.float32)
     policy.action_high = np.array(header["action_high"], dtype=np.float32)

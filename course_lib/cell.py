@@ -104,9 +104,7 @@ class Cell(nn.Module):
         dt = dt[0] if isinstance(dt, Tensor) else dt
         return self.advance(self._received(self.drive(x), h, self._recurrent()), h, dt, *self.params())
 
-    def sequence(
-        self, x: Tensor, h: Tensor, starts: Tensor | None = None, dt: float | Tensor = 1.0
-    ) -> Tensor:
+    def sequence(self, x: Tensor, h: Tensor, starts: Tensor | None = None, dt: float | Tensor = 1.0) -> Tensor:
         """Run through a whole sequence in one fused call.
 
         Args:

@@ -94,15 +94,11 @@ def check_packages(versions: Mapping[str, str]) -> Check:
         for name, least in NEEDED.items()
         if name in versions and _numbers(versions[name]) < _numbers(least)
     ]
-    shown = ", ".join(
-        f"{name} {versions[name]}" for name in ("torch", "gymnasium", "numpy") if name in versions
-    )
+    shown = ", ".join(f"{name} {versions[name]}" for name in ("torch", "gymnasium", "numpy") if name in versions)
     if not absent and not old:
         return Check("packages", shown)
     trouble = "; ".join(
-        part
-        for part in (absent and f"missing: {', '.join(absent)}", old and f"too old: {', '.join(old)}")
-        if part
+        part for part in (absent and f"missing: {', '.join(absent)}", old and f"too old: {', '.join(old)}") if part
     )
     wanted = [name for name in NEEDED if name in absent or any(text.startswith(name + " ") for text in old)]
     wishes = " ".join(f"'{name}>={NEEDED[name]}'" for name in wanted)
@@ -128,9 +124,7 @@ def check_mujoco(versions: Mapping[str, str]) -> Check:
 def check_cores(count: int | None = None) -> Check:
     """How many cores there are; one is slow but no trouble."""
     count = cores() if count is None else count
-    return Check(
-        "cores", f"{count}" + (" (trainings take about twice as long as stated)" if count < 2 else "")
-    )
+    return Check("cores", f"{count}" + (" (trainings take about twice as long as stated)" if count < 2 else ""))
 
 
 def find_gl() -> str:
@@ -147,8 +141,7 @@ def check_gl(find: Callable[[], str] = find_gl) -> Check:
         return Check("rendering", f"{backend} drew a frame")
     wish = os.environ.get("MUJOCO_GL", "")
     cure = {
-        "Linux": "apt-get install -y libegl1 libgl1 (or libosmesa6), "
-        "or conda install -c conda-forge libegl mesalib",
+        "Linux": "apt-get install -y libegl1 libgl1 (or libosmesa6), or conda install -c conda-forge libegl mesalib",
         "Darwin": "run from a session that has a screen",
     }.get(platform.system(), "install the graphics driver of this machine")
     if wish:
@@ -184,9 +177,7 @@ def check_ffmpeg(find: Callable[[], str] = find_ffmpeg) -> Check:
 def check_widgets(versions: Mapping[str, str]) -> Check:
     """Sliders and the Stop button; everything else works without them."""
     if "ipywidgets" not in versions:
-        return Check(
-            "widgets", "ipywidgets is missing", "python -m pip install ipywidgets, then reload the page"
-        )
+        return Check("widgets", "ipywidgets is missing", "python -m pip install ipywidgets, then reload the page")
     return Check("widgets", f"ipywidgets {versions['ipywidgets']}")
 
 
@@ -221,9 +212,7 @@ def check_assets() -> Check:
             policies = len(list((folder / "policies").glob("*.safetensors")))
             results = len(list((folder / "results").glob("*.json")))
             return Check("shipped files", f"{policies} policies, {results} results")
-    return Check(
-        "shipped files", "missing", "python -m pip install --force-reinstall --no-deps liquid-control"
-    )
+    return Check("shipped files", "missing", "python -m pip install --force-reinstall --no-deps liquid-control")
 
 
 def doctor(versions: Mapping[str, str] | None = None, folder: str | Path = ".") -> list[Check]:

@@ -42,7 +42,5 @@ def check_count(argument: str, value: object, least: int = 1) -> int:
     """`value` as an int, raising unless it is a whole number of at least `least`."""
     whole = isinstance(value, int) or (hasattr(value, "__index__") and not isinstance(value, bool))
     if isinstance(value, bool) or not whole or int(value) < least:
-        raise ArgumentError(
-            f"{argument}={value!r} is not accepted; it must be a whole number of at least {least}"
-        )
+        raise ArgumentError(f"{argument}={value!r} is not accepted; it must be a whole number of at least {least}")
     return int(value)

@@ -77,15 +77,11 @@ class Evaluation:
     stochastic: Episodes
 
     def __repr__(self) -> str:
-        lines = [
-            f"{self.env_id:<24}{'mean':>9}{'sd':>9}{'IQM':>9}{'95 % interval of the mean':>28}{'episodes':>10}"
-        ]
+        lines = [f"{self.env_id:<24}{'mean':>9}{'sd':>9}{'IQM':>9}{'95 % interval of the mean':>28}{'episodes':>10}"]
         for name in ("deterministic", "stochastic"):
             e = getattr(self, name)
             interval = f"[{e.interval[0]:.1f}, {e.interval[1]:.1f}]"
-            lines.append(
-                f"{name:<24}{e.mean:>9.1f}{e.sd:>9.1f}{e.iqm:>9.1f}{interval:>28}{len(e.returns):>10}"
-            )
+            lines.append(f"{name:<24}{e.mean:>9.1f}{e.sd:>9.1f}{e.iqm:>9.1f}{interval:>28}{len(e.returns):>10}")
             if e.success is not None:
                 lines[-1] += f"   success {e.success_rate:.0%}"
         return "\n".join(lines)
@@ -106,9 +102,7 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Epi
     while running.any():
         action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
         if not np.isfinite(action).all():
-            raise NonFiniteError(
-                f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}"
-            )
+            raise NonFiniteError(f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}")
         obs, reward, terminated, truncated, infos = envs.step(action)
         state = rewarded(policy, state, reward)
         returns += np.where(running, reward, 0.0)
@@ -123,15 +117,11 @@ def policy_of(agent):
     """The policy of an agent, a run or a policy."""
     policy = getattr(agent, "policy", agent)
     if not hasattr(policy, "act"):
-        raise ArgumentError(
-            f"agent={type(agent).__name__} cannot act; accepted: an agent, a run, or a policy"
-        )
+        raise ArgumentError(f"agent={type(agent).__name__} cannot act; accepted: an agent, a run, or a policy")
     return policy
 
 
-def evaluate(
-    agent, episodes: int = 20, seed: int = 0, env_id: str | None = None, **env_options
-) -> Evaluation:
+def evaluate(agent, episodes: int = 20, seed: int = 0, env_id: str | None = None, **env_options) -> Evaluation:
     """`episodes` whole episodes without and with exploration noise, all copies at once.
 
     Args:
@@ -148,8 +138,6 @@ def evaluate(
         )
     envs = environments.make(env_id, num_envs=episodes, seed=seed, **{**policy.env_options, **env_options})
     try:
-        return Evaluation(
-            env_id, run_episodes(policy, envs, True, seed), run_episodes(policy, envs, False, seed)
-        )
+        return Evaluation(env_id, run_episodes(policy, envs, True, seed), run_episodes(policy, envs, False, seed))
     finally:
         envs.close()

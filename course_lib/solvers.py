@@ -32,9 +32,7 @@ class Tableau:
 TABLEAUS = {
     "euler": Tableau(((),), (1.0,), (0.0,), 1),
     "midpoint": Tableau(((), (0.5,)), (0.0, 1.0), (0.0, 0.5), 2),
-    "rk4": Tableau(
-        ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 0.5, 0.5, 1.0), 4
-    ),
+    "rk4": Tableau(((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 0.5, 0.5, 1.0), 4),
 }
 # scipy_solver leaves torch and comes back without a gradient; explicit_adams is of order 12 with hardly any region of
 # stability, and its adjoint was seen to explode on a tame field.

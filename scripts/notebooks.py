@@ -181,9 +181,7 @@ def execute(nb, budget: str, folder: Path, timeout: int, label: str = "") -> Non
         if cell_index in codes:
             first = next((line for line in cell.source.splitlines() if line.strip()), "")[:60]
             seconds = time.monotonic() - started
-            print(
-                f"{label} {codes.index(cell_index) + 1:3d}/{len(codes)} {seconds:6.0f} s  {first}", flush=True
-            )
+            print(f"{label} {codes.index(cell_index) + 1:3d}/{len(codes)} {seconds:6.0f} s  {first}", flush=True)
 
     before = {name: os.environ.get(name) for name in ("COURSE_BUDGET", "PYTHONPATH")}
     os.environ["COURSE_BUDGET"] = budget
@@ -324,9 +322,7 @@ def main(argv: list[str] | None = None) -> int:
         ("run", "execute a copy and write HTML under build/"),
     ):
         sub = commands.add_parser(name, help=text)
-        sub.add_argument(
-            "nb", nargs="?", default=None, help="numbers or names, comma-separated (default: all)"
-        )
+        sub.add_argument("nb", nargs="?", default=None, help="numbers or names, comma-separated (default: all)")
         if name != "sync":
             sub.add_argument("--budget", default="lite", choices=("smoke", "lite", "full"))
             sub.add_argument("--timeout", type=int, default=3600, help="seconds allowed to one cell")

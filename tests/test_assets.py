@@ -15,9 +15,7 @@ from course_lib.errors import ArgumentError, PolicyFileError
 
 
 def policy():
-    agent = cl.PPO(
-        cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64)
-    )
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
     return cl.train(agent, 512, progress=False).policy
 
 
@@ -85,9 +83,7 @@ def test_missing_file_and_unknown_name(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "f"
     write_atomically(path, b"old")
-    monkeypatch.setattr(
-        "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(PolicyFileError, match="No space left on device"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]

@@ -1,6 +1,5 @@
 """Cells: the fused call against the loop, closed forms, torch, ncps and scipy as oracles, bounds of states."""
 
-
 import numpy as np
 import pytest
 import torch

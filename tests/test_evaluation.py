@@ -26,9 +26,7 @@ def test_iqm_with_fractional_edges():
 
 def test_bootstrap_interval_agrees_with_scipy():
     values = RNG.exponential(size=60)
-    oracle = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=20_000, rng=1
-    ).confidence_interval
+    oracle = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
     assert np.allclose(bootstrap_interval(values, draws=20_000), oracle, atol=0.02)
     low, high = bootstrap_interval(values, iqm)
     assert low < iqm(values) < high
@@ -36,9 +34,7 @@ def test_bootstrap_interval_agrees_with_scipy():
 
 
 def test_episodes_equal_gymnasiums_loop():
-    agent = cl.PPO(
-        cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64)
-    )
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
     got = run_episodes(agent.policy, cl.make("InvertedPendulum-v5", num_envs=3, engine="data"), seed=5)
     for i in range(3):
         env = gym.make("InvertedPendulum-v5")
@@ -81,9 +77,7 @@ def test_tasks_without_a_success_have_none():
 
 
 def test_evaluation_prints_and_refuses():
-    agent = cl.PPO(
-        cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64)
-    )
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
     text = repr(cl.evaluate(agent, episodes=3))
     assert "deterministic" in text and "IQM" in text and "95 % interval" in text
     with pytest.raises(ArgumentError, match="episodes=0"):

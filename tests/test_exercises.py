@@ -35,7 +35,7 @@ def cells(source: Path) -> list:
 
 
 def graded(source: Path) -> dict[str, dict[str, str]]:
-    """"NN-K" -> {"ex": source of the solution cell, "check": source of the check cell}."""
+    """ "NN-K" -> {"ex": source of the solution cell, "check": source of the check cell}."""
     found: dict[str, dict[str, str]] = {}
     for cell in cells(source):
         if "nbgrader" in cell.metadata:

@@ -144,9 +144,7 @@ def test_problems_are_found(output, word):
 
 
 def test_clean_outputs_have_no_problems():
-    picture = new_output(
-        "display_data", data={"image/png": "iVBORw0KGgo", "text/plain": "<Figure size 640x480>"}
-    )
+    picture = new_output("display_data", data={"image/png": "iVBORw0KGgo", "text/plain": "<Figure size 640x480>"})
     page = '<video src="data:video/mp4;base64,AA/tmp/x0tmp+/root/a">'
     video = new_output("display_data", data={"text/html": page})
     assert tool.problems(executed(stream("5,734 steps/s, runs/cheetah, 1/2"), picture, video)) == []

@@ -78,9 +78,7 @@ def test_constraints_meet_the_lower_bounds():
 
 
 def test_the_three_parts_of_mujoco_are_pinned_to_one_version():
-    newest = {
-        line.split("==")[0]: line.split("==")[1] for line in constraint_lines() if "< '3.11'" not in line
-    }
+    newest = {line.split("==")[0]: line.split("==")[1] for line in constraint_lines() if "< '3.11'" not in line}
     assert len({newest[name] for name in doctor.MUJOCO_PARTS}) == 1
 
 
@@ -135,9 +133,7 @@ def test_library_from_a_wheel_finds_its_assets_away_from_the_checkout(wheel, tmp
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
 class TestMake:
     def make(self, *words, folder=ROOT):
-        return subprocess.run(
-            ["make", *words], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
     def test_help_is_the_default_and_names_every_command(self):
         done = self.make()
@@ -294,9 +290,7 @@ def test_doctor_accepts_matching_mujoco_packages(versions):
 
 
 def test_doctor_with_missing_and_old_packages():
-    versions = {name: version for name, version in ALL_WELL.items() if name != "tyro"} | {
-        "torch": "1.13.1+cpu"
-    }
+    versions = {name: version for name, version in ALL_WELL.items() if name != "tyro"} | {"torch": "1.13.1+cpu"}
     check = doctor.check_packages(versions)
     assert "missing: tyro" in check.found and "too old: torch 1.13.1+cpu" in check.found
     assert "'torch>=2.4'" in check.cure and "'tyro>=0.9'" in check.cure and "numpy" not in check.cure

@@ -20,9 +20,7 @@ RNG = np.random.default_rng(0)
 
 
 def small(seed=0, env="InvertedPendulum-v5", policy=MLPActorCritic, **changes):
-    config = PPOConfig(
-        **{**dict(rollout_steps=32, minibatch_size=64, epochs=3, hidden=(16,), seed=seed), **changes}
-    )
+    config = PPOConfig(**{**dict(rollout_steps=32, minibatch_size=64, epochs=3, hidden=(16,), seed=seed), **changes})
     return PPO(cl.make(env, num_envs=8, seed=seed), config, policy)
 
 
@@ -237,9 +235,7 @@ def test_ppo_balances_the_pole():
 
 
 def test_ids_without_a_twin_train_too():
-    agent = PPO(
-        cl.make("Pendulum-v1", num_envs=4), PPOConfig(rollout_steps=256, minibatch_size=256, epochs=1)
-    )
+    agent = PPO(cl.make("Pendulum-v1", num_envs=4), PPOConfig(rollout_steps=256, minibatch_size=256, epochs=1))
     run = cl.train(agent, 2048, progress=False)
     assert agent.policy.env_id == "Pendulum-v1" and -2000 < run.latest["return_mean"] < 0
 
@@ -290,9 +286,7 @@ NUMBERS = st.one_of(st.integers(-3, 5000), st.floats(), st.none(), st.text(max_s
 
 
 @given(
-    st.fixed_dictionaries(
-        {}, optional={name: NUMBERS for name in PPOConfig.__dataclass_fields__ if name != "hidden"}
-    )
+    st.fixed_dictionaries({}, optional={name: NUMBERS for name in PPOConfig.__dataclass_fields__ if name != "hidden"})
 )
 @settings(max_examples=150, deadline=None)
 def test_config_accepts_or_refuses_with_a_sentence(options):

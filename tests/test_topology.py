@@ -202,9 +202,7 @@ def test_view_is_one_self_contained_piece():
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 def test_pointing_at_a_neuron_shows_its_synapses_in_a_browser(tmp_path):
-    net = SimpleNamespace(
-        recurrent_weight=np.array([[0.0, -0.5], [0.02, 0.0]]), input_weight=np.array([[1.0], [0.0]])
-    )
+    net = SimpleNamespace(recurrent_weight=np.array([[0.0, -0.5], [0.02, 0.0]]), input_weight=np.array([[1.0], [0.0]]))
     view = topology_view(net, None, ["angle"], activations=np.array([[0.1, 0.2], [-0.4, 0.3]]))
     acts = """<script>
       const step = document.getElementById('step'); step.value = 1; step.dispatchEvent(new Event('input'));

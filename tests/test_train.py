@@ -21,9 +21,7 @@ STEPS = 8 * 32 * 40
 
 
 def agent(seed=0, env="InvertedPendulum-v5", **changes):
-    config = cl.PPOConfig(
-        **{**dict(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,), seed=seed), **changes}
-    )
+    config = cl.PPOConfig(**{**dict(rollout_steps=32, minibatch_size=64, epochs=2, hidden=(16,), seed=seed), **changes})
     return cl.PPO(cl.make(env, num_envs=8, seed=seed), config)
 
 

@@ -171,9 +171,7 @@ def test_live_plot_is_cheap_and_leaves_one_picture(monkeypatch):
         plot.on_update(run)
     # Each picture buys a pause of a hundred times what it cost, even with no shortest interval set.
     assert screen.updates < 20
-    assert (
-        len(screen.outputs) == 1 and "<svg" in screen.outputs[0].data and "nan" not in screen.outputs[0].data
-    )
+    assert len(screen.outputs) == 1 and "<svg" in screen.outputs[0].data and "nan" not in screen.outputs[0].data
     plot.on_end(run)
     assert len(screen.outputs) == 1 and screen.outputs[0].data[:4] == b"\x89PNG"
 

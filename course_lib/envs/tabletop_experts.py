@@ -131,9 +131,7 @@ def _from_behind(
 EXPERTS = {"throw": throw, "pick": pick, "push": push, "soccer": soccer, "faucet": faucet}
 
 
-def demonstrations(
-    id: str, episodes: int = 100, seed: int = 0, noise: float = 0.0, rate: int = 25
-) -> dict[str, Array]:
+def demonstrations(id: str, episodes: int = 100, seed: int = 0, noise: float = 0.0, rate: int = 25) -> dict[str, Array]:
     """Whole episodes of the expert of `id`, good and bad.
 
     Args:

@@ -54,9 +54,7 @@ class TensorBoardLogger:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ArgumentError(
-                "log='tensorboard' needs the package tensorboard: pip install tensorboard"
-            ) from None
+            raise ArgumentError("log='tensorboard' needs the package tensorboard: pip install tensorboard") from None
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def on_update(self, run) -> None:

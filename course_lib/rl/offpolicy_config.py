@@ -178,8 +178,13 @@ TUNED: dict[str, dict[str, dict]] = {
     "MemoryCartPole-v0": {
         "SACConfig": dict(_CARTPOLE, updates_per_step=0.125, temperature=0.1),
         "RSACConfig": dict(
-            _CARTPOLE, updates_per_step=0.125, temperature=0.1, batch_size=32, sequence_length=16,
-            summarizers="critics", feedthrough=True,
+            _CARTPOLE,
+            updates_per_step=0.125,
+            temperature=0.1,
+            batch_size=32,
+            sequence_length=16,
+            summarizers="critics",
+            feedthrough=True,
         ),
     },
     "InvertedPendulum-v5": {

@@ -78,9 +78,7 @@ def restyle(model: mujoco.MjModel) -> mujoco.MjModel:
     model.vis.headlight.specular[:] = 0.15
     planes = model.geom_type == PLANE
     floors = {
-        int(model.mat_texid[m, int(mujoco.mjtTextureRole.mjTEXROLE_RGB)])
-        for m in model.geom_matid[planes]
-        if m >= 0
+        int(model.mat_texid[m, int(mujoco.mjtTextureRole.mjTEXROLE_RGB)]) for m in model.geom_matid[planes] if m >= 0
     }
     dressed = model.nmesh > 0 or _says(model, "keep_look", 0.0)
     for t in range(model.ntex):

@@ -20,8 +20,7 @@ def curve_of(run) -> Mapping[str, np.ndarray]:
         curve = curve["curve"]
     if not isinstance(curve, Mapping) or not curve:
         raise ArgumentError(
-            f"runs holds a {type(run).__name__} without a curve; "
-            "accepted: Run objects, or dicts of equally long arrays"
+            f"runs holds a {type(run).__name__} without a curve; accepted: Run objects, or dicts of equally long arrays"
         )
     return curve
 
@@ -31,18 +30,14 @@ def _groups(runs, labels) -> dict[str, list]:
     if isinstance(runs, Mapping) and not any(
         np.ndim(v) == 1 and np.size(v) and np.isscalar(v[0]) for v in runs.values()
     ):
-        groups = {
-            k: [v] if hasattr(v, "curve") or isinstance(v, Mapping) else list(v) for k, v in runs.items()
-        }
+        groups = {k: [v] if hasattr(v, "curve") or isinstance(v, Mapping) else list(v) for k, v in runs.items()}
     else:
         runs = [runs] if hasattr(runs, "curve") or isinstance(runs, Mapping) else list(runs)
         if labels is None:
             labels = [_label(run) for run in runs]
         labels = list(labels)
         if len(labels) != len(runs):
-            raise ArgumentError(
-                f"labels has {len(labels)} entries; it must have one for each of the {len(runs)} runs"
-            )
+            raise ArgumentError(f"labels has {len(labels)} entries; it must have one for each of the {len(runs)} runs")
         groups = {}
         for label, run in zip(labels, runs, strict=True):
             groups.setdefault(str(label), []).extend(run if isinstance(run, (list, tuple)) else [run])
@@ -89,8 +84,7 @@ def on_grid(curves: Iterable[Mapping], key: str, x: str, points: int = 200) -> t
         for name, argument in ((x, "x"), (key, "key")):
             if name not in curve:
                 raise ArgumentError(
-                    f"{argument}={name!r} is not in this curve; "
-                    f"it has: {', '.join(curve)}{nearest(name, curve)}"
+                    f"{argument}={name!r} is not in this curve; it has: {', '.join(curve)}{nearest(name, curve)}"
                 )
         at, value = np.asarray(curve[x], float), np.asarray(curve[key], float)
         good = np.isfinite(at) & np.isfinite(value)
@@ -162,9 +156,7 @@ def compare(
 def learning_curve(run, title: str | None = None):
     """One run: its return, and the four metrics that say how the update went."""
     curve = curve_of(run)
-    panels = [
-        name for name in ("approx_kl", "clip_fraction", "explained_variance", "entropy") if name in curve
-    ]
+    panels = [name for name in ("approx_kl", "clip_fraction", "explained_variance", "entropy") if name in curve]
     steps = np.asarray(curve["env_steps"], float)
     with style():
         figure, grid = new_figure(2, 4, figsize=(6.4, 3.8), dpi=76, height_ratios=(1.6, 1))
@@ -206,8 +198,7 @@ def bars(
     for label, values in groups.items():
         if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
             raise ArgumentError(
-                f"results[{label!r}] has shape {values.shape} or is not finite; "
-                "it must be (seeds,) finite numbers"
+                f"results[{label!r}] has shape {values.shape} or is not finite; it must be (seeds,) finite numbers"
             )
     height = min(4.0, 0.9 + 0.36 * len(groups))
     with style():
@@ -238,9 +229,7 @@ def prediction_overlay(figure, points, label: str = "your prediction"):
     """
     points = np.asarray(sorted(map(tuple, points)), dtype=float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
-        raise ArgumentError(
-            f"points has shape {points.shape}; it must be a list of at least two (x, y) pairs"
-        )
+        raise ArgumentError(f"points has shape {points.shape}; it must be a list of at least two (x, y) pairs")
     axes = figure.axes[0]
     lines = [line for line in axes.get_lines() if len(line.get_xdata()) > 2]
     if lines:
@@ -249,9 +238,7 @@ def prediction_overlay(figure, points, label: str = "your prediction"):
         if both.any():
             gap = np.abs(np.interp(at[both], *points.T) - value[both]).mean()
             label = (
-                f"{label} (off by {gap:,.3g} on average)"
-                if gap < 100
-                else f"{label} (off by {gap:,.0f} on average)"
+                f"{label} (off by {gap:,.3g} on average)" if gap < 100 else f"{label} (off by {gap:,.0f} on average)"
             )
     with style():
         axes.plot(*points.T, "o--", color="#E69F00", markersize=4.5, linewidth=1.6, label=label, zorder=5)

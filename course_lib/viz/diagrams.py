@@ -32,9 +32,7 @@ def noise_figure(noise: Mapping[str, Mapping[int, float]], exponent: float | Non
         exponent: a predicted slope, drawn as a dotted line through the first point of the first estimator.
     """
     if not isinstance(noise, Mapping) or not noise or not all(noise.values()):
-        raise ArgumentError(
-            "noise must be a dict estimator -> {batch size: noise}, with at least one entry each"
-        )
+        raise ArgumentError("noise must be a dict estimator -> {batch size: noise}, with at least one entry each")
     from matplotlib.ticker import NullLocator
 
     with style():
@@ -45,9 +43,7 @@ def noise_figure(noise: Mapping[str, Mapping[int, float]], exponent: float | Non
             axes.loglog(sizes, values, marker="os^D"[k % 4], color=COLOURS[k % len(COLOURS)], label=label)
             if k == 0 and exponent is not None:
                 line = values[0] * (sizes / sizes[0]) ** float(exponent)
-                axes.loglog(
-                    sizes, line, ":", color="#444444", lw=2.4, label=f"your prediction, slope {exponent:g}"
-                )
+                axes.loglog(sizes, line, ":", color="#444444", lw=2.4, label=f"your prediction, slope {exponent:g}")
         axes.axhline(1.0, color="#444444", lw=0.8)
         axes.text(sizes[0], 0.97, "as large as the gradient", ha="left", va="top", fontsize=8.5, color="#444444")
         axes.set_xticks(sizes, [f"{int(size)}" for size in sizes])

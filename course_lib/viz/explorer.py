@@ -1,9 +1,9 @@
 """The explorer: one slider that drives video, states, time constants and phase portraits; neurons to click away.
 
-    explorer = Explorer(cl.load("pendulum_ltc"), reset_noise_scale=0.1)
-    explorer                       # the last line of a cell: the widget, and a picture where widgets do not run
-    explorer.step = 40
-    explorer.ablate({3: 0.0})      # neuron 3 held at 0; the episode is played again
+explorer = Explorer(cl.load("pendulum_ltc"), reset_noise_scale=0.1)
+explorer                       # the last line of a cell: the widget, and a picture where widgets do not run
+explorer.step = 40
+explorer.ablate({3: 0.0})      # neuron 3 held at 0; the episode is played again
 """
 
 from __future__ import annotations

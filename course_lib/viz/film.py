@@ -50,14 +50,10 @@ def montage(videos, titles=None, columns: int | None = None) -> Frames:
         raise ArgumentError("videos=[] is not accepted; it must hold at least one clip of shape (T, H, W, 3)")
     titles = [""] * len(videos) if titles is None else [str(t) for t in titles]
     if len(titles) != len(videos):
-        raise ArgumentError(
-            f"titles has {len(titles)} entries; it must have one for each of the {len(videos)} videos"
-        )
+        raise ArgumentError(f"titles has {len(titles)} entries; it must have one for each of the {len(videos)} videos")
     shapes = {np.shape(v)[1:] for v in videos}
     if len(shapes) != 1:
-        raise ArgumentError(
-            f"videos have pictures of shapes {sorted(shapes)}; they must all have the same shape"
-        )
+        raise ArgumentError(f"videos have pictures of shapes {sorted(shapes)}; they must all have the same shape")
     columns = min(len(videos), 4 if columns is None else check_count("columns", columns))
     length = max(len(v) for v in videos)
     blank = np.full_like(np.asarray(videos[0][0]), 255)
@@ -126,9 +122,7 @@ def save_video(path, frames, fps: float | None = None, crf: int = 23) -> Path:
         mediapy.write_video(part, even, fps=rate, **how)
         os.replace(part, path)
     except (RuntimeError, OSError) as error:
-        raise VideoError(
-            f"path={str(path)!r} could not be written: {str(error).strip().splitlines()[-1]}"
-        ) from None
+        raise VideoError(f"path={str(path)!r} could not be written: {str(error).strip().splitlines()[-1]}") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -140,9 +134,7 @@ def display_video(frames: np.ndarray, fps: float | None = None, title: str = "",
     rate = float(fps or getattr(frames, "fps", 30.0))
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     if not shell:
-        print(
-            f"{title or 'Video'} ({len(frames)} frames): show() needs a notebook; elsewhere use save_video()."
-        )
+        print(f"{title or 'Video'} ({len(frames)} frames): show() needs a notebook; elsewhere use save_video().")
         return
     from IPython.display import HTML, Image, display
 

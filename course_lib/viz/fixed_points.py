@@ -44,7 +44,7 @@ class FixedPoints:
             return np.where(largest < 1, -1 / np.log(np.clip(largest, 1e-300, 1 - 1e-16)), np.inf)
 
     def kind(self, k: int) -> str:
-        """"stable", "saddle" or "unstable", with "spiral" where the leading eigenvalue is complex."""
+        """ "stable", "saddle" or "unstable", with "spiral" where the leading eigenvalue is complex."""
         outside = (abs(self.eigenvalues[k]) >= 1).sum()
         name = "stable" if outside == 0 else "unstable" if outside == self.states.shape[1] else "saddle"
         return name + (" spiral" if abs(self.eigenvalues[k][0].imag) > 1e-9 else "")

@@ -61,9 +61,7 @@ class LivePlot:
     def on_start(self, run) -> None:
         curve = run.curve
         if self.key in curve:  # a run that goes on
-            self.points = [
-                p for p in zip(curve["env_steps"], curve[self.key], strict=True) if np.isfinite(p[1])
-            ]
+            self.points = [p for p in zip(curve["env_steps"], curve[self.key], strict=True) if np.isfinite(p[1])]
         self._target = getattr(run, "target", 0)
         self._next = time.perf_counter() + INTERVAL
 
@@ -117,9 +115,7 @@ def numbers(latest: dict[str, float], target: float = 0) -> str:
         "clip_fraction": "clipped {:.0%}",
         "explained_variance": "expl. var. {:.2f}",
     }
-    parts += [
-        text.format(latest[name]) for name, text in formats.items() if np.isfinite(latest.get(name, np.nan))
-    ]
+    parts += [text.format(latest[name]) for name, text in formats.items() if np.isfinite(latest.get(name, np.nan))]
     return "  ·  ".join(parts)
 
 
@@ -147,9 +143,7 @@ def svg(points: list[tuple[float, float]], target: float, line: str) -> str:
     ]
     foot, mid_x, mid_y = HEIGHT - BOTTOM + 15, (LEFT + WIDTH - RIGHT) / 2, (HEIGHT - BOTTOM + TOP) / 2
     for v in ticks:
-        out.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(v):.1f}" y2="{down(v):.1f}" stroke="#e6e8eb"/>'
-        )
+        out.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(v):.1f}" y2="{down(v):.1f}" stroke="#e6e8eb"/>')
         out.append(f'<text x="{LEFT - 6}" y="{down(v) + 4:.1f}" text-anchor="end">{v:,g}</text>')
     for v in _ticks(left, right):
         if left <= v <= right:
@@ -266,9 +260,7 @@ class StopButton:
         from IPython.display import HTML
 
         how = run.interrupted or "finished"
-        self._handle.update(
-            HTML(f"<small>training {html.escape(how)} at {run.agent.env_steps:,} steps</small>")
-        )
+        self._handle.update(HTML(f"<small>training {html.escape(how)} at {run.agent.env_steps:,} steps</small>"))
         self._button.close()
 
 

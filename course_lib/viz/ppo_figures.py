@@ -29,9 +29,7 @@ def clip_figure(clip: float = 0.2):
             clipped = np.clip(ratio, 1 - clip, 1 + clip) * advantage
             axes.axvspan(1 - clip, 1 + clip, color="#eef2f6", linewidth=0)
             axes.plot(ratio, ratio * advantage, ":", color="#7a828c", label="ρA")
-            axes.plot(
-                ratio, np.minimum(ratio * advantage, clipped), color=COLOURS[0], label="min(ρA, clip(ρ)A)"
-            )
+            axes.plot(ratio, np.minimum(ratio * advantage, clipped), color=COLOURS[0], label="min(ρA, clip(ρ)A)")
             axes.plot(1.0, advantage, "o", color=COLOURS[1], label="where learning starts")
             axes.set(title=f"advantage A = {advantage:+.0f}", xlabel="ratio ρ = π(a|s) / π_old(a|s)")
         panels[0].set_ylabel("surrogate (units of A)")
@@ -63,20 +61,14 @@ def kl_figure(steps: Sequence[float], kl: Sequence[float], exponent: float | Non
     """
     steps, kl = np.asarray(steps, float), np.asarray(kl, float)
     if steps.shape != kl.shape or len(steps) < 2:
-        raise ArgumentError(
-            f"kl has shape {kl.shape}; it must be that of steps, {steps.shape}, and at least (2,)"
-        )
+        raise ArgumentError(f"kl has shape {kl.shape}; it must be that of steps, {steps.shape}, and at least (2,)")
     with style():
         figure, axes = new_figure(figsize=(6.4, 3.0))
         axes.loglog(steps, kl, "o-", color=COLOURS[0], label="measured")
         if exponent is not None:
             line = kl[0] * (steps / steps[0]) ** float(exponent)
-            axes.loglog(
-                steps, line, ":", color="#444444", linewidth=2.4, label=f"your prediction, slope {exponent:g}"
-            )
-        axes.axhline(
-            0.03, color=COLOURS[1], linewidth=1, linestyle="--", label="a usual limit (target_kl = 0.03)"
-        )
+            axes.loglog(steps, line, ":", color="#444444", linewidth=2.4, label=f"your prediction, slope {exponent:g}")
+        axes.axhline(0.03, color=COLOURS[1], linewidth=1, linestyle="--", label="a usual limit (target_kl = 0.03)")
         axes.set(xlabel="learning rate of the step", ylabel=UNITS["approx_kl"])
         axes.legend()
     return figure

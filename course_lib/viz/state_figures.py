@@ -49,9 +49,7 @@ def episode_figure(record: Record, signals: Sequence[int] | None = None):
 def heat_map(figure, axes, record: Record) -> None:
     """The hidden state over time, a row a neuron."""
     size = float(np.abs(record.states).max()) or 1.0
-    picture = axes.imshow(
-        record.states.T, aspect="auto", cmap="RdBu_r", vmin=-size, vmax=size, interpolation="nearest"
-    )
+    picture = axes.imshow(record.states.T, aspect="auto", cmap="RdBu_r", vmin=-size, vmax=size, interpolation="nearest")
     axes.grid(False)
     axes.set_yticks(range(0, record.neurons, max(1, record.neurons // 8)))
     axes.set(ylabel="neuron", title="what it remembers: the hidden state")

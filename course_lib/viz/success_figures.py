@@ -67,9 +67,7 @@ def learning_figure(rows: Sequence[Mapping], methods: Mapping[str, str]):
         methods: those to draw, name -> label.
     """
     with style():
-        figure, panels = _small_panels(
-            _tasks(rows), "million environment steps; line: median of seeds, band: range"
-        )
+        figure, panels = _small_panels(_tasks(rows), "million environment steps; line: median of seeds, band: range")
         for axes, label, colour, mine in _by_panel(panels, rows, methods):
             curves = [r["curve"] for r in mine]
             x = np.linspace(0, min(c["env_steps"][-1] for c in curves), 26)[1:]

@@ -75,20 +75,14 @@ def rollout_states(
     policy = getattr(agent, "policy", agent)
     env_id = env_id or getattr(policy, "env_id", None)
     if not hasattr(policy, "act") or env_id is None:
-        raise ArgumentError(
-            f"agent={type(agent).__name__} is not accepted; it must be an agent, a run or a policy"
-        )
+        raise ArgumentError(f"agent={type(agent).__name__} is not accepted; it must be an agent, a run or a policy")
     steps = sys.maxsize if steps is None else check_count("steps", steps)
     envs = make(env_id, num_envs=1, seed=seed, **{**getattr(policy, "env_options", {}), **env_options})
     model, dt = _simulator(envs, env_id)
     rows: dict[str, list] = {name: [] for name in ("physics", "observations", "actions", "rewards", "hidden")}
     observation, _ = envs.reset(seed=seed)
     state, over = None, False
-    noise = (
-        {"deterministic": True}
-        if deterministic
-        else {"deterministic": False, "rng": np.random.default_rng(seed)}
-    )
+    noise = {"deterministic": True} if deterministic else {"deterministic": False, "rng": np.random.default_rng(seed)}
     try:
         while not over and len(rows["rewards"]) < steps:
             rows["physics"].append(_physics(envs))
@@ -113,9 +107,7 @@ def _simulator(envs, env_id: str):
         return envs.task.model, float(envs.task.dt)
     inner = envs.unwrapped.envs[0].unwrapped if hasattr(envs.unwrapped, "envs") else None
     if not hasattr(inner, "model") or not hasattr(inner, "data"):
-        raise ArgumentError(
-            f"env_id={env_id!r} has no MuJoCo model to draw; accepted: any MuJoCo environment"
-        )
+        raise ArgumentError(f"env_id={env_id!r} has no MuJoCo model to draw; accepted: any MuJoCo environment")
     return inner.model, float(inner.dt)
 
 
@@ -182,9 +174,7 @@ def render(
     return as_frames(pictures, rate / skip)
 
 
-def show(
-    agent_or_frames, *args, title: str | None = None, fps: float | None = None, crf: int = 25, **options
-) -> None:
+def show(agent_or_frames, *args, title: str | None = None, fps: float | None = None, crf: int = 25, **options) -> None:
     """Show a video under the cell: of an agent, run, policy or `Rollout` (as `render`), or ready frames."""
     if isinstance(agent_or_frames, np.ndarray):
         frames = agent_or_frames
