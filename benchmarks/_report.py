@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.assets import write_atomically
-from course_lib.evaluation import bootstrap_interval
+from course_lib.files import write_atomically
+from course_lib.evaluation.returns import bootstrap_interval
 from course_lib.machine import cores
 from course_lib.rl.algorithms import ALGORITHMS, algorithm
 
@@ -115,7 +115,7 @@ def write_result(path: Path, *, claims, intervals, seeds, per_seed, config, wall
 
 
 def _strict(value):
-    """`value` with null for NaN, which JSON has no word for; `course_lib.assets.result` reads it back as NaN."""
+    """`value` with null for NaN, which JSON has no word for; `course_lib.files.result` reads it back as NaN."""
     if isinstance(value, dict):
         return {k: _strict(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -20,8 +20,8 @@ import numpy as np
 from _report import Table, read_result, write_result
 
 import course_lib as cl
-from course_lib.envs.anymal import WEIGHTS
-from course_lib.viz.gait import record_gait
+from course_lib.envs.anymal.walk import WEIGHTS
+from course_lib.lessons.nb06_gait import record_gait
 
 NAME, START = "anymal_rewards", "anymal_walk_mlp"
 STEPS, EPISODES, LEARNING_RATE, COPIES = 400_000, 8, 1e-3, 64

@@ -2,7 +2,7 @@
 
     python benchmarks/anymal_sprint.py [--settings mlp ltc gru ctrnn] [--seeds 0 1 2] [--json FILE] [--keep] [--quick]
 
-The task is the predecessor's: its reward, timing and fall rule (see `course_lib.envs.anymal_sprint`). It reached 5,925
+The task is the predecessor's: its reward, timing and fall rule (see `course_lib.envs.anymal.sprint`). It reached 5,925
 as the best running mean of noisy training episodes, after 20.3 h; without noise its policy falls at once (179). Here a
 run counts by episodes without noise in the actions. Their starts differ by `reset_noise` on joint angles and rates, as
 otherwise all episodes would be one. After every 32 iterations 20 such episodes are played; where their mean reaches
@@ -26,7 +26,7 @@ import numpy as np
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 
 NAME, ENV, NOISE = "anymal_sprint", "AnymalSprint-v0", 0.05
 TARGET, HORIZON, COPIES = 5_925.0, 801, 64

@@ -28,7 +28,7 @@ import numpy as np
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.assets import load_tensors, save_tensors
+from course_lib.files import load_tensors, save_tensors
 
 NAME, ENV, COPIES = "anymal_walk", "AnymalC-v0", 64
 SPEEDS, FORCES, STEP_SPEED = (0.5, 0.625, 0.75, 0.875, 1.0), (50.0, 100.0, 200.0, 400.0), 0.8

@@ -20,8 +20,8 @@ import torch
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
-from course_lib.policies import gaussian_log_prob
+from course_lib.evaluation.returns import run_episodes
+from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.rl import ppo
 
 NAME, ENV = "bug_museum", "Hopper-v5"

@@ -11,7 +11,7 @@ round, so that a change in the machine's mood meets all of them; ratios are take
                 evaluations. Outputs agree to 1e-4; the errors of both against a fine solution are in the result.
                 The claims are about CTRNN.
   LTC, GRU      the fused semi-implicit LTC with 6 substeps, and GRU beside torch.nn.GRU, which is written in C++
-Our cells but the GRU run in C where there is a compiler (`course_lib.native`); the rows "torch" are without it.
+Our cells but the GRU run in C where there is a compiler (`course_lib.nets.native`); the rows "torch" are without it.
 Memory is what the forward pass leaves behind for the backward pass, by torch's profiler; CTRNN, 32 neurons, RK4.
 """
 
@@ -27,9 +27,9 @@ import torch
 import torchdiffeq
 from _report import Table, median_interval, write_result
 
-from course_lib import native
-from course_lib.cells import make_cell
-from course_lib.solvers import odeint
+from course_lib.nets import native
+from course_lib.nets.cells import make_cell
+from course_lib.nets.solvers import odeint
 
 NAME = "cells"
 SIZES, BATCH, STEPS, INPUTS, UNFOLDS, SUBSTEPS = (8, 32), 32, 64, 4, 6, 4

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from _report import Table, median_interval, write_result
 
-from course_lib.dmp import DMP
+from course_lib.nets.dmp import DMP
 
 NAME = "dmp"
 SIZES = {

@@ -25,7 +25,7 @@ from _report import Table, median_interval, write_result
 from mujoco.rollout import Rollout
 
 from course_lib.envs import make, make_task
-from course_lib.envs.task import quiet
+from course_lib.envs.engine.task import quiet
 from course_lib.machine import cores
 
 NAME, IDS, OWN = "engine", ("HalfCheetah-v5", "Ant-v5"), "AnymalC-v0"

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from _report import Table, median_interval, read_result, write_result
 
-from course_lib import handwriting as hw
+from course_lib.lessons import nb09_handwriting as hw
 
 NAME = "handwriting"
 TRAIN, TEST, MOMENTS = 1000, 1000, 3

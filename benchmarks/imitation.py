@@ -26,9 +26,9 @@ from manipulation import DMP, RATE, success
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
-from course_lib.envs.tabletop_experts import demonstrations
-from course_lib.evaluation import bootstrap_interval
-from course_lib.imitation import clone
+from course_lib.envs.tabletop.experts import demonstrations
+from course_lib.evaluation.returns import bootstrap_interval
+from course_lib.rl.imitation import clone
 
 NAME, DEMOS = "imitation", (50, 200)
 METHODS: dict[str, dict] = {"step": {}, "plan": dict(chunk=5), "ndp": dict(chunk=5, trajectory="dmp")}

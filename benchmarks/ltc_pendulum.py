@@ -24,7 +24,7 @@ import numpy as np
 from _report import Table, median_interval, read_result, write_result
 
 import course_lib as cl
-from course_lib.evaluation import bootstrap_interval
+from course_lib.evaluation.returns import bootstrap_interval
 
 NAME, ENV = "ltc_pendulum", "InvertedPendulum-v5"
 CURVE_STEPS, MOST, SOLVED, EPISODES = 8_192, 50_000, 950.0, 100
@@ -59,7 +59,7 @@ def solves(policy) -> bool:
 
 
 def mean_return(policy, episodes: int = 20) -> float:
-    from course_lib.evaluation import run_episodes
+    from course_lib.evaluation.returns import run_episodes
 
     return run_episodes(policy, cl.make(ENV, episodes, seed=20_000), seed=20_000).mean
 

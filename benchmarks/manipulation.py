@@ -38,7 +38,7 @@ from _report import INCLUDE, Table, known_runs, thin_curve, write_runs
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
-from course_lib.evaluation import bootstrap_interval, run_episodes
+from course_lib.evaluation.returns import bootstrap_interval, run_episodes
 
 NAME, COPIES, RATE, STEPS, SHOWN = "manipulation", 64, 100, 4_000_000, 25  # STEPS: at RATE
 SHORTER = {"ndp_ltc": 2}  # a part of the steps

@@ -22,8 +22,8 @@ import numpy as np
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.cells import LTC
-from course_lib.evaluation import run_episodes
+from course_lib.nets.cells import LTC
+from course_lib.evaluation.returns import run_episodes
 
 NAME = "masked_pendulum"
 TASKS = {

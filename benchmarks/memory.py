@@ -35,8 +35,8 @@ import numpy as np
 from _report import INCLUDE, Table, known_runs, thin_curve, write_runs
 
 import course_lib as cl
-from course_lib.cells import LTC
-from course_lib.evaluation import run_episodes
+from course_lib.nets.cells import LTC
+from course_lib.evaluation.returns import run_episodes
 from course_lib.rl.offpolicy import SAC
 from course_lib.rl.recurrent import RSAC
 

@@ -29,7 +29,7 @@ import numpy as np
 from _report import INCLUDE, Table, known_runs, median_interval, thin_curve, write_runs
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 from course_lib.rl.offpolicy import SAC
 from course_lib.rl.recurrent import RSAC
 

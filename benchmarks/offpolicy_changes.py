@@ -9,7 +9,7 @@ away from DDPG. All of a task take as many environment steps and updates, from t
 
 A run's figure is the mean of 20 deterministic episodes of the last policy. Over-estimation is measured at evenly
 spread moments of training: Q(s, a) of the critics (the least, where there are two) less the discounted return that the
-policy earns from the same state and action on, with the entropy it is paid for (`course_lib.rl.overestimation`).
+policy earns from the same state and action on, with the entropy it is paid for (`course_lib.lessons.nb05_overestimation`).
 Bars and bands are 95 % bootstrap intervals over seeds.
 
 Every finished run is added to the result file at once; runs already there, with the same settings, are not made again.
@@ -30,9 +30,9 @@ import numpy as np
 from _report import INCLUDE, Table, beside, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 from course_lib.rl.offpolicy import DDPG, SAC, TD3
-from course_lib.rl.overestimation import overestimation
+from course_lib.lessons.nb05_overestimation import overestimation
 
 NAME = "offpolicy_changes"
 ALPHA = 0.1  # the temperature, and its start where it is learned

@@ -43,9 +43,9 @@ import torch
 from _report import INCLUDE, Table, beside, known_runs, median_interval, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.assets import load_tensors, write_atomically
-from course_lib.envs.task import quiet
-from course_lib.evaluation import run_episodes
+from course_lib.files import load_tensors, write_atomically
+from course_lib.envs.engine.task import quiet
+from course_lib.evaluation.returns import run_episodes
 from course_lib.machine import cores
 from course_lib.rl.offpolicy import SAC, TD3
 from course_lib.rl.train import CHECKPOINT

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from _report import Table, median_interval, write_result
 
-from course_lib.ensemble import bfloat16_is_fast
+from course_lib.nets.ensemble import bfloat16_is_fast
 from course_lib.envs import make
-from course_lib.envs.task import quiet
+from course_lib.envs.engine.task import quiet
 from course_lib.machine import cores
 from course_lib.rl.offpolicy import SAC, TD3
 

@@ -18,7 +18,7 @@ import numpy as np
 from _report import Table, median_interval, read_result, thin_curve, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 
 NAME, ENV = "ppo_ablations", "HalfCheetah-v5"
 METRICS = ("env_steps", "return_mean", "approx_kl", "clip_fraction", "explained_variance", "entropy")

@@ -20,7 +20,7 @@ import numpy as np
 from _report import Table, median_interval, read_result, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 
 NAME = "ppo_halfcheetah"
 BEFORE = 5734  # the predecessor's best single episode, after about 20 h

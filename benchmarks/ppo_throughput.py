@@ -26,7 +26,7 @@ from _report import Table, median_interval, write_result
 from mujoco.rollout import Rollout
 
 import course_lib as cl
-from course_lib.envs.task import quiet
+from course_lib.envs.engine.task import quiet
 from course_lib.machine import cores
 
 NAME, ENV = "ppo_throughput", "HalfCheetah-v5"

@@ -17,7 +17,7 @@ import numpy as np
 from _report import Table, median_interval, write_result
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
+from course_lib.evaluation.returns import run_episodes
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME, ENV = "reinforce_pole", "InvertedPendulum-v5"

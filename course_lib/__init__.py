@@ -6,7 +6,7 @@ Everything a notebook needs is one dot away; each name is imported when it is fi
 
 import importlib
 
-from course_lib.budget import budget
+from course_lib.course.budget import budget
 
 __version__ = "0.1.0"
 
@@ -27,30 +27,35 @@ _PLACES = {
     "RDPGConfig": "course_lib.rl.recurrent",
     "RTD3Config": "course_lib.rl.recurrent",
     "RSACConfig": "course_lib.rl.recurrent",
-    "MLPActorCritic": "course_lib.policies",
-    "RecurrentActorCritic": "course_lib.policies",
-    "ChunkActorCritic": "course_lib.chunk_actors",
-    "make_cell": "course_lib.cells",
+    "MLPActorCritic": "course_lib.policies.actor_critics",
+    "RecurrentActorCritic": "course_lib.policies.actor_critics",
+    "ChunkActorCritic": "course_lib.policies.chunks",
+    "make_cell": "course_lib.nets.cells",
     "Run": "course_lib.rl.train",
-    "train": "course_lib.rl.train",
-    "sweep": "course_lib.sweeps",
+    "train": "course_lib.course.session",
+    "sweep": "course_lib.course.session",
     "load_sweep": "course_lib.sweeps",
     "Sweep": "course_lib.sweeps",
     "importances": "course_lib.sweeps",
+    "plot_history": "course_lib.viz.sweeps.figures",
+    "plot_importances": "course_lib.viz.sweeps.figures",
+    "plot_parallel": "course_lib.viz.sweeps.figures",
+    "plot_slices": "course_lib.viz.sweeps.figures",
+    "SweepView": "course_lib.viz.sweeps.html",
     "uniform": "course_lib.sweeps",
     "log_uniform": "course_lib.sweeps",
     "integer": "course_lib.sweeps",
     "choice": "course_lib.sweeps",
-    "load": "course_lib.assets",
-    "save_policy": "course_lib.assets",
-    "result": "course_lib.assets",
-    "evaluate": "course_lib.evaluation",
+    "load": "course_lib.policies.saved",
+    "save_policy": "course_lib.policies.saved",
+    "result": "course_lib.files",
+    "evaluate": "course_lib.evaluation.returns",
     "compare": "course_lib.viz.curves",
-    "topology": "course_lib.viz.topology",
-    "topology_view": "course_lib.viz.topology",
+    "topology": "course_lib.viz.topology.paint",
+    "topology_view": "course_lib.viz.topology.html",
     "show": "course_lib.viz.video",
-    "background": "course_lib.viz.live",
-    "setup": "course_lib.doctor",
+    "background": "course_lib.course.session",
+    "setup": "course_lib.course.doctor",
 }
 __all__ = ["budget", *_PLACES]
 

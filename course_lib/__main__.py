@@ -180,7 +180,7 @@ def _sweep(argv: list[str]) -> None:
 
 
 def _policy(name: str):
-    from course_lib.assets import load
+    from course_lib.files import load
 
     folder = Path(name)
     return load(folder / "policy.safetensors" if folder.is_dir() else name)

@@ -1,9 +1,19 @@
-"""Error sentences: the argument, what came, what is accepted, the nearest valid name."""
+"""Error sentences (the argument, what came, what is accepted, the nearest valid name), and the checks that raise them.
+
+The fields of a config say what they accept in their annotation, as `rollout_steps: Count`; `check_fields` holds them to
+it, so that there is one checker for every field of every config.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from collections.abc import Iterable
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
 
 
 class CourseError(Exception):
@@ -44,3 +54,140 @@ def check_count(argument: str, value: object, least: int = 1) -> int:
     if isinstance(value, bool) or not whole or int(value) < least:
         raise ArgumentError(f"{argument}={value!r} is not accepted; it must be a whole number of at least {least}")
     return int(value)
+
+
+def check_range(argument: str, value: object, low: float, high: float, open_low: bool = False) -> float:
+    """`value` as a float, raising unless it is a finite number from `low` (without it where `open_low`) to `high`."""
+    try:
+        number = math.nan if isinstance(value, (str, bytes)) or _is_bool(value) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and (low < number if open_low else low <= number) and number <= high):
+        bound = "" if low == -math.inf else f" above {low:g}" if open_low else f" of at least {low:g}"
+        bound += "" if high == math.inf else f"{' and' if bound else ' of'} at most {high:g}"
+        raise ArgumentError(f"{argument}={value!r} is not accepted; it must be a finite number{bound}")
+    return number
+
+
+def _is_bool(value: object) -> bool:
+    """Of Python or of NumPy, which this module need not import for it."""
+    return type(value).__name__ in ("bool", "bool_")
+
+
+# --- fields of a config -------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """A whole number of at least `least`."""
+
+    least: int
+
+    def check(self, name: str, value: object) -> int:
+        return check_count(name, value, self.least)
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """A finite number from `low` (without it where `open_low`) to `high`; `or_inf`: infinity will do too."""
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+    or_inf: bool = False
+
+    def check(self, name: str, value: object) -> float:
+        if self.or_inf and isinstance(value, float) and value == math.inf:
+            return math.inf
+        return check_range(name, value, self.low, self.high, self.open_low)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """One of some names."""
+
+    names: tuple[str, ...]
+
+    def check(self, name: str, value: object) -> str:
+        check_choice(name, value, self.names)
+        return value
+
+
+Count, Natural = Annotated[int, Whole(1)], Annotated[int, Whole(0)]
+Positive, NonNegative = Annotated[float, Between(0, open_low=True)], Annotated[float, Between(0)]
+Share, Number = Annotated[float, Between(0, 1)], Annotated[float, Between(-math.inf)]
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def check_fields(config) -> None:
+    """Hold every field of the dataclass `config` to its annotation, and make plain Python of it (1 of `np.int64(1)`).
+
+    Accepted in annotations: bool, str, dict, tuples of one kind, other configs (for which a dict of their fields will
+    do), `Annotated` with an object that has `check(name, value)`, `Literal`, and None beside any of these.
+    """
+    prefix = config.prefix if isinstance(config, Nested) else ""
+    for field in dataclasses.fields(config):
+        hint = _hints(type(config))[field.name]
+        setattr(config, field.name, _checked(prefix + field.name, getattr(config, field.name), hint))
+
+
+def _checked(name: str, value: object, hint) -> object:
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in inside:
+            return None
+        return _checked(name, value, next(part for part in inside if part is not type(None)))
+    if origin is Annotated:
+        return next(rule for rule in inside if hasattr(rule, "check")).check(name, value)
+    if origin is typing.Literal:
+        return OneOf(inside).check(name, value)
+    if origin is tuple:
+        if not isinstance(value, (tuple, list)):
+            raise ArgumentError(f"{name}={value!r} is not accepted; it must be a tuple, e.g. (64, 64)")
+        return tuple(_checked(name, part, inside[0]) for part in value)
+    if origin is dict or hint is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ArgumentError(f"{name}={value!r} is not accepted; it must be a dict with names as keys")
+        return dict(value)
+    if dataclasses.is_dataclass(hint):
+        return hint.of(value)
+    if hint is bool and _is_bool(value):
+        return bool(value)
+    if hint is bool:
+        raise ArgumentError(f"{name}={value!r} is not accepted; it must be True or False")
+    if not isinstance(value, hint):
+        raise ArgumentError(f"{name}={value!r} is not accepted; it must be of type {hint.__name__}")
+    return value
+
+
+class Nested:
+    """A config inside another one, which may be given as a dict of its fields or as the value of its first.
+
+    Attributes:
+        prefix: what its fields are called by in errors, on the command line and in sweeps, such as "cell.".
+    """
+
+    prefix: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, value):
+        """`value` itself, or one made of a dict of fields or of the value of the first field."""
+        fields = [field.name for field in dataclasses.fields(cls)]
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping):
+            for name in value:
+                check_choice(f"a field of {cls.__name__}", name, fields)
+            return cls(**value)
+        if value is None or isinstance(value, (str, int)):
+            return cls(**{fields[0]: value})
+        raise ArgumentError(
+            f"{value!r:.200} is not accepted; it must be a {cls.__name__}, or a dict of its fields: {', '.join(fields)}"
+        )
+
+    def __post_init__(self):
+        check_fields(self)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from course_lib.envs import BatchedEnv, anymal, anymal_model, anymal_sprint, make, make_task
-from course_lib.envs.anymal_model import FEET, JOINTS, LEGS, SCRAPES, TORQUES, build, gravity, randomised, to_body
-from course_lib.envs.terrain import Terrain
+from course_lib.envs import BatchedEnv, make, make_task
+from course_lib.envs.anymal.walk import walk as anymal, model as anymal_model, sprint as anymal_sprint
+from course_lib.envs.anymal.model import FEET, JOINTS, LEGS, SCRAPES, TORQUES, build, gravity, randomised, to_body
+from course_lib.envs.anymal.terrain import Terrain
 from course_lib.errors import ArgumentError
 
 SPRINT, WALK = "AnymalSprint-v0", "AnymalC-v0"

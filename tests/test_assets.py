@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import course_lib as cl
-from course_lib.assets import load, save_policy, write_atomically
+from course_lib.files import load, save_policy, write_atomically
 from course_lib.errors import ArgumentError, PolicyFileError
 
 

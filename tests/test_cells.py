@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from torch.nn import functional as F
 
-from course_lib import cells, synaptic, wiring
-from course_lib.cells import CELLS, ODECell, make_cell
+from course_lib.nets import cells, synaptic, wiring
+from course_lib.nets.cells import CELLS, ODECell, make_cell
 from course_lib.errors import ArgumentError
 
 ODE = [name for name, kind in CELLS.items() if issubclass(kind, ODECell)]
@@ -344,7 +344,7 @@ def test_an_input_of_another_width_is_refused(name):
 
 
 def test_long_sequences_are_cut_into_blocks_without_a_seam(monkeypatch):
-    from course_lib import fused
+    from course_lib.nets import fused
 
     x, h, starts = torch.randn(30, 4, 3), torch.randn(4, 5), torch.rand(30, 4) < 0.1
     for name, options in (("ltc", {"substeps": 2}), ("ctrnn", {"solver": "rk4"}), ("synaptic_ltc", {}), ("gru", {})):

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib.chunk_actors import ChunkActorCritic
-from course_lib.dmp import DMP
+from course_lib.policies.chunks import ChunkActorCritic
+from course_lib.nets.dmp import DMP
 from course_lib.errors import ArgumentError
-from course_lib.plans import PathPlan
-from course_lib.policies import MLPActorCritic
+from course_lib.policies.plans import PathPlan
+from course_lib.policies.actor_critics import MLPActorCritic
 from course_lib.rl.ppo import PPO, PPOConfig
 
 KINDS = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from course_lib.dmp import DMP
+from course_lib.nets.dmp import DMP
 from course_lib.errors import ArgumentError
 
 

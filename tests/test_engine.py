@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from course_lib.envs import TASKS, TWINS, BatchedEnv, make, make_task
-from course_lib.envs.task import quiet
+from course_lib.envs.engine.task import quiet
 from course_lib.errors import ArgumentError, NonFiniteError
 
 ENGINES = ("rollout", "data")

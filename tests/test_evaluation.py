@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 import course_lib as cl
-from course_lib.envs.tabletop_experts import expert
+from course_lib.envs.tabletop.experts import expert
 from course_lib.errors import ArgumentError
-from course_lib.evaluation import Evaluation, bootstrap_interval, iqm, run_episodes
+from course_lib.evaluation.returns import Evaluation, bootstrap_interval, iqm, run_episodes
 
 RNG = np.random.default_rng(0)
 

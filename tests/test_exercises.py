@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_lib.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt, check, check_that
 
 jupytext = pytest.importorskip("jupytext")
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,9 +8,10 @@ import pytest
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
-from course_lib.viz import crowd, gait_figures, gl, robot_figures
-from course_lib.viz.gait import Gait, record_gait, smooth
-from course_lib.viz.video import rollout_states
+from course_lib.lessons import nb06_crowd as crowd, nb06_gait_figures as gait_figures, nb06_robot as robot_figures
+from course_lib.render import gl
+from course_lib.lessons.nb06_gait import Gait, record_gait, smooth
+from course_lib.evaluation.rollout import rollout_states
 
 SPRINT, WALK = "AnymalSprint-v0", "AnymalC-v0"
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from scipy.linalg import expm
 
 from course_lib.errors import ArgumentError
-from course_lib.viz import gradient_lab as lab
-from course_lib.viz import ode_figures
+from course_lib.lessons import nb03_gradient_lab as lab
+from course_lib.lessons import nb03_ode as ode_figures
 
 
 def by_name(rows):

@@ -6,9 +6,9 @@ import torch
 from test_chunks import KINDS, lively
 
 import course_lib as cl
-from course_lib.envs.tabletop_experts import demonstrations
+from course_lib.envs.tabletop.experts import demonstrations
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.imitation import clone, means
+from course_lib.rl.imitation import clone, means
 
 TABLE = {"chunk": 5, "hidden": (16,), "minibatch_size": 64}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.viz import memory_figures
+from course_lib.lessons import nb08_memory as memory_figures
 
 
 class Against:
@@ -113,7 +113,7 @@ def test_sides_and_paths():
 
 def test_pictures_of_tasks(monkeypatch):
     from course_lib.viz import video
-    from course_lib.viz.drawing import Drawing
+    from course_lib.render.drawing import Drawing
 
     monkeypatch.setattr(video, "open_camera", lambda model, *size: Drawing(model, *size))
     figure = memory_figures.task_pictures({"maze": ("WaterMaze-v0", {}, {"observation": "full"})}, steps=1)

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from course_lib import native, wiring
-from course_lib.cells import make_cell
-from course_lib.solvers import TABLEAUS
+from course_lib.nets import native, wiring
+from course_lib.nets.cells import make_cell
+from course_lib.nets.solvers import TABLEAUS
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_processes_that_start_together(compiled, fresh):
 
 
 def test_importing_compiles_nothing(fresh):
-    code = "import course_lib.synaptic; from course_lib import native; print(native.status())"
+    code = "import course_lib.nets.synaptic; from course_lib import native; print(native.status())"
     environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "not used yet" and not fresh.exists()

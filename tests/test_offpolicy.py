@@ -14,10 +14,10 @@ from torch.distributions import Independent, Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
 import course_lib as cl
-import course_lib.assets
+import course_lib.files
 from course_lib.__main__ import main
-from course_lib.actors import DeterministicActor, SquashedActor, squash
-from course_lib.ensemble import Ensemble, Pass, products
+from course_lib.policies.actors import DeterministicActor, SquashedActor, squash
+from course_lib.nets.ensemble import Ensemble, Pass, products
 from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError
 from course_lib.rl import fused_adam
 from course_lib.rl.offpolicy import DDPG, SAC, TD3

@@ -7,7 +7,7 @@ import torch
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
-from course_lib.rl.overestimation import Estimates, discounted, overestimation
+from course_lib.lessons.nb05_overestimation import Estimates, discounted, overestimation
 
 PENDULUM = "MemoryPendulum-v0"
 

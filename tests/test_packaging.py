@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_lib import demo, doctor
+from course_lib.course import demo, doctor
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -117,7 +117,7 @@ def test_wheel_holds_the_library_and_its_assets(wheel):
 
 def test_library_from_a_wheel_finds_its_assets_away_from_the_checkout(wheel, tmp_path):
     code = (
-        "import course_lib, course_lib.assets as a; "
+        "import course_lib, course_lib.files as a; "
         "print(course_lib.__file__); print(a.assets_folder()); print(a.result('probe'))"
     )
     env = os.environ | {"PYTHONPATH": str(wheel)}
@@ -234,7 +234,7 @@ ALL_WELL = {**doctor.NEEDED, **dict.fromkeys(doctor.MUJOCO_PARTS, "4.0.0"), "ipy
 
 
 def run_doctor(**env):
-    code = "import sys; from course_lib.doctor import main; sys.exit(main())"
+    code = "import sys; from course_lib.course.doctor import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", code], env=os.environ | env, capture_output=True, text=True)
 
 

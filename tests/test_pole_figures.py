@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.viz import pole_figures
+from course_lib.lessons import nb04_pole as pole_figures
 
 
 def row(setting, seed, steps, solved=True, last=16_000):

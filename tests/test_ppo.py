@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import course_lib as cl
-import course_lib.assets
+import course_lib.files
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.policies import MLPActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
+from course_lib.policies.actor_critics import MLPActorCritic, RunningMoments, gaussian_entropy, gaussian_log_prob
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo import PPO, PPOConfig, policy_loss, ratio_statistics, value_loss
@@ -244,7 +244,7 @@ def test_a_masked_task_is_evaluated_and_filmed_masked(tmp_path):
     agent = PPO(cl.make("InvertedPendulum-v5", 8, hide="velocities"), PPOConfig(rollout_steps=32, minibatch_size=64))
     run = cl.train(agent, 512, progress=False)
     cl.evaluate(cl.load(run.save_policy(tmp_path / "masked")), episodes=2)
-    from course_lib.viz.video import rollout_states
+    from course_lib.evaluation.rollout import rollout_states
 
     assert rollout_states(run, steps=3).observations.shape[1] == 2  # cart and pole, no rates
 

@@ -5,7 +5,7 @@ import pytest
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
-from course_lib.viz import ppo_figures
+from course_lib.lessons import nb02_ppo as ppo_figures
 
 
 def test_clip_figure_is_flat_only_where_the_advantage_got_what_it_asked_for():

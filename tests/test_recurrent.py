@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib import wiring
-from course_lib.cells import CELLS
+from course_lib.nets import wiring
+from course_lib.nets.cells import CELLS
 from course_lib.errors import ArgumentError
-from course_lib.policies import RecurrentActorCritic, gaussian_log_prob
+from course_lib.policies.actor_critics import RecurrentActorCritic, gaussian_log_prob
 from course_lib.rl.ppo import PPO, PPOConfig
 
 

@@ -11,7 +11,7 @@ import torch
 import course_lib as cl
 from course_lib.__main__ import main
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.recurrent_actors import RecurrentDeterministicActor, RecurrentSquashedActor
+from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
 from course_lib.rl.q_losses import smooth
@@ -20,7 +20,7 @@ from course_lib.rl.recurrent_config import RDPGConfig, RSACConfig, RTD3Config
 from course_lib.rl.recurrent_learner import RecurrentLearner
 from course_lib.rl.replay import Replay
 from course_lib.rl.sequence_replay import SequenceReplay
-from course_lib.summarizers import SUMMARIZERS, Summarizer, warmed
+from course_lib.nets.summarizers import SUMMARIZERS, Summarizer, warmed
 
 OBS, ACT = 3, 2
 PENDULUM = "InvertedPendulum-v5"

@@ -12,15 +12,15 @@ import torch
 from scipy.linalg import expm
 from scipy.optimize import brentq
 
-from course_lib.cells import CTRNN, GRU, LTC, MLP, CfC
+from course_lib.nets.cells import CTRNN, GRU, LTC, MLP, CfC
 from course_lib.envs import make
 from course_lib.errors import ArgumentError
-from course_lib.evaluation import run_episodes
-from course_lib.policies import MLPActorCritic, RecurrentActorCritic
-from course_lib.viz import phase, state_figures, states
-from course_lib.viz.dashboard import Dashboard, zero_line
-from course_lib.viz.explorer import WIDGET, Explorer
-from course_lib.viz.fixed_points import fixed_points, settle
+from course_lib.evaluation.returns import run_episodes
+from course_lib.policies.actor_critics import MLPActorCritic, RecurrentActorCritic
+from course_lib.viz.states import phase, state_figures, states
+from course_lib.viz.states.dashboard import Dashboard, zero_line
+from course_lib.viz.states.explorer import WIDGET, Explorer
+from course_lib.viz.states.fixed_points import fixed_points, settle
 
 SMALL = {"width": 64, "height": 48}
 

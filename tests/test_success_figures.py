@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.viz.success_figures import learning_figure, success_figure
+from course_lib.lessons.nb09_success import learning_figure, success_figure
 
 METHODS = {"a": "A", "b": "B"}
 

@@ -719,7 +719,7 @@ def test_history_shows_every_trial_and_the_best_so_far(mixed):
 
 
 def test_labels_of_logarithmic_axes_are_short():
-    from course_lib.viz.sweep_figures import _short
+    from course_lib.viz.sweeps.figures import _short
 
     assert [_short(v) for v in (1e-5, 3e-5, 2.5e-4, 3.16e-5, 0.0, 0.001, 0.31, 45, 4182)] == [
         "1e-5", "3e-5", "2.5e-4", "3.16e-5", "0", "0.001", "0.31", "45", "4,182",
@@ -744,7 +744,7 @@ def test_importances_figure(mixed):
     shares = cl.importances([mixed], draws=3, trees=4)
     assert [label.get_text() for label in axes.get_yticklabels()] == list(shares)
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([s.value for s in shares.values()])
-    from course_lib.viz import sweep_figures
+    from course_lib.viz.sweeps import figures as sweep_figures
 
     assert len(sweep_figures.importances([mixed, mixed], draws=2, trees=2).axes[0].get_legend().texts) == 2
 
@@ -792,7 +792,7 @@ def test_the_view_in_a_browser(mixed):
 
 def test_the_live_plot_replaces_itself(mixed, monkeypatch):
     from course_lib.sweeps import driver
-    from course_lib.viz.sweep_figures import LiveHistory, live_history
+    from course_lib.viz.sweeps.figures import LiveHistory, live_history
 
     shown = []
 

@@ -6,10 +6,10 @@ from test_chunks import lively
 from test_imitation import policy_of
 
 import course_lib as cl
-from course_lib.envs.tabletop import Tabletop
-from course_lib.envs.tabletop_experts import demonstrations
+from course_lib.envs.tabletop.base import Tabletop
+from course_lib.envs.tabletop.experts import demonstrations
 from course_lib.errors import ArgumentError
-from course_lib.viz import table_figures
+from course_lib.lessons import nb09_table as table_figures
 
 
 def test_an_expert_can_be_watched():

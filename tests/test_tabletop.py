@@ -9,11 +9,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from course_lib.envs import TABLETOP, TASKS, make, make_task
-from course_lib.envs import tabletop_scene as scene
-from course_lib.envs.tabletop import GOAL, HAND, HAND_VELOCITY, OBJECT, OBJECT_VELOCITY, REST
-from course_lib.envs.tabletop_experts import demonstrations, expert, throw_speed
+from course_lib.envs.tabletop import scene
+from course_lib.envs.tabletop.base import GOAL, HAND, HAND_VELOCITY, OBJECT, OBJECT_VELOCITY, REST
+from course_lib.envs.tabletop.experts import demonstrations, expert, throw_speed
 from course_lib.errors import ArgumentError
-from course_lib.viz.video import Rollout, render
+from course_lib.evaluation.rollout import Rollout
+from course_lib.viz.video import render
 
 WIDTHS = {"Throw-v0": (16, 4), "Pick-v0": (16, 4), "Push-v0": (15, 3), "Soccer-v0": (15, 3), "Faucet-v0": (17, 3)}
 ENGINES = ("rollout", "data")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from course_lib import wiring
+from course_lib.nets import wiring
 from course_lib.errors import ArgumentError
-from course_lib.viz import topology_layout, topology_scene
-from course_lib.viz.topology import topology, topology_view
+from course_lib.viz.topology import layout as topology_layout, scene as topology_scene
+from course_lib.viz.topology.paint import topology, topology_view
 
 NCP = wiring.ncp(4, 12, 6, 2, sensory_fanout=4, inter_fanout=3, recurrent_command=5, motor_fanin=3)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

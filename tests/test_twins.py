@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from course_lib.envs import TWINS, make, make_task
-from course_lib.envs.task import quiet
+from course_lib.envs.engine.task import quiet
 
 SEEDS, STEPS, SAME = 5, 1000, 1e-9
 STATE_ONLY = [id for id in TWINS if not make_task(id).derived]

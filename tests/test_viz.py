@@ -12,7 +12,8 @@ import pytest
 
 import course_lib
 from course_lib.errors import ArgumentError
-from course_lib.viz import curves, film, gl, live, video
+from course_lib.viz import curves, film, live, video
+from course_lib.render import gl
 
 
 class Sine:

@@ -8,42 +8,42 @@ import inspect
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
-from course_lib.envs.batched import BatchedEnv
-from course_lib.envs.foreign import make_foreign
-from course_lib.envs.partial import Masked
-from course_lib.envs.single import TaskEnv
-from course_lib.envs.task import State, Task
+from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.foreign import make_foreign
+from course_lib.envs.engine.partial import Masked
+from course_lib.envs.engine.single import TaskEnv
+from course_lib.envs.engine.task import State, Task
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 
 # id: (module and class, control steps of an episode); nothing is imported before it is asked for
 TWINS = {  # of environments that Gymnasium has too
-    "HalfCheetah-v5": ("half_cheetah:HalfCheetah", 1000),
-    "InvertedPendulum-v5": ("inverted_pendulum:InvertedPendulum", 1000),
-    "InvertedDoublePendulum-v5": ("inverted_double_pendulum:InvertedDoublePendulum", 1000),
-    "Hopper-v5": ("hopper:Hopper", 1000),
-    "Walker2d-v5": ("walker2d:Walker2d", 1000),
-    "Ant-v5": ("ant:Ant", 1000),
-    "Swimmer-v5": ("swimmer:Swimmer", 1000),
-    "Reacher-v5": ("reacher:Reacher", 50),
+    "HalfCheetah-v5": ("twins.half_cheetah:HalfCheetah", 1000),
+    "InvertedPendulum-v5": ("twins.inverted_pendulum:InvertedPendulum", 1000),
+    "InvertedDoublePendulum-v5": ("twins.inverted_double_pendulum:InvertedDoublePendulum", 1000),
+    "Hopper-v5": ("twins.hopper:Hopper", 1000),
+    "Walker2d-v5": ("twins.walker2d:Walker2d", 1000),
+    "Ant-v5": ("twins.ant:Ant", 1000),
+    "Swimmer-v5": ("twins.swimmer:Swimmer", 1000),
+    "Reacher-v5": ("twins.reacher:Reacher", 50),
 }
 ROBOTS = {
-    "AnymalSprint-v0": ("anymal_sprint:AnymalSprint", 801),
-    "AnymalC-v0": ("anymal:AnymalC", 1000),
+    "AnymalSprint-v0": ("anymal.sprint:AnymalSprint", 801),
+    "AnymalC-v0": ("anymal.walk:AnymalC", 1000),
 }
 MEMORY = {  # part of the state is hidden; `observation="full"` shows all
-    "MemoryPendulum-v0": ("pendulum:MemoryPendulum", 200),
-    "MemoryCartPole-v0": ("cartpole:MemoryCartPole", 500),
-    "CarHeavenHell-v0": ("car_heaven_hell:CarHeavenHell", 160),
-    "WaterMaze-v0": ("water_maze:WaterMaze", 200),
-    "Bumps-v0": ("bumps:Bumps", 50),
-    "ReacherOnce-v0": ("reacher_once:ReacherOnce", 50),
+    "MemoryPendulum-v0": ("memory.pendulum:MemoryPendulum", 200),
+    "MemoryCartPole-v0": ("memory.cartpole:MemoryCartPole", 500),
+    "CarHeavenHell-v0": ("memory.car_heaven_hell:CarHeavenHell", 160),
+    "WaterMaze-v0": ("memory.water_maze:WaterMaze", 200),
+    "Bumps-v0": ("memory.bumps:Bumps", 50),
+    "ReacherOnce-v0": ("memory.reacher_once:ReacherOnce", 50),
 }
 TABLETOP = {
-    "Throw-v0": ("tabletop_tasks:Throw", 50),
-    "Pick-v0": ("tabletop_tasks:Pick", 75),
-    "Push-v0": ("tabletop_tasks:Push", 75),
-    "Soccer-v0": ("tabletop_tasks:Soccer", 75),
-    "Faucet-v0": ("tabletop_tasks:Faucet", 75),
+    "Throw-v0": ("tabletop.tasks:Throw", 50),
+    "Pick-v0": ("tabletop.tasks:Pick", 75),
+    "Push-v0": ("tabletop.tasks:Push", 75),
+    "Soccer-v0": ("tabletop.tasks:Soccer", 75),
+    "Faucet-v0": ("tabletop.tasks:Faucet", 75),
 }
 TASKS = {**TWINS, **ROBOTS, **MEMORY, **TABLETOP}
 
@@ -92,9 +92,7 @@ def make(
     seed = None if seed is None else check_count("seed", seed, least=0)
     if id.removeprefix("course/") in TASKS:
         task = make_task(id, hide, **kwargs)
-        envs = BatchedEnv(task, num_envs, seed, threads, engine)
-        envs.options = kwargs if hide is None else {"hide": hide, **kwargs}
-        return envs
+        return BatchedEnv(task, num_envs, seed, threads, engine, kwargs if hide is None else {"hide": hide, **kwargs})
     if id not in gym.registry:
         known = [*TASKS, *gym.registry]
         raise ArgumentError(
@@ -104,9 +102,7 @@ def make(
         raise ArgumentError(
             f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}"
         )
-    envs = make_foreign(id, num_envs, seed, **kwargs)
-    envs.options = kwargs
-    return envs
+    return make_foreign(id, num_envs, seed, **kwargs)
 
 
 def _single(task: str, render_mode: str | None = None, width: int = 320, height: int = 240, **kwargs) -> TaskEnv:

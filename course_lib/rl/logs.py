@@ -8,8 +8,8 @@ import io
 import math
 from pathlib import Path
 
-from course_lib.assets import write_atomically
 from course_lib.errors import ArgumentError, check_choice
+from course_lib.files import write_atomically
 
 NAMES = ("csv", "tensorboard", "trackio", "wandb")
 

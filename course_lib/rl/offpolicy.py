@@ -6,85 +6,76 @@
 
 from __future__ import annotations
 
-import copy
-from collections import deque
-
 import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.actors import Actor, DeterministicActor, SquashedActor
-from course_lib.ensemble import Pass
 from course_lib.errors import ArgumentError, NonFiniteError
+from course_lib.nets.ensemble import Pass
+from course_lib.policies.actors import Actor, DeterministicActor, SquashedActor
+from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
 from course_lib.rl.replay import MEBI, Replay
-from course_lib.rl.spaces import check_bounds, same_step, widths
+from course_lib.rl.spaces import check_bounds
 
 
-class OffPolicy:
+class OffPolicy(Agent):
     """An agent that trains on `envs` from a replay buffer.
 
     Args:
-        envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
-        config: hyperparameters; those of the class where none are given.
+        envs, config: see `Agent`.
         policy: an actor to go on from, such as `cl.load` returns (a copy of it is trained; the critics start anew).
 
     Attributes:
-        policy: the actor, normaliser included.
         learner: critics, targets, temperature, and their updates.
         replay: the buffer.
-        env_steps: transitions seen so far, over all copies.
     """
 
     name = "ddpg"
     Config = DDPGConfig
     actors = (DeterministicActor, SquashedActor)  # without and with `stochastic`
 
-    def __init__(self, envs: gym.vector.VectorEnv, config: DDPGConfig | None = None, policy: Actor | None = None):
-        self.config = c = config or self.Config()
-        obs_dim, act_dim = widths(envs, self.name)
+    def check(self, envs: gym.vector.VectorEnv) -> None:
         check_bounds(envs, self.name)
-        self.envs = envs = same_step(envs)
-        if envs.num_envs > c.buffer_size:
+        if envs.num_envs > self.config.buffer_size:
             raise ArgumentError(
-                f"buffer_size={c.buffer_size} holds less than one step of num_envs={envs.num_envs} copies; "
+                f"buffer_size={self.config.buffer_size} holds less than one step of num_envs={envs.num_envs} copies; "
                 f"it must be at least {envs.num_envs}"
             )
-        torch.set_num_threads(c.torch_threads)
-        kind = self.actors[c.stochastic]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(c.seed)
-            self.policy = (
-                self._new_policy(kind, obs_dim, act_dim) if policy is None else _checked(policy, kind, obs_dim, act_dim)
+
+    def make_policy(self, policy: Actor | None) -> Actor:
+        kind = self.actors[self.config.stochastic]
+        if policy is None:
+            return kind(self.obs_dim, self.act_dim, **self.actor_settings())
+        if not isinstance(policy, kind):
+            raise ArgumentError(
+                f"policy={type(policy).__name__} is not accepted; this config acts with a {kind.__name__}"
             )
-            self._build(obs_dim, act_dim)
-        self.policy.env_id, self.policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
-        space = envs.single_action_space
-        self.policy.action_low, self.policy.action_high = space.low.astype(np.float32), space.high.astype(np.float32)
-        self.generator = torch.Generator().manual_seed(c.seed)
-        self._way = Pass(self.policy.network)
-        self.observation = None  # (N, obs) set by the first iterate()
-        self.env_steps = self.iterations = 0
-        self.owed = 0.0  # updates due, in fractions of one
-        self.held = torch.zeros(envs.num_envs, act_dim)  # the random actions, in [-1, 1]
-        self.recent = deque(maxlen=100)  # (return, length) of the last finished episodes
+        return self.copied(policy)
 
-    def _new_policy(self, kind: type[Actor], obs_dim: int, act_dim: int) -> Actor:
+    def actor_settings(self) -> dict:
+        """What the config says of the actor."""
         c = self.config
-        return kind(obs_dim, act_dim, c.hidden, c.exploration_noise, c.normalize_observation)
+        return dict(hidden=c.hidden, noise=c.exploration_noise, normalize=c.normalize_observation)
 
-    def _build(self, obs_dim: int, act_dim: int) -> None:
-        """Buffer and learner, once there is a policy."""
-        self.replay = Replay(self.config.buffer_size, obs_dim, act_dim)
+    def build(self) -> None:
+        """Buffer and learner."""
+        self.replay = Replay(self.config.buffer_size, self.obs_dim, self.act_dim)
         self.learner = QLearner(self.policy, self.config)
+
+    def enter(self, envs: gym.vector.VectorEnv) -> None:
+        super().enter(envs)
+        self._tape = Pass(self.policy.network)
+        self.owed = 0.0  # updates due, in fractions of one
+        self.held = torch.zeros(envs.num_envs, self.act_dim)  # the random actions, in [-1, 1]
 
     # --- 1. act and store -------------------------------------------------------------------
 
     def begin(self) -> None:
         """Start the first episodes, and say how much memory the buffer will take."""
-        self.observation, _ = self.envs.reset(options={"stagger": True})
+        super().begin()
         print(self.replay)
 
     @torch.no_grad()
@@ -96,7 +87,7 @@ class OffPolicy:
         else:
             x = self.policy.normalizer(torch.from_numpy(self.observation).float())
             noise = torch.randn(2, n, self.policy.act_dim, generator=self.generator)
-            unit = self.policy.explore(x, noise, self._way)
+            unit = self.policy.explore(x, noise, self._tape)
         unit = unit.numpy()
         action = self.policy.scaled(unit)
         observation, reward, terminated, truncated, infos = envs.step(action)
@@ -107,8 +98,7 @@ class OffPolicy:
         if self.config.normalize_observation:
             self.policy.normalizer.update(self.observation)
         if over.any():
-            episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
-            self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
+            self.count_episodes(infos)
         self.observation = observation
         self.env_steps += n
 
@@ -133,7 +123,7 @@ class OffPolicy:
         if self.observation is None:
             self.begin()
         c = self.config
-        rate = c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
+        rate = self.learning_rate(progress)
         self.learner.actor_optimizer.lr = self.learner.critic_optimizer.lr = rate
         parts: dict[str, list[Tensor]] = {name: [] for name in ("critic_loss", "q_mean", "actor_loss")}
         if c.stochastic:
@@ -159,13 +149,11 @@ class OffPolicy:
                 )
         if c.temperature:
             metrics["temperature"] = float(self.learner.temperature)
-        returns = [r for r, _ in self.recent]
         return {
             **metrics,
             "updates": self.learner.updates,
             "learning_rate": rate,
-            "return_mean": float(np.mean(returns)) if returns else float("nan"),
-            "episode_length": float(np.mean([n for _, n in self.recent])) if returns else float("nan"),
+            **self.episode_metrics(),
         }
 
     # --- saving -----------------------------------------------------------------------------
@@ -177,45 +165,21 @@ class OffPolicy:
         return f"; {size:,.0f} MiB of it are the replay buffer: save_buffer=False leaves it out" if size else ""
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict]:
-        """All that decides the future -> tensors, JSON facts. See `load_state_dict`."""
-        tensors = {f"learner.{k}": v for k, v in self.learner.state_dict().items()}
+        tensors, facts = super().state_dict()
+        tensors |= {f"learner.{k}": v for k, v in self.learner.state_dict().items()}
         if self.config.save_buffer:
             tensors |= {f"replay.{k}": v for k, v in self.replay.state_dict().items()}
-        tensors |= {"generator": self.generator.get_state(), "held": self.held}
-        facts = {name: getattr(self, name) for name in ("env_steps", "iterations", "owed")}
-        facts |= {"recent": list(self.recent), "envs": None}
-        if self.observation is not None and hasattr(self.envs, "snapshot"):
-            snapshot = self.envs.snapshot()
-            facts["envs"] = snapshot["rngs"]
-            tensors |= {f"envs.{k}": torch.from_numpy(snapshot[k]) for k in ("physics", "steps", "returns", "whole")}
-            tensors |= {f"memory.{k}": torch.from_numpy(v) for k, v in snapshot["memory"].items()}
-        return tensors, facts
+        return tensors | {"held": self.held}, facts | {"owed": self.owed}
 
     def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
-        """Back to where `state_dict` was taken. Environments without `snapshot` start new episodes; a buffer that was
-        not saved is filled again by acting before updates go on."""
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        try:
-            self.learner.load_state_dict(part("learner."))
-        except (RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise ArgumentError(f"the checkpoint does not fit this agent: {reason}") from None
+        """See `Agent`. A buffer that was not saved is filled again by acting before updates go on."""
+        load_fitting("agent", self.learner.load_state_dict, part(tensors, "learner."))
         self.replay.clear()
         if self.config.save_buffer and "replay.rows" in tensors:
-            self.replay.load_state_dict(part("replay."))
-        self.generator.set_state(tensors["generator"])
+            self.replay.load_state_dict(part(tensors, "replay."))
+        super().load_state_dict(tensors, facts)
+        self.owed = facts["owed"]
         self.held = tensors.get("held", self.held).clone()  # checkpoints of before `random_hold` have none
-        for name in ("env_steps", "iterations", "owed"):
-            setattr(self, name, facts[name])
-        self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)
-        self.observation = None
-        if facts["envs"] is not None:
-            snapshot = {k: v.numpy() for k, v in part("envs.").items()}
-            memory = {k: v.numpy() for k, v in part("memory.").items()}
-            self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
 
 
 class DDPG(OffPolicy):
@@ -234,15 +198,3 @@ class SAC(OffPolicy):
 
     name = "sac"
     Config = SACConfig
-
-
-def _checked(policy, kind: type[Actor], obs_dim: int, act_dim: int) -> Actor:
-    """A copy of `policy`, which must be of this kind and of these widths."""
-    if not isinstance(policy, kind):
-        raise ArgumentError(f"policy={type(policy).__name__} is not accepted; this config acts with a {kind.__name__}")
-    has = tuple(policy.settings[name] for name in ("obs_dim", "act_dim"))
-    if has != (obs_dim, act_dim):
-        raise ArgumentError(
-            f"policy takes {has[0]} observations to {has[1]} actions; these envs need {obs_dim} to {act_dim}"
-        )
-    return copy.deepcopy(policy)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections import deque
 from dataclasses import dataclass, replace
 
 import gymnasium as gym
@@ -14,16 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.chunk_actors import CELL_OPTIONS, PLAN_OPTIONS, ChunkActorCritic
 from course_lib.errors import ArgumentError
-from course_lib.policies import (
-    ActorCritic,
-    MLPActorCritic,
-    RecurrentActorCritic,
-    RunningMoments,
-    gaussian_entropy,
-)
-from course_lib.rl import chunks
+from course_lib.policies.actor_critics import ActorCritic, MLPActorCritic, RecurrentActorCritic, gaussian_entropy
+from course_lib.policies.base import RunningMoments
+from course_lib.policies.chunks import ChunkActorCritic
+from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
@@ -89,56 +82,56 @@ class Rollout:
             yield Rollout(*(v[lo : lo + size] if i == 3 else v[:, lo : lo + size] for i, v in enumerate(shuffled)))
 
 
-class PPO:
-    """An agent that trains on `envs`.
+class PPO(Agent):
+    """An agent that trains on `envs` from its own latest rollouts.
 
     Args:
-        envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
-        config: hyperparameters.
-        policy: class of the actor-critic; see `policies` for its interface. None: an `MLPActorCritic`, or
-            a `RecurrentActorCritic` where the config names a cell. Or a policy, such as `cl.load` returns: training
-            goes on with a copy of it (its weights and normaliser; the optimiser starts anew).
-
-    Attributes:
-        policy: the actor-critic, normaliser included.
-        env_steps: transitions seen so far, over all copies.
+        envs, config: see `Agent`.
+        policy: class of the actor-critic; see `actor_critics.ActorCritic`. None: an `MLPActorCritic`, a
+            `RecurrentActorCritic` where the config names a cell, a `ChunkActorCritic` where it has a plan. Or a policy,
+            such as `cl.load` returns: training goes on with a copy of it (its weights and normaliser; the optimiser
+            starts anew).
     """
 
     name = "ppo"
+    Config = PPOConfig
 
-    def __init__(self, envs: gym.vector.VectorEnv, config: PPOConfig | None = None, policy=None):
-        self.config = c = config or PPOConfig()
-        obs_dim, act_dim = widths(envs, "PPO")
-        envs = same_step(envs)
-        batch = c.rollout_steps * envs.num_envs
+    def check(self, envs: gym.vector.VectorEnv) -> None:
+        c, batch = self.config, self.config.rollout_steps * envs.num_envs
         if c.minibatch_size > batch:
             raise ArgumentError(
                 f"minibatch_size={c.minibatch_size} is larger than a rollout: rollout_steps × num_envs = {batch}; "
                 f"accepted: 1 to {batch}"
             )
-        torch.set_num_threads(c.torch_threads)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(c.seed)
-            self.policy = _build(policy, c, obs_dim, act_dim)
-        self.unrolled = chunks.unrolled(self.policy, c.sequence_length)
+
+    def make_policy(self, policy) -> ActorCritic:
+        c = self.config
+        if isinstance(policy, ActorCritic):
+            return self.copied(policy)
+        more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
+        if policy is not None:
+            return policy(self.obs_dim, self.act_dim, **more)
+        more["activation"] = c.activation
+        if not c.plan.plain:
+            return ChunkActorCritic(self.obs_dim, self.act_dim, c.plan, c.cell, **more)
+        if c.cell.name is not None:
+            return RecurrentActorCritic(self.obs_dim, self.act_dim, c.cell, **more)
+        return MLPActorCritic(self.obs_dim, self.act_dim, **more)
+
+    def build(self) -> None:
+        c = self.config
+        self.unrolled = 1 if self.policy.forgets else c.sequence_length  # steps that belong together in learning
         if c.rollout_steps % self.unrolled:
             raise ArgumentError(
                 f"sequence_length={c.sequence_length} does not divide rollout_steps={c.rollout_steps}; it must for a "
                 "policy with memory"
             )
-        self._enter(envs)
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
-        self.generator = torch.Generator().manual_seed(c.seed)
         self.return_moments = RunningMoments()
-        self.env_steps = self.iterations = 0
-        self.recent = deque(maxlen=100)  # (return, length) of the last finished episodes
 
-    def _enter(self, envs: gym.vector.VectorEnv) -> None:
-        self.envs, policy = envs, self.policy
-        chunks.check_horizon(policy, envs)
-        self.observation = None  # (N, obs) set by the first iterate()
-        policy.env_id, policy.env_options = getattr(envs, "id", None), getattr(envs, "options", {})
-        policy.action_low, policy.action_high = envs.single_action_space.low, envs.single_action_space.high
+    def enter(self, envs: gym.vector.VectorEnv) -> None:
+        self.policy.check_horizon(envs)
+        super().enter(envs)
 
     def move_to(self, envs: gym.vector.VectorEnv) -> PPO:
         """Go on in other environments, such as the same robot on rough ground: fine-tuning.
@@ -153,14 +146,13 @@ class PPO:
                 f"envs has (observation width, action width, copies) = {new}; accepted is what this agent has learnt "
                 f"with: {old}"
             )
-        self._enter(same_step(envs))
+        self.enter(same_step(envs))
         self.recent.clear()
         return self
 
     def begin(self) -> None:
-        """Start the first episodes."""
+        super().begin()
         n = self.envs.num_envs
-        self.observation, _ = self.envs.reset(options={"stagger": True})
         self.state = self.policy.initial_state(n)
         self.starts = np.ones(n, dtype=bool)
         self.discounted = np.zeros(n)  # running discounted return of each copy, for the reward scale
@@ -188,7 +180,7 @@ class PPO:
                 states[t] = self.state
             mean, self.state = policy.step(x[t], self.state)
             torch.add(mean, noise[t], out=actions[t])
-            action, self.state = chunks.executed(policy, actions[t], self.state)
+            action, self.state = policy.execute(actions[t], self.state)
             action = torch.clamp(action, low, high).numpy()
             self.observation, rewards[t], terminated[t], truncated, infos = envs.step(action)
             over[t] = self.starts = terminated[t] | truncated
@@ -196,8 +188,7 @@ class PPO:
                 index = np.flatnonzero(self.starts)
                 ends.append((t, index, infos["final_obs"][index], self.state[index]))
                 self.state = self.state * torch.from_numpy(~self.starts)[:, None]
-                episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
-                self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
+                self.count_episodes(infos)
         self.env_steps += T * n
         starts = torch.from_numpy(starts)
         mean, value = policy.sequence(x, states[0], starts)
@@ -206,7 +197,7 @@ class PPO:
             next_value[t, index] = self._value(final, state)
         scaled = self._scale_rewards(rewards, over)
         advantage, target = gae(scaled, value.numpy(), next_value.numpy(), terminated, over, c.gamma, c.gae_lambda)
-        log_prob = chunks.log_prob(policy, actions, mean, states[0], starts)
+        log_prob = policy.log_prob(actions, mean, states[0], starts)
         advantage, target = torch.from_numpy(advantage).float(), torch.from_numpy(target).float()
         return Rollout(x, actions, starts, states, log_prob, advantage, target), raw
 
@@ -234,7 +225,7 @@ class PPO:
         if c.normalize_advantage and advantage.numel() > 1:
             advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         mean, value = policy.sequence(batch.x, batch.state, batch.starts)
-        log_prob = chunks.log_prob(policy, batch.action, mean, batch.state, batch.starts)
+        log_prob = policy.log_prob(batch.action, mean, batch.state, batch.starts)
         loss_pi, log_ratio = policy_loss(log_prob, batch.log_prob, advantage, c.clip)
         loss_v = value_loss(value, batch.target)
         loss = loss_pi + c.value_coef * loss_v
@@ -272,89 +263,38 @@ class PPO:
         """One iteration -> metrics. `progress` in [0, 1] is the share of training behind us."""
         if self.observation is None:
             self.begin()
-        c = self.config
-        lr = c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
-        self.optimizer.lr = lr
+        self.optimizer.lr = lr = self.learning_rate(progress)
         rollout, raw = self.collect()
         explained = 1.0 - (rollout.advantage.var() / (rollout.target.var() + 1e-8)).item()
         metrics = self.improve(rollout)
-        if c.normalize_observation:
+        if self.config.normalize_observation:
             self.policy.normalizer.update(raw.reshape(-1, raw.shape[-1]))
         self.iterations += 1
-        returns = [r for r, _ in self.recent]
         return {
             **metrics,
             "explained_variance": explained,
             "entropy": gaussian_entropy(self.policy.log_std).item(),
             "learning_rate": lr,
-            "return_mean": float(np.mean(returns)) if returns else float("nan"),
-            "episode_length": float(np.mean([n for _, n in self.recent])) if returns else float("nan"),
+            **self.episode_metrics(),
         }
 
     # --- saving -----------------------------------------------------------------------------
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict]:
-        """All that decides the future -> tensors, JSON facts. See `load_state_dict`."""
-        tensors = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
+        tensors, facts = super().state_dict()
+        tensors |= {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
         tensors |= {f"adam.{k}": v for k, v in self.optimizer.state_dict().items()}
         tensors |= {f"moments.{k}": v for k, v in self.return_moments.state_dict().items()}
-        tensors["generator"] = self.generator.get_state()
-        facts = {
-            "env_steps": self.env_steps,
-            "iterations": self.iterations,
-            "recent": list(self.recent),
-            "envs": None,
-        }
-        if self.observation is not None and hasattr(self.envs, "snapshot"):
-            snapshot = self.envs.snapshot()
-            facts["envs"] = snapshot["rngs"]
-            tensors |= {f"envs.{k}": torch.from_numpy(snapshot[k]) for k in ("physics", "steps", "returns", "whole")}
-            tensors |= {f"memory.{k}": torch.from_numpy(v) for k, v in snapshot["memory"].items()}
+        if facts["envs"] is not None:
             tensors |= {"state": self.state, "starts": torch.from_numpy(self.starts)}
             tensors["discounted"] = torch.from_numpy(self.discounted)
         return tensors, facts
 
     def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
-        """Back to where `state_dict` was taken. Environments without `snapshot` start new episodes."""
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        try:
-            self.policy.load_state_dict(part("policy."))
-        except RuntimeError as error:
-            raise ArgumentError(
-                f"the checkpoint does not fit this policy: {str(error).splitlines()[-1].strip()}"
-            ) from None
-        self.optimizer.load_state_dict(part("adam."))
-        self.return_moments.load_state_dict(part("moments."))
-        self.generator.set_state(tensors["generator"])
-        self.env_steps, self.iterations = facts["env_steps"], facts["iterations"]
-        self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)
-        self.observation = None
+        load_fitting("policy", self.policy.load_state_dict, part(tensors, "policy."))
+        self.optimizer.load_state_dict(part(tensors, "adam."))
+        self.return_moments.load_state_dict(part(tensors, "moments."))
+        super().load_state_dict(tensors, facts)
         if facts["envs"] is not None:
-            snapshot = {k: v.numpy() for k, v in part("envs.").items()}
-            memory = {k: v.numpy() for k, v in part("memory.").items()}
-            self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
-            self.state, self.starts = tensors["state"], tensors["starts"].numpy().copy()
+            self.state, self.starts = tensors["state"].clone(), tensors["starts"].numpy().copy()
             self.discounted = tensors["discounted"].numpy().copy()
-
-
-def _build(policy, c: PPOConfig, obs_dim: int, act_dim: int):
-    """The actor-critic that the config describes, or one of the class `policy`."""
-    more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
-    if isinstance(policy, ActorCritic):
-        has = tuple(policy.settings[name] for name in ("obs_dim", "act_dim"))
-        if has != (obs_dim, act_dim):
-            raise ArgumentError(
-                f"policy takes {has[0]} observations to {has[1]} actions; these envs need {obs_dim} to {act_dim}"
-            )
-        return copy.deepcopy(policy)
-    if policy is not None:
-        return policy(obs_dim, act_dim, **more)
-    more["activation"], kind = c.activation, MLPActorCritic
-    if c.cell is not None:
-        kind, more = RecurrentActorCritic, more | {name: getattr(c, name) for name in CELL_OPTIONS}
-    if c.chunk > 1 or c.trajectory != "none":
-        kind, more = ChunkActorCritic, more | {name: getattr(c, name) for name in PLAN_OPTIONS}
-    return kind(obs_dim, act_dim, **more)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_lib.actors import Actor
-from course_lib.ensemble import Ensemble, Pass, products
+from course_lib.nets.ensemble import Ensemble, Pass, products
+from course_lib.policies.actors import Actor
 from course_lib.rl.fused_adam import FusedAdam
 from course_lib.rl.learner_state import LearnerState
 from course_lib.rl.offpolicy_config import DDPGConfig
@@ -34,7 +34,7 @@ class QLearner(LearnerState):
 
     def __init__(self, actor: Actor, config: DDPGConfig):
         self.actor, self.config, c = actor, config, config
-        obs_dim, self.act_dim = actor.settings["obs_dim"], actor.act_dim
+        obs_dim, self.act_dim = actor.obs_dim, actor.act_dim
         self.critics = Ensemble(c.critics, [obs_dim + self.act_dim, *c.hidden, 1])
         self.log_temperature = torch.tensor(float(c.temperature)).log() if c.temperature else None
         trained = nn.Module()  # one optimiser for both, as Adam moves each number by itself
@@ -92,7 +92,7 @@ class QLearner(LearnerState):
     def target(self, batch: Batch, x_next: Tensor, generator: torch.Generator) -> Tensor:
         """What Q should be, (B,); x_next (B, obs) are the normalised next observations."""
         c, noise = self.config, self._noise(x_next, generator) if self.config.stochastic else None
-        action, log_prob = self._acting_next().forth(self._next_actor, x_next, noise)
+        action, log_prob = self._acting_next().forward(self._next_actor, x_next, noise)
         if c.smoothing:
             action = smooth(action, self._noise(x_next, generator), c.smoothing, c.smoothing_clip)
         q = self._target_critics.forward(torch.cat([x_next, action], dim=-1)).squeeze(-1)
@@ -110,11 +110,11 @@ class QLearner(LearnerState):
         """One step down `actor_loss`, and down `temperature_loss`; x (B, obs) normalised, noise (B, act)
         -> Q of the actor's actions (E, B) and their log π (B,), before it."""
         c, temperature = self.config, torch.as_tensor(self.temperature)
-        action, log_prob = self.actor.forth(self._actor, x, noise)
+        action, log_prob = self.actor.forward(self._actor, x, noise)
         q = self._critics.forward(torch.cat([x, action], dim=-1), first=c.actor_critic == "first").squeeze(-1)
         d_q = (q == least(q)).to(q.dtype).div_(-len(x))  # of E[α log π - min_e Q_e]
         _, d_action = self._critics.backward(d_q.unsqueeze(-1), wanted=False, wanted_x=self.act_dim)
-        grads = [self.actor.back(self._actor, d_action, temperature / len(x))]
+        grads = [self.actor.backward(self._actor, d_action, temperature / len(x))]
         if c.learn_temperature:
             grads.insert(0, -(log_prob.mean() + self.target_entropy))  # of -log α E[log π + target entropy]
         self.actor_optimizer.apply(grads)

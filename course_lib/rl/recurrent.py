@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.recurrent_actors import RecurrentActor, RecurrentDeterministicActor, RecurrentSquashedActor
+from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
 from course_lib.rl.offpolicy import OffPolicy
 from course_lib.rl.recurrent_config import RDPGConfig, RSACConfig, RTD3Config
 from course_lib.rl.recurrent_learner import RecurrentLearner
@@ -30,21 +30,17 @@ class RecurrentOffPolicy(OffPolicy):
     Config = RDPGConfig
     actors = (RecurrentDeterministicActor, RecurrentSquashedActor)
 
-    def _new_policy(self, kind: type[RecurrentActor], obs_dim: int, act_dim: int) -> RecurrentActor:
-        c = self.config
-        names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "remember")
-        names += ("previous_action", "previous_reward")
-        memory = {name: getattr(c, name) for name in names}
-        return kind(obs_dim, act_dim, c.hidden, c.exploration_noise, c.normalize_observation, **memory)
+    def actor_settings(self) -> dict:
+        return super().actor_settings() | {"cell": self.config.cell}
 
-    def _build(self, obs_dim: int, act_dim: int) -> None:
+    def build(self) -> None:
         c, n = self.config, self.envs.num_envs
         self.learner = RecurrentLearner(self.policy, c)
         stored = self.learner.memory_dim if c.memory_start == "stored" else 0
-        sequences = dict(sequence_length=c.sequence_length, burn_in=c.burn_in, longest=_longest(self.envs))
-        self.replay = SequenceReplay(c.buffer_size, n, obs_dim, act_dim, stored, **sequences)
+        sequences = dict(sequence_length=c.sequence_length, burn_in=c.burn_in, longest=self.envs.horizon)
+        self.replay = SequenceReplay(c.buffer_size, n, self.obs_dim, self.act_dim, stored, **sequences)
         self.memory = torch.zeros(n, stored or self.learner.sizes[0])
-        self.last_action, self.last_reward = torch.zeros(n, act_dim), torch.zeros(n)
+        self.last_action, self.last_reward = torch.zeros(n, self.act_dim), torch.zeros(n)
 
     def begin(self) -> None:
         super().begin()
@@ -66,7 +62,7 @@ class RecurrentOffPolicy(OffPolicy):
             unit = self.random_actions()
         else:
             noise = torch.randn(2, n, policy.act_dim, generator=self.generator)
-            unit = policy.explore(summary, noise, self._way)
+            unit = policy.explore(summary, noise, self._tape)
         observation, reward, terminated, truncated, infos = envs.step(policy.scaled(unit.numpy()))
         over = terminated | truncated
         # The last observation of an episode is not the one returned, which begins the next.
@@ -76,8 +72,7 @@ class RecurrentOffPolicy(OffPolicy):
         if self.config.normalize_observation:
             policy.normalizer.update(self.observation)
         if over.any():
-            episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
-            self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
+            self.count_episodes(infos)
         goes_on = torch.from_numpy(~over).float()
         self.memory = memory * goes_on[:, None]
         self.last_action = unit * goes_on[:, None]
@@ -115,9 +110,3 @@ class RSAC(RecurrentOffPolicy):
 
     name = "rsac"
     Config = RSACConfig
-
-
-def _longest(envs) -> int | None:
-    """Steps after which an episode is cut off, where `envs` tell."""
-    task, spec = getattr(envs, "task", None), getattr(envs, "spec", None)
-    return getattr(task, "horizon", None) or getattr(spec, "max_episode_steps", None)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_lib.ensemble import Ensemble, products
-from course_lib.recurrent_actors import RecurrentActor
+from course_lib.nets.ensemble import Ensemble, products
+from course_lib.nets.summarizers import Summarizer, warmed
+from course_lib.policies.actors import RecurrentActor
 from course_lib.rl.fused_adam import FusedAdam
 from course_lib.rl.learner_state import LearnerState
 from course_lib.rl.q_losses import actor_loss, critic_loss, masked_mean, smooth, td_target, temperature_loss
 from course_lib.rl.recurrent_config import RDPGConfig
 from course_lib.rl.sequence_replay import Sequences
 from course_lib.rl.targets import Target
-from course_lib.summarizers import Summarizer, warmed
 
 
 class Critics(nn.Module):
@@ -52,10 +52,8 @@ class RecurrentLearner(LearnerState):
         self.actor, self.config, self.act_dim, c = actor, config, actor.act_dim, config
         self.shared = c.summarizers == "shared"
         groups, heads = (c.critics, 1) if c.summarizers == "separate" else (1, c.critics)
-        names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "remember")
-        memory = {k: actor.settings[k] for k in names}
         inputs = actor.summarizer.inputs
-        own = [actor.summarizer] if self.shared else [Summarizer(inputs, **memory) for _ in range(groups)]
+        own = [actor.summarizer] if self.shared else [Summarizer(inputs, actor.settings["cell"]) for _ in range(groups)]
         self.critics = Critics(own, heads, self.act_dim, c.hidden)
         self.log_temperature = torch.tensor(float(c.temperature)).log() if c.temperature else None
         trained = nn.Module()

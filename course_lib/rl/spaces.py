@@ -5,7 +5,8 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 
-from course_lib.envs.foreign import Foreign
+from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.foreign import Foreign
 from course_lib.errors import ArgumentError
 
 
@@ -33,7 +34,7 @@ def check_bounds(envs: gym.vector.VectorEnv, who: str) -> None:
 
 def same_step(envs: gym.vector.VectorEnv) -> gym.vector.VectorEnv:
     """`envs` with the `infos` of `cl.make`; refused where final observations would be lost."""
-    if hasattr(envs, "id"):  # from cl.make
+    if isinstance(envs, Foreign) or isinstance(envs.unwrapped, BatchedEnv):
         return envs
     mode = envs.metadata.get("autoreset_mode")
     if mode != gym.vector.AutoresetMode.SAME_STEP:

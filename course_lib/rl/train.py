@@ -1,7 +1,6 @@
 """The training loop around an agent: budget, progress, interrupts, checkpoints, logs.
 
-An agent is anything with `iterate(progress) -> metrics`, `env_steps`, `policy`, `config`, `envs` and the pair
-`state_dict() -> (tensors, facts)` / `load_state_dict(tensors, facts)`.
+See `agent.Agent` for what an agent is.
 """
 
 from __future__ import annotations
@@ -17,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from course_lib.assets import load_tensors, make_folder, save_policy, save_tensors, versions
 from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError, check_count
+from course_lib.files import load_tensors, make_folder, save_tensors, versions
+from course_lib.policies.saved import save_policy
 from course_lib.rl import logs
+from course_lib.rl.agent import Agent
 
 CHECKPOINT = "liquid-control checkpoint 1"
 
@@ -33,7 +34,7 @@ class Run:
         interrupted: why training ended before its budget ("stopped by the user", …), or None.
     """
 
-    def __init__(self, agent, folder: str | Path | None = None):
+    def __init__(self, agent: Agent, folder: str | Path | None = None):
         self.agent = agent
         self.folder = None if folder is None else Path(folder)
         self._rows: list[dict[str, float]] = []
@@ -112,7 +113,7 @@ class Run:
         try:
             return save_tensors(self.folder / "checkpoint.safetensors", tensors, header)
         except PolicyFileError as error:  # the last checkpoint is untouched
-            raise PolicyFileError(f"{error}{getattr(self.agent, 'saving_hint', '')}") from None
+            raise PolicyFileError(f"{error}{self.agent.saving_hint}") from None
 
     def restore(self, folder: str | Path | None = None) -> Run:
         """Put agent and curve back to the checkpoint in `folder`."""
@@ -153,10 +154,9 @@ class _Interrupt:
 
 
 def train(
-    agent,
+    agent: Agent | Run,
     env_steps: int,
     *,
-    live: bool = False,
     progress: bool = True,
     folder: str | Path | None = None,
     checkpoint_every: float = 30.0,
@@ -171,7 +171,6 @@ def train(
     Args:
         agent: an agent, or a `Run` to go on with (its curve continues).
         env_steps: transitions over all copies; rounded up to whole iterations.
-        live: draw the learning curve in place while it grows (in a notebook).
         progress: show a progress bar with the time left.
         folder: where checkpoints go, every `checkpoint_every` seconds and at the end.
         resume: go on from the checkpoint in `folder`, if there is one, to the same total: the result is the same as
@@ -200,17 +199,13 @@ def train(
     run.target, run.interrupted = run.start + env_steps, None
     first = agent.env_steps
     callbacks = [*callbacks, *logs.make(log, run.folder)]
-    if live:
-        plot = _live()
-        callbacks += plot
-        progress = progress and not any(getattr(p, "replaces_bar", False) for p in plot)
     bar = tqdm(
         total=env_steps, initial=first - run.start, unit=" steps", unit_scale=True, disable=not progress,
         file=sys.stdout, mininterval=_redraw_seconds(), dynamic_ncols=True, desc=f"{agent.name} {run.policy.env_id}",
     )  # fmt: skip
     before, saved = run.wall_seconds, time.perf_counter()
     began = time.perf_counter()
-    _call(callbacks, "on_start", run)
+    notify(callbacks, "on_start", run)
     with _Interrupt() as interrupt, contextlib.closing(bar):
         try:
             while agent.env_steps < run.target:
@@ -224,7 +219,7 @@ def train(
                 run._rows.append(row)
                 bar.set_postfix_str(f"return {row['return_mean']:.0f}", refresh=False)
                 bar.update(agent.env_steps - seen)
-                _call(callbacks, "on_update", run)
+                notify(callbacks, "on_update", run)
                 if run.folder is not None and now - saved > checkpoint_every:
                     run.checkpoint()
                     saved = time.perf_counter()
@@ -238,7 +233,7 @@ def train(
             run.interrupted = "stopped by the user"
     if run.folder is not None:
         run.save()
-    _call(callbacks, "on_end", run)
+    notify(callbacks, "on_end", run)
     return run
 
 
@@ -248,18 +243,11 @@ def _redraw_seconds() -> float:
     return 0.5 if notebook or sys.stdout.isatty() else 10.0
 
 
-def _call(callbacks: list, method: str, run: Run) -> None:
+def notify(callbacks, event: str, subject) -> None:
+    """Tell the callbacks that have a method for `event` ("on_update", …) of it."""
     for callback in callbacks:
-        if hasattr(callback, method):
-            getattr(callback, method)(run)
-
-
-def _live() -> list:
-    try:
-        from course_lib.viz.live import live_callback
-    except ImportError:  # ipywidgets is missing: the progress bar remains
-        return []
-    return [live_callback()]
+        if hasattr(callback, event):
+            getattr(callback, event)(subject)
 
 
 def _check_metrics(metrics: dict[str, float], agent) -> None:

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 from tqdm import tqdm
 
+from course_lib.rl.train import notify
 from course_lib.sweeps.results import Sweep
 from course_lib.sweeps.storage import Owner, put_back, recover
 from course_lib.sweeps.workers import Outcome
@@ -26,15 +27,15 @@ class Driver:
     Args:
         max_seconds: begin no trial after this much wall-clock time.
         progress: show a bar.
-        live: draw the trials in place, in a notebook.
+        callbacks: objects with any of `on_trial(sweep)`, after each trial, and `on_end(sweep)`.
     """
 
-    def __init__(self, found: Sweep, trials: int, max_seconds: float | None, progress: bool, live: bool):
+    def __init__(self, found: Sweep, trials: int, max_seconds: float | None, progress: bool, callbacks=()):
         self.sweep, self.study, self.trials = found, found.study, trials
         self.until = None if max_seconds is None else time.monotonic() + max_seconds
         self.running: dict[int, optuna.Trial] = {}
         self._reported: dict[int, set[int]] = {}
-        self._plot = live_plot() if live else None
+        self._callbacks = callbacks
         done = len(found.of_state("complete", "pruned", "failed"))
         self._bar = tqdm(
             total=max(trials, done), initial=done, unit=" trials", disable=not progress, file=sys.stdout,
@@ -63,8 +64,7 @@ class Driver:
                 self._release()
         if self._late() and len(self.sweep.of_state("complete", "pruned", "failed")) < self.trials:
             self.sweep.interrupted = self.sweep.interrupted or "out of time"
-        if self._plot is not None:
-            self._plot.end(self.sweep)
+        notify(self._callbacks, "on_end", self.sweep)
 
     def _late(self) -> bool:
         return self.until is not None and time.monotonic() > self.until
@@ -134,19 +134,10 @@ class Driver:
         if self.sweep.of_state("complete"):
             self._bar.set_postfix_str(f"best {self.sweep.best.value:,.4g}", refresh=False)
         self._bar.update()
-        if self._plot is not None:
-            self._plot.update(self.sweep)
+        notify(self._callbacks, "on_trial", self.sweep)
 
     def _release(self) -> None:
         """Queue what did not end again, itself; where even that fails, the next call finds it without an owner."""
         with contextlib.suppress(Exception):
             for trial in self.running.values():
                 put_back(self.study, self.study._storage.get_trial(trial._trial_id), None)
-
-
-def live_plot():
-    try:
-        from course_lib.viz.sweep_figures import live_history
-    except ImportError:
-        return None
-    return live_history()

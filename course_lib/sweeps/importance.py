@@ -30,19 +30,31 @@ class Importance:
     each: list[float]
 
 
+class Importances(dict):
+    """Hyperparameter -> `Importance`, the largest first.
+
+    Attributes:
+        seeds: of the sweeps that the shares are means of. method, at, draws: as `importances` was called.
+    """
+
+    def __init__(self, shares: dict[str, Importance], seeds: list, method: str, at: int | None, draws: int):
+        super().__init__(shares)
+        self.seeds, self.method, self.at, self.draws = seeds, method, at, draws
+
+
 def importances(
-    sweeps: Sequence[Sweep],
+    sweeps: Sweep | Sequence[Sweep],
     *,
     at: int | None = None,
     method: str = "fanova",
     draws: int = 0,
     trees: int = 64,
     seed: int = 0,
-) -> dict[str, Importance]:
+) -> Importances:
     """How much the value varies with each hyperparameter, as shares that sum to 1; the largest first.
 
     Args:
-        sweeps: one or more sweeps of one space, e.g. of several seeds.
+        sweeps: one sweep or more of one space, e.g. of several seeds.
         at: None for the final values, which only complete trials have: with pruning these are the good ones, so the
             shares speak of the good region. Or a step: every trial that reported there counts with that report.
         method: "fanova" (Hutter et al. 2014: variance decomposition of a random forest) or "ped-anova" (Watanabe et
@@ -73,7 +85,8 @@ def importances(
         error = np.sqrt(np.maximum(np.mean(within, axis=0), between) / len(data))
     low, high = np.clip(mean - 1.96 * error, 0, 1), np.clip(mean + 1.96 * error, 0, 1)
     order = np.argsort(-mean)
-    return {names[i]: Importance(float(mean[i]), float(low[i]), float(high[i]), each[:, i].tolist()) for i in order}
+    shares = {names[i]: Importance(float(mean[i]), float(low[i]), float(high[i]), each[:, i].tolist()) for i in order}
+    return Importances(shares, [sweep.recipe.get("seed") for sweep in sweeps], method, at, draws)
 
 
 def _jackknife(x: np.ndarray, y: np.ndarray, shares, draws: int, rng) -> np.ndarray:

@@ -62,7 +62,7 @@ class Training:
 
     def _value(self, run) -> float:
         from course_lib.envs import make
-        from course_lib.evaluation import run_episodes
+        from course_lib.evaluation.returns import run_episodes
 
         if callable(self.value):
             return self.value(run)

@@ -158,36 +158,6 @@ class Sweep:
         end = f", {self.interrupted}" if self.interrupted else ""
         return f"Sweep({self.name!r}: {len(trials)} trials, {', '.join(count) or 'none yet'}{best}{end})"
 
-    def importances(self, **options) -> dict:
-        """See `importance.importances`."""
-        from course_lib.sweeps.importance import importances
-
-        return importances([self], **options)
-
-    # Figures are drawn by `viz.sweep_figures`, which is imported when one is asked for.
-
-    def figure_history(self, **options):
-        """Every trial's value and the best so far; see `viz.sweep_figures.history`."""
-        return _figures().history(self, **options)
-
-    def figure_importances(self, **options):
-        """Which hyperparameters the value depends on; see `viz.sweep_figures.importances`."""
-        return _figures().importances(self, **options)
-
-    def figure_parallel(self, **options):
-        """A line through the hyperparameters of each trial; see `viz.sweep_figures.parallel`."""
-        return _figures().parallel(self, **options)
-
-    def figure_slices(self, **options):
-        """The value against each hyperparameter; see `viz.sweep_figures.slices`."""
-        return _figures().slices(self, **options)
-
-    def view(self, **options):
-        """Parallel coordinates and slices to explore with the mouse; see `viz.sweep_html.SweepView`."""
-        from course_lib.viz.sweep_html import SweepView
-
-        return SweepView(self, **options)
-
     # --- as a file ------------------------------------------------------------------------------
 
     def to_dict(self) -> dict:
@@ -216,9 +186,3 @@ class Sweep:
 
 def _choice(found: Dimension, value):
     return next(c for c in found.choices if repr(c) == value) if found.kind == "choice" else value
-
-
-def _figures():
-    from course_lib.viz import sweep_figures
-
-    return sweep_figures

@@ -44,7 +44,7 @@ def sweep(
     workers: int | None = None,
     backend: str = "processes",
     seed: int = 0,
-    live: bool = False,
+    callbacks: tuple = (),
     progress: bool = True,
     resume: bool = True,
     max_seconds: float | None = None,
@@ -71,7 +71,7 @@ def sweep(
         name: of the sweep in its storage; ALGORITHM-ENV-SEED by default.
         workers: trials at once; 1 by default, with Ray the processors of the cluster.
         backend: "processes" of this machine, or "ray": tasks on the cluster that `ray.init` or Ray itself finds.
-        live: draw the trials and the best so far in place while they come (in a notebook).
+        callbacks: objects with any of `on_trial(sweep)`, called after each trial, and `on_end(sweep)`.
         resume: go on with a sweep of this name; False refuses one that is there.
         max_seconds: begin no trial after this much wall-clock time.
 
@@ -104,7 +104,7 @@ def sweep(
         study = _study(store, url, name or f"{label}-{seed}", options, space, recipe, resume)
         found = Sweep(study.study_name, space, recipe, study)
         found.config = config
-        Driver(found, trials, max_seconds, progress, live).run(pool)
+        Driver(found, trials, max_seconds, progress, callbacks).run(pool)
     _refuse_failures(found, url, trials)
     return found
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.errors import ArgumentError, CourseError, check_count
-
-_told: set[str] = set()
+from course_lib.render.open import tell
 
 
 class VideoError(CourseError, OSError):
@@ -34,13 +33,6 @@ def as_frames(pictures, fps: float) -> Frames:
     frames = np.ascontiguousarray(pictures, dtype=np.uint8).view(Frames)
     frames.fps = float(fps)
     return frames
-
-
-def tell(sentence: str) -> None:
-    """Print `sentence`, once a process."""
-    if sentence not in _told:
-        _told.add(sentence)
-        print(sentence)
 
 
 def montage(videos, titles=None, columns: int | None = None) -> Frames:

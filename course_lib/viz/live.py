@@ -1,4 +1,4 @@
-"""A learning curve that grows under the cell while training runs, and training in the background.
+"""A learning curve that grows under the cell while training runs.
 
 The picture is a hand-written SVG put in place of the last one through Jupyter's display ids, which every
 front end understands; after the end one static PNG takes its place, also where no front end listens.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import io
 import sys
-import threading
 import time
 
 import numpy as np
@@ -27,28 +26,24 @@ def _shell():
     return shell if hasattr(shell, "kernel") else None
 
 
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    return _shell() is not None
+
+
 def has_front_end() -> bool:
     """Whether someone can click: false for nbconvert, nbval and papermill, which refuse standard input."""
     shell = _shell()
     return shell is not None and bool(getattr(shell.kernel, "_allow_stdin", True))
 
 
-class _Silent:
-    """The callback outside a notebook: the progress bar is enough."""
-
-    def place(self) -> None:
-        """Nothing to place."""
-
-
-def live_callback(key: str = "return_mean"):
-    """A training callback that draws `key` against env steps under the cell; idle outside a notebook."""
-    return LivePlot(key) if _shell() is not None else _Silent()
+def live_plots(key: str = "return_mean") -> list[LivePlot]:
+    """The training callbacks that draw `key` against env steps under the cell: none outside a notebook."""
+    return [LivePlot(key)] if in_notebook() else []
 
 
 class LivePlot:
     """Collects `key` after each update and redraws at most every `INTERVAL` s, in `SHARE` of the time."""
-
-    replaces_bar = True  # its line of numbers tells the time left
 
     def __init__(self, key: str = "return_mean", display=None):
         self.key = key
@@ -62,7 +57,7 @@ class LivePlot:
         curve = run.curve
         if self.key in curve:  # a run that goes on
             self.points = [p for p in zip(curve["env_steps"], curve[self.key], strict=True) if np.isfinite(p[1])]
-        self._target = getattr(run, "target", 0)
+        self._target = run.target
         self._next = time.perf_counter() + INTERVAL
 
     def on_update(self, run) -> None:
@@ -194,97 +189,3 @@ def png(points: list[tuple[float, float]], run) -> bytes:
         readable_x(axes, "env_steps")
         figure.savefig(out, format="png", dpi=100)  # shown at WIDTH
     return out.getvalue()
-
-
-class Background:
-    """Training in a thread of its own. Attributes: `run` (its curve grows), `running`."""
-
-    def __init__(self, run, work):
-        self.run = run
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, args=(work,), name="training", daemon=True)
-        self.button = None
-
-    def _work(self, work) -> None:
-        try:
-            work(self._stop)
-        except BaseException as error:  # raised again in the caller's thread by wait()
-            self._error = error
-        finally:
-            if self.button is not None:
-                self.button.done(self.run)
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Ask training to end after the iteration in hand; the run keeps everything so far."""
-        self._stop.set()
-
-    def wait(self, timeout: float | None = None):
-        """Wait for the end (at most `timeout` s) and return the run; ■ stops training and returns it too."""
-        try:
-            self._thread.join(timeout)
-        except KeyboardInterrupt:
-            self.stop()
-            self._thread.join()
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-        return self.run
-
-    def __repr__(self) -> str:
-        return f"Background({'running' if self.running else 'finished'}: {self.run!r})"
-
-
-class StopButton:
-    """A widget that stops a `Background` and, at its end, gives way to one line of text."""
-
-    def __init__(self, background: Background):
-        import ipywidgets
-        from IPython.display import display
-
-        self._button = ipywidgets.Button(
-            description="Stop", icon="stop", button_style="warning", tooltip="Stop training"
-        )
-        self._button.on_click(lambda _: self._press(background))
-        self._handle = display(self._button, display_id=True)
-
-    def _press(self, background: Background) -> None:
-        self._button.disabled, self._button.description = True, "Stopping…"
-        background.stop()
-
-    def done(self, run) -> None:
-        from IPython.display import HTML
-
-        how = run.interrupted or "finished"
-        self._handle.update(HTML(f"<small>training {html.escape(how)} at {run.agent.env_steps:,} steps</small>"))
-        self._button.close()
-
-
-def background(agent, env_steps: int, *, live: bool = True, **train_options) -> Background:
-    """Train like `cl.train`, without holding the notebook: further cells can run meanwhile.
-
-    In a notebook a Stop button and the live curve appear. The result is `handle.wait()`; `handle.run`
-    grows meanwhile.
-    """
-    from course_lib.errors import check_count
-    from course_lib.rl.train import Run, train
-
-    check_count("env_steps", env_steps)  # a wrong argument is better told here than from a thread
-    run = agent if isinstance(agent, Run) else Run(agent)
-    options = {"progress": False, **train_options}
-    plots = [live_callback()] if live else []
-    for plot in plots:
-        plot.place()  # here, in the caller's cell; the thread would draw below whichever cell runs by then
-    options["callbacks"] = [*options.get("callbacks", ()), *plots]
-    handle = Background(run, lambda stop: train(run, env_steps, stop=stop, **options))
-    if has_front_end():
-        try:
-            handle.button = StopButton(handle)
-        except ImportError:  # no ipywidgets: handle.stop() remains
-            pass
-    handle._thread.start()
-    return handle

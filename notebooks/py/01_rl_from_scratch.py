@@ -58,8 +58,8 @@ import torch
 from torch import nn
 
 import course_lib as cl
-from course_lib.exercises import attempt, check, check_that
-from course_lib.viz import diagrams
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.lessons import nb01_diagrams as diagrams
 
 # %% [markdown]
 # ## 1. A problem made of states, actions and rewards

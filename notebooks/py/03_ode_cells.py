@@ -46,7 +46,7 @@ cl.setup()
 # let go: everything is measured anew. At the end you will be able to explain each bar.
 
 # %%
-from course_lib.viz import gradient_lab
+from course_lib.lessons import nb03_gradient_lab as gradient_lab
 
 gradient_lab.show(stiffness=10.0, tolerance=1e-5, horizon=2.0)
 
@@ -65,11 +65,11 @@ from scipy.integrate import solve_ivp
 from torch import nn
 
 import course_lib as cl
-from course_lib.cells import LTC, CfC, CTRNN
-from course_lib.exercises import attempt, check, check_that
-from course_lib.solvers import Counted, odeint
-from course_lib.synaptic import SynapticLTC
-from course_lib.viz import gradient_lab, ode_figures
+from course_lib.nets.cells import LTC, CfC, CTRNN
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.nets.solvers import Counted, odeint
+from course_lib.nets.synaptic import SynapticLTC
+from course_lib.lessons import nb03_gradient_lab as gradient_lab, nb03_ode as ode_figures
 
 real = partial(torch.tensor, dtype=torch.float64)  # derivatives are compared below: single precision would blur them
 

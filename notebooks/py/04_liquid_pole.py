@@ -60,12 +60,12 @@ import torch
 from torch import nn
 
 import course_lib as cl
-from course_lib.cells import CELLS, LTC
-from course_lib.evaluation import run_episodes
-from course_lib.exercises import attempt, check, check_that
-from course_lib.policies import gaussian_log_prob
-from course_lib.viz import pole_figures
-from course_lib.viz.states import decode, record
+from course_lib.nets.cells import CELLS, LTC
+from course_lib.evaluation.returns import run_episodes
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.policies.actor_critics import gaussian_log_prob
+from course_lib.lessons import nb04_pole as pole_figures
+from course_lib.viz.states.states import decode, record
 
 # %%
 shipped = cl.result("ltc_pendulum")

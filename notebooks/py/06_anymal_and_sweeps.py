@@ -80,10 +80,11 @@ from scipy import integrate, stats
 import course_lib as cl
 from course_lib import viz
 from course_lib.envs import BatchedEnv
-from course_lib.envs.anymal_model import JOINTS, build
-from course_lib.evaluation import run_episodes
-from course_lib.exercises import attempt, check, check_that
-from course_lib.viz import crowd, gait_figures, robot_figures, sweep_figures
+from course_lib.envs.anymal.model import JOINTS, build
+from course_lib.evaluation.returns import run_episodes
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.lessons import nb06_crowd as crowd, nb06_gait_figures as gait_figures, nb06_robot as robot_figures
+from course_lib.viz.sweeps import figures as sweep_figures
 
 # %% [markdown]
 # ## 1. The robot

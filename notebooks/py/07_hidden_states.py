@@ -44,7 +44,7 @@ cl.setup()
 # widgets do not run (on GitHub, in print) the picture shows one moment.
 
 # %%
-from course_lib.viz.explorer import Explorer
+from course_lib.viz.states.explorer import Explorer
 
 policy = cl.load("pendulum_ltc")
 pushes = {30: 2.0, 60: -2.0, 90: 2.0}  # control step -> added to the action there, in units of 100 N
@@ -60,10 +60,10 @@ explorer
 import numpy as np
 
 import course_lib as cl
-from course_lib.evaluation import run_episodes
-from course_lib.exercises import attempt, check, check_that
-from course_lib.viz import phase, state_figures, states
-from course_lib.viz.fixed_points import fixed_points, settle
+from course_lib.evaluation.returns import run_episodes
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.viz.states import phase, state_figures, states
+from course_lib.viz.states.fixed_points import fixed_points, settle
 
 
 def sigmoid(z):
@@ -516,7 +516,7 @@ for count in range(record.neurons + 1):
 # All the weights at once: from the observations through the neurons to the action.
 
 # %%
-from course_lib.viz.topology import topology
+from course_lib.viz.topology.paint import topology
 
 topology(policy, observation_names=record.names, action_names=record.action_names, activations=record.states[32])
 

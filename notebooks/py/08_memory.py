@@ -63,13 +63,13 @@ import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.evaluation import run_episodes
-from course_lib.exercises import attempt, check, check_that
-from course_lib.recurrent_actors import RecurrentDeterministicActor, RecurrentSquashedActor
+from course_lib.evaluation.returns import run_episodes
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
 from course_lib.rl.recurrent_learner import RecurrentLearner
 from course_lib.rl.sequence_replay import SequenceReplay
-from course_lib.summarizers import Summarizer, warmed
-from course_lib.viz import memory_figures
+from course_lib.nets.summarizers import Summarizer, warmed
+from course_lib.lessons import nb08_memory as memory_figures
 
 # %%
 shipped = cl.result("memory")

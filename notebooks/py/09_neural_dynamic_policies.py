@@ -61,17 +61,17 @@ import numpy as np
 import torch
 
 import course_lib as cl
-from course_lib import handwriting as hw
+from course_lib.lessons import nb09_handwriting as hw
 from course_lib import viz
-from course_lib.dmp import DMP
+from course_lib.nets.dmp import DMP
 from course_lib.envs import TABLETOP, BatchedEnv
-from course_lib.envs.tabletop import Tabletop
-from course_lib.envs.tabletop_experts import demonstrations, expert
-from course_lib.envs.tabletop_tasks import Pick
-from course_lib.evaluation import run_episodes
-from course_lib.exercises import attempt, check, check_that
-from course_lib.imitation import clone
-from course_lib.viz import dmp_figures, dmp_lab, success_figures, table_figures
+from course_lib.envs.tabletop.base import Tabletop
+from course_lib.envs.tabletop.experts import demonstrations, expert
+from course_lib.envs.tabletop.tasks import Pick
+from course_lib.evaluation.returns import run_episodes
+from course_lib.course.exercises import attempt, check, check_that
+from course_lib.rl.imitation import clone
+from course_lib.lessons import nb09_dmp as dmp_figures, nb09_dmp_lab as dmp_lab, nb09_success as success_figures, nb09_table as table_figures
 
 # %% [markdown]
 # ## 1. A spring to a goal

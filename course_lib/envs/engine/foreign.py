@@ -1,0 +1,114 @@
+"""Gymnasium's own environments behind the conventions of `BatchedEnv`."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from course_lib.envs.engine.task import quiet
+from course_lib.errors import ArgumentError, NonFiniteError
+
+
+class Foreign(VectorWrapper):
+    """`envs` (autoreset SAME_STEP) with dense final observations, episode statistics and a check for NaN.
+
+    `infos["final_obs"]` is (N, ...), equal to the observation in copies whose episode goes on;
+    `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`.
+
+    Attributes: see `BatchedEnv`; there is no `task`, and nothing to `snapshot`.
+    """
+
+    task = None
+
+    def __init__(self, envs: VectorEnv, id: str, seed: int | None = None, options: dict | None = None):
+        super().__init__(envs)
+        self.id, self.options = id, options or {}
+        self._first_seed = seed
+        self._returns = np.zeros(self.num_envs)
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+
+    @property
+    def horizon(self) -> int | None:
+        """Control steps after which an episode is truncated, None where that is not known."""
+        return self.env.spec.max_episode_steps if self.env.spec else None
+
+    @property
+    def _simulator(self):
+        """The first copy, of a MuJoCo environment."""
+        copies = getattr(self.env.unwrapped, "envs", [None])
+        inner = copies[0].unwrapped if copies[0] is not None else None
+        if not hasattr(inner, "model") or not hasattr(inner, "data"):
+            raise ArgumentError(f"env_id={self.id!r} has no MuJoCo model to draw; accepted: any MuJoCo environment")
+        return inner
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """Of a MuJoCo environment; `ArgumentError` for others, as `dt` and `physics`."""
+        return self._simulator.model
+
+    @property
+    def dt(self) -> float:
+        """Duration of a control step in s."""
+        return float(self._simulator.dt)
+
+    @property
+    def physics(self) -> np.ndarray:
+        """Full physics state of the first copy, (1, nstate)."""
+        inner, kind = self._simulator, mujoco.mjtState.mjSTATE_FULLPHYSICS
+        row = np.empty(mujoco.mj_stateSize(inner.model, kind))
+        mujoco.mj_getState(inner.model, inner.data, row, kind)
+        return row[None]
+
+    def snapshot(self) -> None:
+        """Nothing: Gymnasium's environments do not tell all that decides their future."""
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """As in Gymnasium; the first reset uses the seed given to `make`."""
+        seed, self._first_seed = (self._first_seed if seed is None else seed), None
+        options = {k: v for k, v in (options or {}).items() if k != "stagger"} or None  # needs a clock per copy
+        self._returns[:], self._steps[:] = 0.0, 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, actions):
+        observation, reward, terminated, truncated, infos = self.env.step(actions)
+        self._steps += 1
+        self._returns += reward
+        over = terminated | truncated
+        if over.any():
+            index = np.flatnonzero(over)
+            final = observation
+            if isinstance(observation, np.ndarray):
+                final = observation.copy()
+                for i in index:
+                    final[i] = infos["final_obs"][i]
+            infos["final_obs"], infos["_final_obs"] = final, over
+            infos["episode"], infos["_episode"] = {"r": self._returns.copy(), "l": self._steps.copy()}, over
+        self._check(infos["final_obs"] if over.any() else observation, "observation")
+        self._check(reward, "reward")
+        self._returns[over], self._steps[over] = 0.0, 0
+        return observation, reward, terminated, truncated, infos
+
+    def _check(self, values, name: str) -> None:
+        if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or np.isfinite(values.sum()):
+            return
+        wrong = np.argwhere(~np.isfinite(values))
+        if len(wrong):
+            copy = int(wrong[0][0])
+            raise NonFiniteError(
+                f"{name} of {self.id} is {values[tuple(wrong[0])]} in copy {copy} at step "
+                f"{int(self._steps[copy])} of its episode; accepted: finite numbers"
+            )
+
+
+def make_foreign(id: str, num_envs: int, seed: int | None, **kwargs) -> Foreign:
+    """`num_envs` copies of Gymnasium's environment `id`, stepped one after the other."""
+    vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    try:
+        with quiet():
+            envs = gym.make_vec(id, num_envs, vectorization_mode="sync", vector_kwargs=vector, **kwargs)
+    except (TypeError, gym.error.Error) as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ArgumentError(f"{id} cannot be made with {kwargs or 'no options'}: {reason}") from None
+    return Foreign(envs, id, seed, kwargs)

@@ -1,0 +1,71 @@
+"""`TaskEnv`: one copy of a task as a plain `gymnasium.Env`, with rendering."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+
+from course_lib.envs.engine.batched import spaces_of
+from course_lib.envs.engine.checks import check_actions, check_step
+from course_lib.envs.engine.physics import DataPhysics
+from course_lib.envs.engine.task import State, Task
+from course_lib.errors import ArgumentError, check_count
+
+
+class TaskEnv(gym.Env):
+    """One copy of `task`. Truncation is left to `gymnasium.wrappers.TimeLimit`, which `make` adds."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, task: Task, render_mode: str | None = None, width: int = 320, height: int = 240):
+        if render_mode not in (None, "rgb_array"):
+            raise ArgumentError(f"render_mode={render_mode!r} is not accepted; accepted: None, 'rgb_array'")
+        self.task, self.render_mode = task, render_mode
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": task.render_fps}
+        self.observation_space, self.action_space = spaces_of(task)
+        self._engine = DataPhysics(task, 1, 1)
+        self._size = check_count("width", width), check_count("height", height)
+        self._steps = np.zeros(1, dtype=np.int64)
+        self._renderer = None
+        self.state: State | None = None
+
+    @property
+    def data(self):
+        """The copy's `mujoco.MjData`."""
+        return self._engine.datas[0]
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        self._steps[:] = 0
+        self.state = self._engine.write(np.array([0]), self.task.reset(self.np_random, 1))
+        return self.task.observe(self.state)[0], {}
+
+    def step(self, action: np.ndarray):
+        task, before = self.task, self.state
+        self._steps += 1
+        action = check_actions(task, np.asarray(action)[None], (1, *self.action_space.shape), self._steps)
+        push = None if task.pushed is None else task.push(before)
+        after = self._engine.step(task.control(before, action), push)
+        after.memory = task.remember(before, action, after)
+        terms = task.reward_terms(before, action, after)
+        reward, observation = sum(terms.values()), task.observe(after)
+        check_step(task, before, after, observation, reward, self._steps)
+        self.state = after
+        info = {f"reward_{name}": float(value[0]) for name, value in terms.items()}
+        info |= {name: value[0].item() for name, value in task.outcome(after).items()}
+        return observation[0], float(reward[0]), bool(task.terminated(after)[0]), False, info
+
+    def render(self):
+        if self.render_mode is None:
+            return None
+        from course_lib.render.open import open_camera  # only here: most who step an environment draw nothing
+
+        if self._renderer is None:
+            self._renderer = open_camera(self.task.model, *self._size)
+        return self._renderer.frame(self._engine.physics[0])
+
+    def close(self):
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        self._engine.close()

@@ -1,0 +1,188 @@
+"""A task: a control problem on a batch of MuJoCo states, written once in numpy.
+
+Both engines (`batched.BatchedEnv`, `single.TaskEnv`) run the same `Task`. A task never steps the
+physics; it only says where an episode starts, what is seen, what is paid and when it is over.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass
+class State:
+    """N copies of the simulator between two control steps; every array starts with N."""
+
+    time: Array  # (N,) s
+    qpos: Array  # (N, nq) m, rad, unit quaternions
+    qvel: Array  # (N, nv) m/s, rad/s
+    act: Array  # (N, na) actuator states
+    derived: dict[str, Array] = field(default_factory=dict)  # MjData fields a task asked for, (N, ...)
+    memory: dict[str, Array] = field(default_factory=dict)  # what a task itself carries along, (N, ...)
+
+    def __len__(self) -> int:
+        return len(self.qpos)
+
+    def take(self, index) -> State:
+        """The copies in `index` (an integer or boolean array), copied."""
+        return State(
+            self.time[index].copy(),
+            self.qpos[index].copy(),
+            self.qvel[index].copy(),
+            self.act[index].copy(),
+            {k: v[index].copy() for k, v in self.derived.items()},
+            {k: v[index].copy() for k, v in self.memory.items()},
+        )
+
+    @staticmethod
+    def concatenate(states: list[State]) -> State:
+        """One state from several, in order."""
+        cat = np.concatenate
+        return State(
+            cat([s.time for s in states]),
+            cat([s.qpos for s in states]),
+            cat([s.qvel for s in states]),
+            cat([s.act for s in states]),
+            {k: cat([s.derived[k] for s in states]) for k in states[0].derived},
+            {k: cat([s.memory[k] for s in states]) for k in states[0].memory},
+        )
+
+
+class Task:
+    """Base class. A subclass sets the attributes and writes the five methods marked below.
+
+    Attributes:
+        id: registered name, e.g. "HalfCheetah-v5".
+        frame_skip: physics steps in one control step.
+        horizon: control steps after which an episode is truncated.
+        derived: names of `MjData` fields that `observe`, `reward` or `terminated` read besides the
+            state itself (e.g. "cfrc_ext"); asking for any selects the engine that can deliver them.
+        substeps: whether `state.derived["substep_qpos"]` (N, frame_skip, nq) is to hold the positions after each
+            physics step of the control step. Both engines deliver it; at an episode's start all are the first.
+        sensors: whether `state.derived["sensordata"]` (N, nsensordata) is to hold the model's sensors, as MuJoCo
+            leaves them: computed at the beginning of the last physics step. Both engines deliver it.
+        pushed: number of the body that `push` acts on; None for a task without pushes.
+        render_fps: frames per second of real time.
+    """
+
+    id: str = ""
+    frame_skip: int = 1
+    horizon: int = 1000
+    derived: tuple[str, ...] = ()
+    substeps: bool = False
+    sensors: bool = False
+    pushed: int | None = None
+
+    def __init__(self, model: mujoco.MjModel):
+        self.model = model
+        data = mujoco.MjData(model)
+        self.init_qpos = data.qpos.copy()
+        self.init_qvel = data.qvel.copy()
+
+    @property
+    def dt(self) -> float:
+        """Length of one control step in seconds."""
+        return self.model.opt.timestep * self.frame_skip
+
+    @property
+    def render_fps(self) -> int:
+        return int(np.round(1.0 / self.dt))
+
+    @property
+    def action_low(self) -> Array:
+        return self.model.actuator_ctrlrange[:, 0].astype(np.float32)
+
+    @property
+    def action_high(self) -> Array:
+        return self.model.actuator_ctrlrange[:, 1].astype(np.float32)
+
+    # --- to write in a subclass -------------------------------------------------------------
+
+    def reset(self, rng: np.random.Generator, n: int) -> State:
+        """n start states."""
+        raise NotImplementedError
+
+    def observe(self, state: State) -> Array:
+        """state -> observation (N, obs_dim)."""
+        raise NotImplementedError
+
+    @property
+    def unmasked(self) -> Task:
+        """The task itself, or the one behind a mask (see `partial.Masked`)."""
+        return self
+
+    def observation_kinds(self) -> list[str]:
+        """One word for each entry of the observation: "positions", "velocities", "forces", …"""
+        raise NotImplementedError
+
+    def reward_terms(self, before: State, action: Array, after: State) -> dict[str, Array]:
+        """Named parts of the reward, each (N,); the reward is their sum. action: (N, action_dim)."""
+        raise NotImplementedError
+
+    def terminated(self, after: State) -> Array:
+        """(N,) bool: the episode ended inside the problem (a fall), not by the clock."""
+        return np.zeros(len(after), dtype=bool)
+
+    # --- may be overridden ------------------------------------------------------------------
+
+    def reward(self, before: State, action: Array, after: State) -> Array:
+        """(N,)"""
+        return sum(self.reward_terms(before, action, after).values())
+
+    def control(self, before: State, action: Array) -> Array:
+        """action (N, action_dim) -> actuator controls (N, nu). The identity unless overridden."""
+        return action
+
+    def push(self, before: State) -> Array:
+        """Force (N) and torque (N m) on the centre of mass of body `pushed` in the next step, world axes -> (N, 6)."""
+        raise NotImplementedError
+
+    def variant(self, i: int) -> mujoco.MjModel:
+        """The model that copy i lives in: the task's own unless overridden (domain randomisation). All have the
+        same sizes; they may lack what is only drawn in `model`.
+        """
+        return self.model
+
+    def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
+        """The memory carried into `after`; the one of `before` unless overridden."""
+        return before.memory
+
+    def outcome(self, after: State) -> dict[str, Array]:
+        """What `infos` tells besides the terms of the reward, e.g. whether this is a success, each (N,)."""
+        return {}
+
+    def start(self, qpos: Array, qvel: Array, **memory: Array) -> State:
+        """A start state at time 0 from qpos (n, nq) and qvel (n, nv)."""
+        n = len(qpos)
+        return State(np.zeros(n), qpos, qvel, np.zeros((n, self.model.na)), {}, memory)
+
+
+@contextmanager
+def quiet():
+    """Keep MuJoCo's compiler from noting old attributes of shipped models, which no learner can act on."""
+    handler = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(handler)
+
+
+def load_model(path: str | Path) -> mujoco.MjModel:
+    """Read an MJCF file."""
+    with quiet():
+        return mujoco.MjModel.from_xml_path(str(path))
+
+
+def gymnasium_asset(name: str) -> Path:
+    """The MJCF file `name` that Gymnasium ships for its own environments."""
+    import gymnasium.envs.mujoco
+
+    return Path(gymnasium.envs.mujoco.__file__).parent / "assets" / name

@@ -1,0 +1,139 @@
+"""Evaluation: many episodes at once, deterministic and stochastic, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from course_lib import envs as environments
+from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.policies.base import Policy
+
+
+def iqm(values: np.ndarray) -> float:
+    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at the edges."""
+    x = np.sort(np.asarray(values, dtype=float))
+    n = len(x)
+    # Value i covers the quantile range [i/n, (i+1)/n]; its weight is the part of it inside [1/4, 3/4].
+    edges = np.arange(n + 1) / n
+    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
+    return float(x @ weight / weight.sum())
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of `statistic` over `values` (n,)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    index = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
+    try:
+        stats = statistic(values[index], axis=1)
+    except TypeError:  # a statistic of one vector only
+        stats = np.array([statistic(row) for row in values[index]])
+    low, high = np.quantile(stats, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass
+class Episodes:
+    """Finished episodes: returns and lengths (episodes,), and statistics of the returns.
+
+    `success` (episodes,) bool is what `infos["success"]` said after the last step, None for tasks that do not say.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    success: np.ndarray | None = None
+    mean: float = field(init=False)
+    sd: float = field(init=False)
+    iqm: float = field(init=False)
+    interval: tuple[float, float] = field(init=False)
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the episodes that ended in a success."""
+        return float("nan") if self.success is None else float(np.mean(self.success))
+
+    def __post_init__(self):
+        self.mean = float(np.mean(self.returns))
+        self.sd = float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else float("nan")
+        self.iqm = iqm(self.returns)
+        self.interval = bootstrap_interval(self.returns)
+
+
+@dataclass
+class Evaluation:
+    """The same policy without and with its exploration noise."""
+
+    env_id: str
+    deterministic: Episodes
+    stochastic: Episodes
+
+    def __repr__(self) -> str:
+        lines = [f"{self.env_id:<24}{'mean':>9}{'sd':>9}{'IQM':>9}{'95 % interval of the mean':>28}{'episodes':>10}"]
+        for name in ("deterministic", "stochastic"):
+            e = getattr(self, name)
+            interval = f"[{e.interval[0]:.1f}, {e.interval[1]:.1f}]"
+            lines.append(f"{name:<24}{e.mean:>9.1f}{e.sd:>9.1f}{e.iqm:>9.1f}{interval:>28}{len(e.returns):>10}")
+            if e.success is not None:
+                lines[-1] += f"   success {e.success_rate:.0%}"
+        return "\n".join(lines)
+
+
+def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Episodes:
+    """The first episode of every copy of `envs` (so that short episodes are not over-counted)."""
+    n = envs.num_envs
+    rng = np.random.default_rng(seed)
+    obs, _ = envs.reset(seed=seed)
+    state, running = None, np.ones(n, bool)
+    returns, lengths, success = np.zeros(n), np.zeros(n, dtype=int), None
+    while running.any():
+        action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
+        if not np.isfinite(action).all():
+            raise NonFiniteError(f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}")
+        obs, reward, terminated, truncated, infos = envs.step(action)
+        state = policy.rewarded(state, reward)
+        returns += np.where(running, reward, 0.0)
+        lengths += running
+        if "success" in infos:
+            success = np.where(running, infos["success"], False if success is None else success)
+        running &= ~(terminated | truncated)
+    return Episodes(returns, lengths, success)
+
+
+def policy_of(agent) -> Policy:
+    """The policy of an agent, a run or a policy."""
+    policy = agent if isinstance(agent, Policy) else getattr(agent, "policy", None)
+    if not isinstance(policy, Policy):
+        raise ArgumentError(f"agent={type(agent).__name__} cannot act; accepted: an agent, a run, or a policy")
+    return policy
+
+
+def evaluate(agent, episodes: int = 20, seed: int = 0, env_id: str | None = None, **env_options) -> Evaluation:
+    """`episodes` whole episodes without and with exploration noise, all copies at once.
+
+    Args:
+        agent: an agent, a run or a policy.
+        seed: copy i starts from seed + i; both modes see the same start states.
+        env_id, env_options: another environment than the one trained on.
+    """
+    policy = policy_of(agent)
+    episodes = check_count("episodes", episodes)
+    env_id = env_id or policy.env_id
+    if env_id is None:
+        raise ArgumentError(
+            "env_id=None is not accepted here: the policy does not say which environment it was trained on"
+        )
+    envs = environments.make(env_id, num_envs=episodes, seed=seed, **{**policy.env_options, **env_options})
+    try:
+        return Evaluation(env_id, run_episodes(policy, envs, True, seed), run_episodes(policy, envs, False, seed))
+    finally:
+        envs.close()

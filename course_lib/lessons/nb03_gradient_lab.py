@@ -1,0 +1,309 @@
+"""The gradient lab: three ways to differentiate through an ODE, side by side, with sliders (notebook 03).
+
+`gradient_lab` measures and is a function of its arguments but for the wall clock; `show` draws it under sliders, or
+as one picture where nobody can drag them.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor, nn
+
+from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.nets.solvers import Counted, odeint
+from course_lib.viz.style import COLOURS, DASHES, new_figure, style
+
+WAYS = ("backprop", "adjoint", "finite differences")
+NEURONS = 4
+COLUMNS = {  # what is measured -> axis label
+    "error": "relative error of the gradient",
+    "evaluations": "evaluations of f",
+    "saved_bytes": "kept for the gradient (bytes)",
+    "seconds": "wall-clock time (s)",
+}
+RANGES = {"error": (1e-10, 1e4), "evaluations": (10, 1e8), "saved_bytes": (10, 1e9), "seconds": (1e-3, 1e2)}
+LIMITS = {"stiffness": (1.0, 30.0), "tolerance": (1e-8, 1e-2), "horizon": (0.1, 3.0)}
+
+
+class Leaky(nn.Module):
+    """dh/dt = k (tanh(W h + b) - h): neurons whose rates k run from 1/s to `stiffness`/s.  h (..., n) -> (..., n).
+
+    The state decays towards tanh(W h + b), so forwards every error shrinks; backwards it grows, with the largest k.
+    """
+
+    def __init__(self, stiffness: float, seed: int = 0, neurons: int = NEURONS):
+        super().__init__()
+        draw = np.random.default_rng(seed)
+        self.W = nn.Parameter(torch.tensor(draw.normal(size=(neurons, neurons)) / np.sqrt(neurons)))
+        self.b = nn.Parameter(torch.tensor(0.5 * draw.normal(size=neurons)))
+        self.register_buffer("k", torch.tensor(np.geomspace(1.0, stiffness, neurons)))
+        self.h0 = torch.tensor(draw.normal(size=(1, neurons)))
+
+    def forward(self, t, h: Tensor) -> Tensor:
+        return leaky(h, self.W, self.b, self.k)
+
+
+def leaky(h: Tensor, W: Tensor, b: Tensor, k: Tensor) -> Tensor:
+    """h (B, n), W (n, n) or (B, n, n), b (n,) or (B, n), k (n,) in 1/s -> dh/dt (B, n)."""
+    return k * (torch.tanh((W @ h[..., None])[..., 0] + b) - h)
+
+
+class SavedBytes:
+    """Measures what autograd keeps for backward passes inside the `with` block; `peak` in bytes.
+
+    A tensor counts from the moment autograd saves it until the graph lets go of it, once however often it is saved;
+    parameters and other leaves (they exist anyway) are left out.
+    """
+
+    def __init__(self):
+        self.peak = self._now = 0
+        self._users: dict[int, int] = {}
+
+    def __enter__(self) -> SavedBytes:
+        pack, unpack = (lambda tensor: _Kept(tensor, self)), (lambda kept: kept.tensor)
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(pack, unpack)
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._hooks.__exit__(*error)
+
+    def change(self, tensor: Tensor, users: int) -> None:
+        """One user more (+1) or less (-1) of the memory of `tensor`."""
+        storage = tensor.untyped_storage()
+        before = self._users.get(storage.data_ptr(), 0)
+        after = self._users[storage.data_ptr()] = before + users
+        if (before == 0) != (after == 0):
+            self._now += users * storage.nbytes()
+            self.peak = max(self.peak, self._now)
+
+
+class _Kept:
+    """A saved tensor; Python ends its life when the graph that saved it goes."""
+
+    def __init__(self, tensor: Tensor, meter: SavedBytes):
+        self.tensor, self.meter = tensor, None if tensor.is_leaf and tensor.requires_grad else meter
+        if self.meter:
+            meter.change(tensor, +1)
+
+    def __del__(self):
+        if self.meter:
+            self.meter.change(self.tensor, -1)
+
+
+def gradient_lab(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: float = 2.0, seed: int = 0) -> list[dict]:
+    """Differentiate L = ½|h(T)|² by W, b and h(0) of a `Leaky` field in three ways (dopri5, float64).
+
+    Args:
+        stiffness: largest over smallest rate, 1 to 30; the smallest is 1/s.
+        tolerance: relative and absolute, of the solver, 1e-8 to 1e-2.
+        horizon: T in s, 0.1 to 3.
+        seed: draws W, b and h(0).
+
+    Returns:
+        One dict for each of `WAYS`: method; error, relative to the norm of the reference (forward sensitivities by
+        scipy at tolerance 1e-11); evaluations of f, counted for one trajectory each; saved_bytes, the most that
+        autograd kept at any moment; seconds.
+
+    Raises:
+        ArgumentError: a number outside its range.
+    """
+    for name, value in (("stiffness", stiffness), ("tolerance", tolerance), ("horizon", horizon)):
+        low, high = LIMITS[name]
+        if not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ArgumentError(f"{name}={value!r} is not accepted; it must be a number from {low:g} to {high:g}")
+    field = Leaky(stiffness, check_count("seed", seed, 0))
+    true, rows = reference_gradient(field, horizon), []
+    _warm_up()
+    for way in WAYS:
+        start = time.perf_counter()
+        with SavedBytes() as memory:
+            gradient, evaluations = measure(field, way, tolerance, horizon)
+        seconds = time.perf_counter() - start
+        error = float(np.linalg.norm(gradient - true) / np.linalg.norm(true))
+        measured = {"evaluations": evaluations, "saved_bytes": memory.peak, "seconds": seconds}
+        rows.append({"method": way, "error": error, **measured})
+    return rows
+
+
+@functools.cache
+def _warm_up() -> None:
+    """The first backward pass of a process is slow; it shall not count."""
+    for way in WAYS:
+        measure(Leaky(1.0), way, 1e-2, 0.1)
+
+
+def measure(field: Leaky, way: str, tolerance: float, horizon: float) -> tuple[np.ndarray, int]:
+    """(gradient (n² + 2n,) by W, b, h(0); evaluations of f) in one of `WAYS`."""
+    check_choice("way", way, WAYS)
+    if way == "finite differences":
+        return finite_differences(field, tolerance, horizon)
+    counted, h0 = Counted(field), field.h0.clone().requires_grad_()
+    loss = half_square(solve(counted, h0, horizon, tolerance, gradient=way)).sum()
+    gradient = torch.autograd.grad(loss, (*field.parameters(), h0))
+    return torch.cat([g.flatten() for g in gradient]).numpy(), counted.evaluations
+
+
+def solve(field: nn.Module, h0: Tensor, horizon: float, tolerance: float, **options) -> Tensor:
+    """h(0) (B, n) -> h(T) (B, n) by dopri5."""
+    times = torch.tensor([0.0, horizon], dtype=h0.dtype)
+    return odeint(field, h0, times, method="dopri5", rtol=tolerance, atol=tolerance, **options)[-1]
+
+
+def half_square(h: Tensor) -> Tensor:
+    """(B, n) -> (B,)"""
+    return 0.5 * h.square().sum(-1)
+
+
+@torch.no_grad()
+def finite_differences(field: Leaky, tolerance: float, horizon: float) -> tuple[np.ndarray, int]:
+    """Central differences, every nudged copy a row of one batch -> (gradient, evaluations of all rows together)."""
+    n, point = len(field.k), torch.cat([field.W.flatten(), field.b, field.h0[0]])
+    step = tolerance ** (1 / 3)  # the error of the solver over the step, and the step squared, are then alike
+    nudges = step * torch.eye(len(point), dtype=point.dtype)
+    W, b, h0 = torch.cat([point + nudges, point - nudges]).split([n * n, n, n], dim=1)
+    counted = Counted(lambda t, h: leaky(h, W.reshape(-1, n, n), b, field.k))
+    up, down = half_square(solve(counted, h0, horizon, tolerance)).chunk(2)
+    return ((up - down) / (2 * step)).numpy(), counted.evaluations * len(h0)
+
+
+def reference_gradient(field: Leaky, horizon: float, tolerance: float = 1e-11) -> np.ndarray:
+    """dL/d(W, b, h(0)) (n² + 2n,) by forward sensitivities S = ∂h/∂(W, b, h(0)): dS/dt = ∂f/∂h S + ∂f/∂(W, b, h(0)).
+
+    Written with numpy and solved by scipy: it shares nothing with the ways that it judges.
+    """
+    W, b, k = (x.detach().numpy() for x in (field.W, field.b, field.k))
+    n = len(k)
+
+    def rates(t, y):
+        h, S = y[:n], y[n:].reshape(n, -1)
+        z = np.tanh(W @ h + b)
+        gain = k * (1 - z**2)
+        direct = np.concatenate([np.kron(np.eye(n), h), np.eye(n), np.zeros((n, n))], axis=1)
+        change = (gain[:, None] * W - np.diag(k)) @ S + gain[:, None] * direct
+        return np.concatenate([k * (z - h), change.ravel()])
+
+    start = np.concatenate([np.zeros((n, n * n + n)), np.eye(n)], axis=1)
+    y0 = np.concatenate([field.h0[0].numpy(), start.ravel()])
+    y = solve_ivp(rates, (0, horizon), y0, "DOP853", rtol=tolerance, atol=tolerance * 1e-2, t_eval=[horizon]).y[:, -1]
+    return y[:n] @ y[n:].reshape(n, -1)
+
+
+def print_table(rows: Sequence[dict]) -> None:
+    """The table of `gradient_lab`, one line a method."""
+    print(f"{'':20s}{'error':>9s}{'evaluations':>13s}{'kept (bytes)':>14s}{'seconds':>9s}")
+    for row in rows:
+        numbers = f"{row['error']:9.1e}{row['evaluations']:13,d}{row['saved_bytes']:14,d}{row['seconds']:9.3f}"
+        print(f"{row['method']:20s}{numbers}")
+
+
+def lab_figure(rows: Sequence[dict], title: str = ""):
+    """The table of `gradient_lab` as bars, one panel for each measure, all logarithmic."""
+    with style():
+        figure, panels = new_figure(1, 4, figsize=(8.4, 2.0), sharey=True)
+        for axes, (name, label) in zip(panels, COLUMNS.items(), strict=True):
+            low, high = RANGES[name]
+            for k, row in enumerate(rows):
+                value = row[name]
+                axes.barh(k, max(value, low), color=COLOURS[k], height=0.6)
+                text = f"{value:.1e}" if name == "error" else f"{value:.2g}" if name == "seconds" else f"{value:,.0f}"
+                axes.text(max(value, low), k, " " + text, va="center", fontsize=8)
+            axes.set(xscale="log", xlim=(low, high))
+            axes.set_xlabel(label, fontsize=8.5)
+            axes.tick_params(labelsize=7.5)
+            axes.grid(axis="y", visible=False)
+        panels[0].set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=9)
+        panels[0].invert_yaxis()
+        figure.suptitle(title, fontsize=9.5)
+    return figure
+
+
+def sweep(values: Sequence[float], seeds: Sequence[int], **options) -> dict[str, dict[str, np.ndarray]]:
+    """`gradient_lab` at each stiffness of `values` -> method -> measure -> (len(values), len(seeds))."""
+    runs = [[gradient_lab(value, seed=seed, **options) for seed in seeds] for value in values]
+    return {
+        way: {name: np.array([[run[k][name] for run in line] for line in runs], float) for name in COLUMNS}
+        for k, way in enumerate(WAYS)
+    }
+
+
+def sweep_figure(values: Sequence[float], measured: dict, title: str = ""):
+    """What `sweep` returned: error, evaluations and memory against stiffness; median, band: all seeds."""
+    with style():
+        figure, panels = new_figure(1, 3, figsize=(8.4, 2.9))
+        for axes, name in zip(panels, ("error", "evaluations", "saved_bytes"), strict=True):
+            for k, (way, table) in enumerate(measured.items()):
+                if (table[name] <= 0).any():
+                    continue  # finite differences keep nothing: no place on a logarithmic axis
+                low, middle, high = table[name].min(1), np.median(table[name], 1), table[name].max(1)
+                axes.fill_between(values, low, high, color=COLOURS[k], alpha=0.15, linewidth=0)
+                axes.loglog(values, middle, "o" + DASHES[k], color=COLOURS[k], markersize=4, label=way)
+            axes.set(xlabel="stiffness (fastest / slowest rate)", ylabel=COLUMNS[name])
+            axes.xaxis.label.set_size(8.5)
+        panels[1].legend(fontsize=8)
+        seeds = len(next(iter(measured.values()))["error"][0])
+        figure.suptitle(f"{title}median of {seeds} seeds, band: all of them", fontsize=9)
+    return figure
+
+
+def heading(stiffness: float, tolerance: float, horizon: float) -> str:
+    return f"stiffness {stiffness:.3g}, tolerance {tolerance:.0e}, horizon {horizon:.3g} s"
+
+
+def show(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: float = 2.0, seed: int = 0, *, front_end=None):
+    """The lab under a cell: sliders that measure anew when let go, or one picture where nobody can drag them.
+
+    Args:
+        stiffness, tolerance, horizon, seed: where the sliders start; as in `gradient_lab`.
+        front_end: whether someone can click; None to find out.
+    """
+    from course_lib.viz.live import has_front_end
+
+    def draw(stiffness, tolerance, horizon):
+        rows = gradient_lab(stiffness, tolerance, horizon, seed)
+        return lab_figure(rows, heading(stiffness, tolerance, horizon))
+
+    if not (has_front_end() if front_end is None else front_end):
+        return draw(stiffness, tolerance, horizon)
+    try:
+        return _sliders(draw, stiffness, tolerance, horizon)
+    except ImportError:  # no ipywidgets: the picture remains
+        return draw(stiffness, tolerance, horizon)
+
+
+def _sliders(draw: Callable, stiffness: float, tolerance: float, horizon: float):
+    """Three sliders over an image of draw(stiffness, tolerance, horizon)."""
+    import io
+
+    import ipywidgets
+
+    def log_slider(name, value, step):
+        low, high = np.log10(LIMITS[name])
+        return ipywidgets.FloatLogSlider(
+            value=value, min=low, max=high, step=step, description=name, continuous_update=False, readout_format=".2g"
+        )  # fmt: skip
+
+    starts = {"stiffness": (stiffness, 0.1), "tolerance": (tolerance, 0.5), "horizon": (horizon, 0.1)}
+    controls = [log_slider(name, *start) for name, start in starts.items()]
+    picture, note = ipywidgets.Image(format="png"), ipywidgets.HTML()
+
+    def refresh(_=None):
+        note.value = "measuring …"
+        values = [float(np.clip(c.value, *LIMITS[c.description])) for c in controls]
+        try:
+            out = io.BytesIO()
+            draw(*values).savefig(out, format="png", dpi=100)
+            picture.value, note.value = out.getvalue(), ""
+        except Exception as error:  # a solver that gave up: say so under the sliders, keep the last picture
+            note.value = f"no result at these values: {error}"
+
+    for control in controls:
+        control.observe(refresh, names="value")
+    refresh()
+    return ipywidgets.VBox([ipywidgets.HBox(controls), note, picture])

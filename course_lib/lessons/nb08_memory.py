@@ -1,0 +1,295 @@
+"""Figures of notebook 08: states that look alike, sequences and masks, shares, probes, paths in the water maze."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from course_lib.errors import ArgumentError
+from course_lib.viz.style import COLOURS, DASHES, new_figure, style
+
+GREY, DARK, PALE = "#7a828c", "#22303f", "#eceef0"
+TASKS = {"pendulum": "pendulum", "cartpole": "pole on a cart", "car": "car, heaven and hell"}
+SETTINGS = {  # of the result file "memory"
+    "sac_full": "SAC, sees all",
+    "sac_memoryless": "SAC, no memory",
+    "rsac_lstm": "RSAC, LSTM",
+    "rsac_gru": "RSAC, GRU",
+    "rsac_ltc": "RSAC, LTC",
+}
+
+
+# --- states that look alike -----------------------------------------------------------------------
+
+
+def alias_figure(policy, angle: float, rate: float, points: int = 61):
+    """Two states of MemoryPendulum-v0 with one picture, and what a policy that sees all does about them.
+
+    Args:
+        policy: sees [cos | sin | rate]; its action over all angles and rates is the right panel.
+        angle: rad, 0 upright. rate: rad/s; the two states turn at ±rate.
+    """
+    if not rate:
+        raise ArgumentError(f"rate={rate!r} is not accepted: two states that differ need a rate other than 0")
+    turns, rates = np.linspace(-np.pi, np.pi, points), np.linspace(-8.0, 8.0, points)
+    grid = np.stack(np.meshgrid(turns, rates), axis=-1).reshape(-1, 2)
+    seen = np.column_stack([np.cos(grid[:, 0]), np.sin(grid[:, 0]), grid[:, 1]])
+    actions = policy.act(seen)[0][:, 0].reshape(points, points)
+    with style():
+        figure, (a, b, plane) = new_figure(1, 3, figsize=(7.8, 2.9), width_ratios=[1, 1, 1.9])
+        for axes, name, turn in ((a, "A", rate), (b, "B", -rate)):
+            _pendulum(axes, angle, turn)
+            axes.set_title(f"{name}: {turn:+g} rad/s")
+        size = max(abs(actions).max(), 1e-6)
+        extent = (-180, 180, rates[0], rates[-1])
+        look = dict(cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
+        picture = plane.imshow(actions, origin="lower", extent=extent, **look)
+        plane.axvline(np.degrees(angle), color=DARK, linestyle=":", linewidth=1.4)
+        for name, turn in (("A", rate), ("B", -rate)):
+            plane.plot(np.degrees(angle), turn, "o", color="#ffd60a", markeredgecolor=DARK, markersize=8)
+            plane.annotate(name, (np.degrees(angle), turn), (-15, -4), textcoords="offset points", fontsize=11)
+        plane.grid(False)
+        plane.set(xlabel="angle (degrees; 0 upright)", ylabel="rate (rad/s)", xticks=(-180, -90, 0, 90, 180))
+        figure.colorbar(picture, ax=plane, pad=0.02, label="torque (N m)")
+    return figure
+
+
+def _pendulum(axes, angle: float, rate: float) -> None:
+    """A rod and an arrow that says which way it turns. Positive turns to the left, as in the course's videos."""
+    tip = np.array([-np.sin(angle), np.cos(angle)])
+    axes.plot(*np.stack([0 * tip, tip]).T, color=COLOURS[1], linewidth=9, solid_capstyle="round")
+    axes.plot(0, 0, "o", color=DARK, markersize=6)
+    along = angle + np.sign(rate) * np.linspace(0.12, 0.6, 20)
+    path = 1.18 * np.column_stack([-np.sin(along), np.cos(along)])
+    axes.plot(*path.T, color=COLOURS[0], linewidth=2)
+    head = dict(arrowstyle="-|>", color=COLOURS[0], linewidth=2)
+    axes.annotate("", path[-1] + 1.2 * (path[-1] - path[-2]), path[-2], arrowprops=head)
+    axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal", xticks=(), yticks=())
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def task_pictures(tasks: Mapping[str, tuple[str, Mapping, Mapping]], seed: int = 3, steps: int = 4):
+    """A still of each task, `steps` random control steps after a start.
+
+    `tasks`: title -> (id, options of the partial form, options of the fully observed twin).
+    """
+    from course_lib.envs import make
+    from course_lib.render.open import open_camera
+
+    stills = []
+    for env_id, partial, full in tasks.values():
+        envs, rng = make(env_id, num_envs=1, seed=seed, **partial), np.random.default_rng(seed)
+        envs.reset(seed=seed)
+        low, high = envs.single_action_space.low, envs.single_action_space.high
+        for _ in range(steps):
+            envs.step(rng.uniform(low, high, (1, len(low))))
+        seen, whole = (make(env_id, num_envs=1, **o).single_observation_space.shape[0] for o in (partial, full))
+        with open_camera(envs.task.model, 320, 240) as lens:
+            stills.append((lens.frame(envs.physics[0].copy()), f"shows {seen} of {whole} numbers"))
+    columns = min(3, len(tasks))
+    rows = -(-len(tasks) // columns)
+    with style():
+        figure, grid = new_figure(rows, columns, figsize=(2.65 * columns, 2.45 * rows), squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes, title, (still, shows) in zip(grid.flat, tasks, stills, strict=False):
+            axes.imshow(still)
+            axes.set_title(f"{title}\n{shows}", fontsize=9)
+    return figure
+
+
+# --- sequences ------------------------------------------------------------------------------------
+
+
+def sequence_figure(panels: Mapping[str, tuple[np.ndarray, np.ndarray, int]]):
+    """What a batch is made of: a row a sequence, a column a step, the number says where its row comes from.
+
+    `panels`: title -> (labels (T, B), mask (T, B), burn-in steps). Blue: learned from. Yellow: burn-in. Pale: padding.
+    """
+    with style():
+        tall = [np.shape(labels)[1] for labels, _, _ in panels.values()]
+        size = (7.6, 0.62 * len(panels) + 0.3 * sum(tall) + 0.3)
+        figure, grid = new_figure(len(panels), 1, figsize=size, height_ratios=tall, squeeze=False)
+        for axes, (title, (labels, mask, burn_in)) in zip(grid[:, 0], panels.items(), strict=True):
+            labels, mask = np.asarray(labels), np.asarray(mask, bool)
+            if labels.shape != mask.shape:
+                raise ArgumentError(f"panels[{title!r}]: labels {labels.shape} and mask {mask.shape} must be equal")
+            for (t, b), label in np.ndenumerate(labels):
+                colour = "#bcd8ec" if mask[t, b] else "#f6dfa4" if t < burn_in else PALE
+                axes.add_patch(_box(t, b, colour))
+                ink = DARK if mask[t, b] or t < burn_in else "#b0b5bb"
+                axes.text(t, b, f"{label:g}", ha="center", va="center", fontsize=8.5, color=ink)
+            axes.set(xlim=(-0.5, len(labels) - 0.5), ylim=(labels.shape[1] - 0.5, -0.5), ylabel="sequence")
+            axes.set(xticks=range(len(labels)), yticks=range(labels.shape[1]))
+            axes.set_title(title, loc="left", fontsize=9.5)
+            axes.grid(False)
+        grid[-1, 0].set_xlabel("step of the sequence")
+    return figure
+
+
+def _box(t: int, b: int, colour: str):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((t - 0.48, b - 0.46), 0.96, 0.92, facecolor=colour, edgecolor="none")
+
+
+def start_figure(panels: Mapping[str, Mapping[str, np.ndarray]]):
+    """How wrong a summary is after a sequence has begun inside an episode: title -> way to begin -> error (T,)."""
+    with style():
+        figure, grid = new_figure(1, len(panels), figsize=(7.8, 3.2), sharey=True, squeeze=False)
+        for axes, (title, ways) in zip(grid[0], panels.items(), strict=True):
+            for k, (label, error) in enumerate(ways.items()):
+                shown = np.maximum(error, 1e-4)
+                axes.plot(range(1, len(shown) + 1), shown, DASHES[k % 7], color=COLOURS[k % 7], label=label)
+            axes.set(xlabel="steps since the sequence began", title=title, yscale="log", ylim=(8e-4, 8.0))
+        grid[0, 0].set_ylabel("error of the summary\n(standard deviations)")
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def history_figure(scores: Mapping[str, Mapping[int, float]], guess: Mapping[str, int] | None = None):
+    """How much of what is hidden can be told from the last k observations: task -> {k: share from 0 to 1}."""
+    with style():
+        figure, axes = new_figure(figsize=(6.6, 3.2))
+        for k, (label, points) in enumerate(scores.items()):
+            steps = sorted(points)
+            axes.plot(
+                steps, [points[n] for n in steps], marker="os^D"[k % 4], markersize=4, color=COLOURS[k], label=label
+            )
+            if guess and label in guess:
+                axes.axvline(guess[label], color=COLOURS[k], linestyle=":", linewidth=1.6)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set(
+            xlabel="observations that are remembered (control steps)",
+            ylabel="what is hidden can be told",
+            ylim=(-0.05, 1.05),
+        )
+        if guess:
+            axes.plot([], [], color=GREY, linestyle=":", label="your prediction")
+        figure.legend(loc="outside upper center", ncols=5, fontsize=8.5)
+    return figure
+
+
+# --- what memory buys -----------------------------------------------------------------------------
+
+
+def shares(result: Mapping, draws: int = 2000) -> dict[tuple[str, str], tuple[float, float, float, np.ndarray]]:
+    """(task, setting) of the result file "memory" -> median share, its 95 % interval, each seed's share.
+
+    0 is random actions, 1 the median of "sac_full". Intervals: percentile bootstrap, all seeds drawn anew.
+    """
+    rng, found = np.random.default_rng(0), {}
+    for task, zero in result["random"].items():
+        rows = [row for row in result["per_seed"] if row["task"] == task]
+        returns = {s: np.array([r["return_deterministic"] for r in rows if r["setting"] == s]) for s in SETTINGS}
+        full = returns["sac_full"]
+        if not len(full):
+            continue
+        above = np.median(full[rng.integers(0, len(full), (draws, len(full)))], axis=1) - zero
+        for setting, values in returns.items():
+            if len(values):
+                medians = np.median(values[rng.integers(0, len(values), (draws, len(values)))], axis=1) - zero
+                seeds = (values - zero) / (np.median(full) - zero)
+                low, high = np.quantile(medians / above, [0.025, 0.975])
+                found[task, setting] = float(np.median(seeds)), float(low), float(high), seeds
+    return found
+
+
+def share_figure(result: Mapping, settings: Sequence[str] = tuple(SETTINGS)):
+    """What each setting reaches on each task, as a share of what SAC reaches that sees all."""
+    found = shares(result)
+    tasks = [task for task in TASKS if any(key[0] == task for key in found)]
+    with style():
+        figure, grid = new_figure(1, len(tasks), figsize=(7.8, 0.9 + 0.36 * len(settings)), sharey=True, squeeze=False)
+        for axes, task in zip(grid[0], tasks, strict=True):
+            for k, setting in enumerate(settings):
+                if (task, setting) not in found:
+                    continue
+                middle, low, high, seeds = found[task, setting]
+                axes.barh(k, max(middle, 0.0), height=0.62, color="#d9dcdf" if setting.startswith("sac") else "#a9c4dc")
+                axes.plot([low, high], [k, k], color=DARK, linewidth=1.8)
+                axes.plot(seeds, np.full(len(seeds), k), "o", color=COLOURS[1], markersize=3, alpha=0.8)
+            many = len(found[task, "sac_full"][3])
+            axes.axvline(1.0, color=GREY, linestyle=":", linewidth=1.2)
+            axes.set(title=f"{TASKS[task]} (n={many})", xlabel="share")
+            axes.grid(axis="y", visible=False)
+        grid[0, 0].set_yticks(range(len(settings)), [SETTINGS[s] for s in settings])
+        grid[0, 0].invert_yaxis()
+    return figure
+
+
+# --- what a summary holds -------------------------------------------------------------------------
+
+
+def probe_figure(scores: Mapping[str, Mapping[str, float]]):
+    """R² of linear readouts on episodes they were not fitted to: quantity -> what it is read from -> R²."""
+    sources = list(dict.fromkeys(source for row in scores.values() for source in row))
+    with style():
+        figure, axes = new_figure(figsize=(7.4, 0.9 + 0.55 * len(scores)))
+        for j, row in enumerate(scores.values()):
+            axes.axhspan(j - 0.42, j + 0.42, color="#f5f6f7", zorder=0)
+            for source, value in row.items():
+                k = sources.index(source)
+                place = j + 0.3 * (k - (len(sources) - 1) / 2) / max(len(sources) / 2, 1)
+                label = source if j == 0 else None
+                axes.plot(max(value, -0.2), place, "os^Dv"[k % 5], color=COLOURS[k % 7], markersize=7, label=label)
+        axes.set_yticks(range(len(scores)), list(scores))
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set(xlim=(-0.25, 1.05), xlabel="R² on episodes that were held out (below -0.2 drawn there)")
+        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def side_figure(readout: np.ndarray, side: np.ndarray, sight: np.ndarray, running: np.ndarray, dt: float):
+    """What a linear readout makes of the side of heaven during episodes of the car: all (T, N) but side (N,), ±1.
+
+    Thick where the sign is in `sight`.
+    """
+    with style():
+        figure, axes = new_figure(figsize=(7.4, 3.0))
+        time = np.arange(len(readout)) * dt
+        for n, here in enumerate(np.asarray(side)):
+            colour = COLOURS[0] if here > 0 else COLOURS[1]
+            line = np.where(running[:, n], readout[:, n], np.nan)
+            axes.plot(time, line, color=colour, linewidth=0.9, alpha=0.7)
+            axes.plot(time, np.where(sight[:, n], line, np.nan), color=colour, linewidth=3.2, alpha=0.7)
+        for value, colour, label in ((1, COLOURS[0], "heaven at +1 m"), (-1, COLOURS[1], "heaven at -1 m")):
+            axes.axhline(value, color=colour, linestyle=":", linewidth=1.2)
+            axes.plot([], [], color=colour, label=label)
+        axes.plot([], [], color=GREY, linewidth=3.2, label="the sign is in sight")
+        axes.set(xlabel="time (s)", ylabel="side of heaven,\nread from the states", ylim=(-2.2, 2.2))
+        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+# --- the water maze -------------------------------------------------------------------------------
+
+
+def maze_figure(paths: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], jump: float = 0.15):
+    """One episode each in the pool: title -> (places (T, 2) in m, on the platform (T,), its middle (2,)).
+
+    A step longer than `jump` m was a throw: it is not drawn.
+    """
+    from matplotlib.patches import Circle
+
+    with style():
+        figure, grid = new_figure(1, len(paths), figsize=(2.0 * len(paths), 2.6), sharey=True, squeeze=False)
+        for axes, (title, (path, on, middle)) in zip(grid[0], paths.items(), strict=True):
+            path, on = np.asarray(path, float), np.asarray(on, bool)
+            axes.add_patch(Circle((0, 0), 1.0, facecolor="#e4f0f8", edgecolor=GREY))
+            axes.add_patch(Circle(middle, 0.3, facecolor="#bfd3e2", edgecolor="none"))
+            thrown = np.linalg.norm(np.diff(path, axis=0), axis=1) > jump
+            line = np.insert(path, np.flatnonzero(thrown) + 1, np.nan, axis=0)
+            axes.plot(*line.T, color=DARK, linewidth=0.8)
+            axes.plot(*path[on].T, ".", color=COLOURS[1], markersize=4)
+            axes.plot(*path[0], "s", color=COLOURS[2], markersize=5)
+            axes.set(aspect="equal", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel="x (m)")
+            axes.set_title(f"{title}\n{int(on.sum())} of {len(on)} steps on it", fontsize=9)
+            axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        grid[0, 0].set_ylabel("y (m)")
+    return figure

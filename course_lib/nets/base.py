@@ -1,0 +1,261 @@
+"""What all recurrent cells share: weights, wiring, running a sequence; and what those have in common that are ODEs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.nets.fused import fused_map, fused_runge_kutta
+from course_lib.nets.solvers import GRADIENTS, METHODS, TABLEAUS, check_finite, check_tolerances, odeint
+
+
+class Cell(nn.Module):
+    """What all cells share: h ← advance(h Wᵀ + drive, h, dt, *params), with drive = x Uᵀ + b.
+
+    Args:
+        inputs: width of the input. neurons: number of states.
+        wiring: a `wiring.Wiring` whose masks say which synapses exist; None for all.
+
+    Subclasses say how wide the pre-activation is (`gates` · neurons) and define `advance` and `params`.
+    """
+
+    gates = 1
+
+    def __init__(self, inputs: int, neurons: int, wiring=None):
+        super().__init__()
+        self.inputs, self.neurons = check_count("inputs", inputs), check_count("neurons", neurons)
+        rows = self.gates * neurons
+        self.input = nn.Parameter(torch.empty(rows, inputs).uniform_(-1, 1) * math.sqrt(3 / inputs))
+        self.recurrent = nn.Parameter(torch.empty(rows, neurons).uniform_(-1, 1) / math.sqrt(neurons))
+        self.bias = nn.Parameter(torch.zeros(rows))
+        self.wiring = wiring
+        self.masked = wiring is not None
+        if self.masked:
+            self._wire(wiring)
+
+    def _wire(self, wiring) -> None:
+        wanted, came = (self.neurons, self.inputs), tuple(wiring.sensory.shape)
+        if came != wanted:
+            raise ArgumentError(
+                f"wiring has {came[0]} neurons and {came[1]} inputs; accepted: neurons={wanted[0]}, inputs={wanted[1]}"
+            )
+        wiring.check()
+        for name, mask in (("recurrent_mask", wiring.recurrent), ("input_mask", wiring.sensory)):
+            self.register_buffer(name, torch.as_tensor(mask, dtype=torch.float32).repeat(self.gates, 1))
+
+    # --- what a subclass defines --------------------------------------------------------------
+
+    @staticmethod
+    def advance(a: Tensor, h: Tensor, dt, *params: Tensor) -> Tensor:
+        """One step of length dt: a = h Wᵀ + drive (…, gates·n), h (…, n) -> (…, n)."""
+        raise NotImplementedError
+
+    def params(self) -> tuple[Tensor, ...]:
+        """What `advance` needs besides, each (neurons,)."""
+        return ()
+
+    def time_constants(self, h: Tensor, x: Tensor) -> Tensor:
+        """h (…, neurons), x (…, inputs) -> how long each neuron remembers (…, neurons); not every cell has some."""
+        raise NotImplementedError
+
+    # --- weights as they act ------------------------------------------------------------------
+
+    def _recurrent(self) -> Tensor:
+        return self.recurrent * self.recurrent_mask if self.masked else self.recurrent
+
+    def _input(self) -> Tensor:
+        return self.input * self.input_mask if self.masked else self.input
+
+    @property
+    def recurrent_weight(self) -> Tensor:
+        """(neurons, neurons) [to, from], without gradient; of a gated cell those of its last gate, the candidate."""
+        return self._recurrent().detach()[-self.neurons :]
+
+    @property
+    def input_weight(self) -> Tensor:
+        """(neurons, inputs) [to, from], without gradient."""
+        return self._input().detach()[-self.neurons :]
+
+    # --- running ------------------------------------------------------------------------------
+
+    @staticmethod
+    def _received(drive: Tensor, h: Tensor, weight: Tensor) -> Tensor:
+        """h Wᵀ + drive: what the neurons receive from each other and from the input."""
+        return torch.addmm(drive, h, weight.t()) if h.ndim == drive.ndim == 2 else h @ weight.t() + drive
+
+    def initial_state(self, n: int) -> Tensor:
+        """(n, neurons) of zeros."""
+        return torch.zeros(n, self.neurons)
+
+    def drive(self, x: Tensor) -> Tensor:
+        """x (…, inputs) -> x Uᵀ + b, (…, gates·neurons)."""
+        return F.linear(self._checked(x), self._input(), self.bias)
+
+    def _checked(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != self.inputs:
+            raise ArgumentError(
+                f"x of shape {tuple(x.shape)} is not accepted; its last axis must be {self.inputs} wide"
+            )
+        return x
+
+    def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
+        """x (B, inputs), h (B, neurons), dt a number or (B,) -> the state dt later, (B, neurons)."""
+        dt = _durations(dt, 1, len(x))
+        dt = dt[0] if isinstance(dt, Tensor) else dt
+        return self.advance(self._received(self.drive(x), h, self._recurrent()), h, dt, *self.params())
+
+    def sequence(self, x: Tensor, h: Tensor, starts: Tensor | None = None, dt: float | Tensor = 1.0) -> Tensor:
+        """Run through a whole sequence in one fused call.
+
+        Args:
+            x: (T, B, inputs). h: state before the first step, (B, neurons).
+            starts: (T, B) true where an episode begins: the state is set to zero there before the step.
+            dt: duration of each step: a number, (T,) or (T, B), positive.
+
+        Returns:
+            States after each step, (T, B, neurons).
+        """
+        drive, dt = self.drive(x), _durations(dt, *x.shape[:2])
+        out = self._run(drive, h, _keep(starts, h), dt)
+        check_finite(out, type(self).__name__)
+        return out
+
+    def _run(self, drive, h, keep, dt) -> Tensor:
+        return fused_map(self.advance, drive, None, h, keep, dt, 1, self._recurrent(), self.params())
+
+    def extra_repr(self) -> str:
+        return f"{self.inputs} inputs, {self.neurons} neurons"
+
+
+def _keep(starts: Tensor | None, h: Tensor) -> Tensor | None:
+    """0 where an episode begins, else 1: (T, B, 1); None where none begins, which is faster."""
+    if starts is None or not starts.any():
+        return None
+    return (~starts).to(h.dtype).unsqueeze(-1)
+
+
+def _durations(dt: float | Tensor, T: int, B: int):
+    """`dt` as a number, or as (T, B, 1)."""
+    if not isinstance(dt, Tensor):
+        if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < math.inf:
+            raise ArgumentError(f"dt={dt!r} is not accepted; a duration must be a finite number above 0")
+        return float(dt)
+    wrong = ~((dt > 0) & torch.isfinite(dt))
+    if wrong.any():
+        where = tuple(wrong.nonzero()[0].tolist())
+        raise ArgumentError(f"dt{list(where)}={dt[where].item()} is not accepted; durations must be finite and above 0")
+    if dt.ndim == 0:
+        return dt.expand(T, B, 1)
+    if T == 1 and dt.shape == (B,):
+        return dt.view(1, B, 1)
+    if dt.shape == (T,):
+        return dt.view(T, 1, 1).expand(T, B, 1)
+    if dt.shape != (T, B):
+        raise ArgumentError(f"dt of shape {tuple(dt.shape)} is not accepted; a number, ({T},) or ({T}, {B}) is")
+    return dt.unsqueeze(-1)
+
+
+class ODECell(Cell):
+    """A cell that solves dh/dt = rate(h Wᵀ + drive, h, *params) over each step.
+
+    Args:
+        solver: "fused" (semi-implicit, the decay taken implicitly; fast and stable), or one of `solvers.METHODS`.
+        substeps: solver steps per step of the cell, for the solvers with fixed steps.
+        gradient: "backprop" or "adjoint" (see `solvers.odeint`).
+        input: "held": the input acts during the whole step. "initial": it is added to the state when the step begins,
+            h ← h + x Uᵀ, and the equation then runs freely.
+        rtol, atol: tolerances of the adaptive solvers.
+    """
+
+    def __init__(
+        self, inputs: int, neurons: int, *, solver: str = "fused", substeps: int = 1, gradient: str = "backprop",
+        input: str = "held", rtol: float = 1e-5, atol: float = 1e-6, wiring=None,
+    ):  # fmt: skip
+        super().__init__(inputs, neurons, wiring)
+        check_choice("solver", solver, ("fused", *METHODS))
+        check_choice("gradient", gradient, GRADIENTS)
+        check_choice("input", input, ("held", "initial"))
+        check_tolerances(rtol, atol, torch.get_default_dtype())
+        if gradient == "adjoint" and solver == "fused":
+            raise ArgumentError(
+                "gradient='adjoint' does not go with solver='fused': the semi-implicit step cannot be run backwards in "
+                "time; accepted: gradient='backprop', or a solver such as 'rk4' or 'dopri5'"
+            )
+        self.solver, self.substeps, self.gradient = solver, check_count("substeps", substeps), gradient
+        self.mode, self.rtol, self.atol = input, rtol, atol
+
+    @staticmethod
+    def rate(a: Tensor, h: Tensor, *params: Tensor) -> Tensor:
+        """dh/dt from a = h Wᵀ + drive and h, each (…, n)."""
+        raise NotImplementedError
+
+    @property
+    def tau(self) -> Tensor:
+        """Time constants τ (neurons,), positive by construction."""
+        return F.softplus(self.raw_tau)
+
+    def derivative(self, h: Tensor, x: Tensor) -> Tensor:
+        """dh/dt (…, neurons) at h (…, neurons) under the input x (…, inputs)."""
+        drive, _ = self._split(self.drive(x))
+        return self.rate(self._received(drive, h, self._recurrent()), h, *self.params())
+
+    def time_constants(self, h: Tensor, x: Tensor) -> Tensor:
+        """Effective time constants (…, neurons): how fast each state forgets, at h under x."""
+        return self.tau.expand(torch.broadcast_shapes(h.shape[:-1], x.shape[:-1]) + (self.neurons,))
+
+    def _split(self, drive: Tensor) -> tuple[Tensor, Tensor | None]:
+        """drive -> what drives the equation, what is added to the state at the beginning of the step."""
+        return (drive, None) if self.mode == "held" else (self.bias.expand_as(drive), drive - self.bias)
+
+    def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
+        dt = _durations(dt, 1, len(x))
+        drive, kick = self._split(self.drive(x))
+        h = h if kick is None else h + kick
+        if self.solver != "fused":
+            return self._integrate(drive, h, dt[0] if isinstance(dt, Tensor) else dt)
+        delta, weight = (dt[0] if isinstance(dt, Tensor) else dt) / self.substeps, self._recurrent()
+        params = self.params()
+        for _ in range(self.substeps):
+            h = self.advance(self._received(drive, h, weight), h, delta, *params)
+        return h
+
+    def _integrate(self, drive: Tensor, h: Tensor, dt) -> Tensor:
+        """h (B, n) carried on by dt, a number or (B, 1), with `solvers.odeint`."""
+        # Views: where one parameter is computed from another, the adjoint would otherwise count that path twice.
+        drive, weight, *params = (p.view_as(p) for p in (drive, self._recurrent(), *self.params()))
+        end = dt.squeeze(-1) if isinstance(dt, Tensor) else torch.tensor(dt, dtype=h.dtype)
+        field = lambda t, h: self.rate(self._received(drive, h, weight), h, *params)  # noqa: E731
+        return odeint(
+            field, h, torch.stack([torch.zeros_like(end), end]), method=self.solver, substeps=self.substeps,
+            rtol=self.rtol, atol=self.atol, gradient=self.gradient, params=(drive, weight, *params),
+        )[-1]  # fmt: skip
+
+    def _run(self, drive, h, keep, dt) -> Tensor:
+        drive, kick = self._split(drive)
+        common = (drive, kick, h, keep, dt, self.substeps, self._recurrent(), self.params())
+        if self.solver == "fused":
+            return fused_map(self.advance, *common)
+        if self.solver in TABLEAUS and self.gradient == "backprop":
+            return fused_runge_kutta(self.rate, self.solver, *common)
+        return self._step_by_step(drive, kick, h, keep, dt)
+
+    def _step_by_step(self, drive, kick, h, keep, dt) -> Tensor:
+        """`_run` with `solvers.odeint`, for what has no fused form."""
+        states = []
+        for t in range(len(drive)):
+            h = h if keep is None else h * keep[t]
+            h = h if kick is None else h + kick[t]
+            h = self._integrate(drive[t], h, dt[t] if isinstance(dt, Tensor) else dt)
+            states.append(h)
+        return torch.stack(states)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, solver={self.solver!r}, substeps={self.substeps}, gradient={self.gradient!r}"
+
+
+def inverse_softplus(y: Tensor) -> Tensor:
+    return y + torch.log(-torch.expm1(-y))

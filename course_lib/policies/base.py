@@ -1,0 +1,136 @@
+"""The contract: what every policy is asked for, by whoever acts, evaluates, films, saves or trains with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from course_lib.errors import ArgumentError
+
+
+class RunningMoments(nn.Module):
+    """Mean and variance of all the samples seen, merged batch by batch (Chan et al. 1983).
+
+    The buffers are float64 (so that a million samples do not round away) and are saved with the policy.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = ()):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("var", torch.ones(shape, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    @torch.no_grad()
+    def update(self, batch: np.ndarray | Tensor) -> None:
+        """Take in `batch` (n, *shape)."""
+        batch = torch.as_tensor(batch, dtype=torch.float64)
+        n, mean, var = len(batch), batch.mean(0), batch.var(0, unbiased=False)
+        total, delta = self.count + n, mean - self.mean
+        m2 = self.var * self.count + var * n + delta.square() * self.count * n / total
+        self.mean.copy_(self.mean + delta * n / total)
+        self.var.copy_(m2 / total)
+        self.count.copy_(total)
+
+
+class Normalizer(RunningMoments):
+    """(x - mean) / sd, clipped to ±`clip`; frozen except for explicit `update` calls."""
+
+    def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True):
+        super().__init__((dim,))
+        self.clip, self.enabled = clip, enabled
+        self.register_load_state_dict_post_hook(lambda module, keys: module._refresh())
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Single-precision copies, because acting reads them at every step."""
+        self._mean, self._scale = self.mean.float(), torch.rsqrt(self.var + 1e-8).float()
+
+    def update(self, batch: np.ndarray | Tensor) -> None:
+        super().update(batch)
+        self._refresh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.enabled:
+            return x
+        return torch.sub(x, self._mean).mul_(self._scale).clamp_(-self.clip, self.clip)
+
+
+class Policy(nn.Module):
+    """What acts: observations (n, obs) and a memory (n, state_dim) -> actions (n, act) and the next memory.
+
+    A subclass defines `choose`, and `state_dim` where it remembers; the rest has defaults with which a plain policy is
+    plain. What an algorithm needs besides is said by `actor_critics.ActorCritic` (PPO) and `actors.Actor` (off-policy).
+
+    Args:
+        obs_dim, act_dim: widths of observation and action.
+        normalize: whether observations are normalised by their running moments.
+        settings: the other arguments of the subclass's constructor, as plain JSON values.
+
+    Attributes:
+        state_dim: width of the memory, 0 without.
+        settings: what the constructor was given; saved with the weights.
+        normalizer: raw observations -> what the networks see, of the same shape.
+        env_id, env_options, action_low, action_high: where the policy acts; `enter` sets them.
+        header: of the file it was loaded from; empty for a fresh one.
+    """
+
+    state_dim = 0
+
+    def __init__(self, obs_dim: int, act_dim: int, normalize: bool = False, **settings):
+        super().__init__()
+        self.obs_dim, self.act_dim = obs_dim, act_dim
+        self.settings = dict(obs_dim=obs_dim, act_dim=act_dim, normalize=normalize, **settings)
+        self.normalizer = Normalizer(obs_dim, enabled=normalize)
+        self.env_id: str | None = None
+        self.env_options: dict = {}
+        self.action_low = self.action_high = None
+        self.header: dict = {}
+
+    def choose(self, x: Tensor, state: Tensor, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+        """x (n, obs) normalised, state (n, state_dim) -> action (n, act) in the units of the environment, next state.
+
+        `rng` draws the exploration noise; None: the most likely action.
+        """
+        raise NotImplementedError
+
+    def initial_state(self, n: int) -> Tensor:
+        """(n, state_dim) of zeros."""
+        return torch.zeros(n, self.state_dim)
+
+    def rewarded(self, state: Tensor, reward: np.ndarray) -> Tensor:
+        """`state` with the reward (n,) of the last action in it, for a policy that sees rewards."""
+        return state
+
+    @torch.no_grad()
+    def act(
+        self,
+        obs: np.ndarray,
+        state: Tensor | None = None,
+        deterministic: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[np.ndarray, Tensor]:
+        """obs (n, obs) -> action (n, act) within the bounds, next state. `rng` draws the noise when stochastic."""
+        x = self.normalizer(torch.as_tensor(np.asarray(obs), dtype=torch.float32))
+        state = self.initial_state(len(x)) if state is None else state
+        if deterministic:
+            rng = None
+        elif rng is None:
+            rng = np.random.default_rng()
+        action, state = self.choose(x, state, rng)
+        action = action.numpy()
+        return action if self.action_low is None else np.clip(action, self.action_low, self.action_high), state
+
+    def enter(self, envs) -> None:
+        """Note where the policy acts from now on: id, options and action bounds of `envs`."""
+        self.env_id, self.env_options = envs.id, envs.options
+        space = envs.single_action_space
+        self.action_low, self.action_high = space.low.astype(np.float32), space.high.astype(np.float32)
+
+    def check_widths(self, obs_dim: int, act_dim: int) -> None:
+        """Raise unless this policy turns `obs_dim` observations into `act_dim` actions."""
+        if (self.obs_dim, self.act_dim) != (obs_dim, act_dim):
+            raise ArgumentError(
+                f"policy takes {self.obs_dim} observations to {self.act_dim} actions; these envs need {obs_dim} to "
+                f"{act_dim}"
+            )

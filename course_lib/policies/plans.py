@@ -1,0 +1,108 @@
+"""Plans: from a network's numbers to the actions of the next T control steps, directly or along a DMP's path."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.errors import ArgumentError, Count, Nested, Positive
+from course_lib.nets.dmp import DMP
+
+SUBSTEPS = 40  # of Euler's method in a plan, at least (Bahl et al., appendix)
+
+
+@dataclass
+class PlanConfig(Nested):
+    """How many steps a policy decides for at once, and how it describes them."""
+
+    prefix: ClassVar[str] = "plan."
+
+    chunk: Count = 1
+    """control steps that a decision plans"""
+    trajectory: Literal["none", "dmp"] = "none"
+    """'none': the network plans the actions themselves; 'dmp': a path of the hand, by a dynamic movement primitive"""
+    dofs: Count = 3
+    """leading actions that move the hand along the DMP's path; the network plans the others itself"""
+    basis: Count = 6
+    """basis functions of each degree of freedom of the DMP (N in the paper)"""
+    alpha: Positive = 10.0
+    """spring constant of the DMP, per chunk: with no weights a plan gets .72 of the way at 5, .97 at 10, 1 at 25"""
+    explore: Literal["actions", "plan"] = "actions"
+    """what is drawn at random: each of the 'actions', as in the paper, or at each decision the whole 'plan'"""
+    heads: Literal["first", "present"] = "first"
+    """what the critic sees at a step of a plan: its 'first' observation, as in the paper, or the 'present' one"""
+
+    @property
+    def plain(self) -> bool:
+        """Whether each step is decided by itself, by its own action."""
+        return self.chunk == 1 and self.trajectory == "none"
+
+    def build(self, act_dim: int) -> DirectPlan | PathPlan:
+        """From a network's numbers to actions."""
+        if self.trajectory == "none":
+            return DirectPlan(self.chunk, act_dim)
+        return PathPlan(self.chunk, act_dim, self.dofs, self.basis, self.alpha)
+
+
+class DirectPlan(nn.Module):
+    """The network's numbers are the actions themselves (ppo-multi in the paper)."""
+
+    dofs = 0
+
+    def __init__(self, chunk: int, act_dim: int):
+        super().__init__()
+        self.shape, self.outputs = (chunk, act_dim), chunk * act_dim
+
+    def forward(self, numbers: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
+        """numbers (…, outputs), velocity (…, 0) -> actions (…, chunk, act), velocity."""
+        return numbers.unflatten(-1, self.shape), velocity
+
+
+class PathPlan(nn.Module):
+    """The numbers are goal and weights of a DMP for each of the first `dofs` actions, and all the other actions.
+
+    An action asks for a displacement of the hand in units of the task's stride, and the path is one of the hand, in
+    that unit, from where the hand is. The inverse controller is therefore the difference of neighbouring points: it
+    asks for what leads from where the plan has the hand now to where it is to be next. Nothing of a plan depends on
+    where in the world it is made, and as the DMP is linear without its factor (g - y0), which would tie motion to the
+    distance from the goal, plan and inverse controller are one product with a fixed matrix.
+
+    A goal of 1 is `unit` strides away, and a weight of 1 moves the spring's anchor as far at x = 1. The unit is such
+    that independent numbers of sd 1 make actions of sd 1, on average over the plan: noise of one σ is then as strong on
+    the numbers as on the actions themselves, whatever the constants of the spring.
+    """
+
+    def __init__(self, chunk: int, act_dim: int, dofs: int, basis: int, alpha: float):
+        super().__init__()
+        if dofs > act_dim:
+            raise ArgumentError(f"dofs={dofs} is more than the actions of this environment; accepted: 1 to {act_dim}")
+        self.chunk, self.dofs, self.rest = chunk, dofs, act_dim - dofs
+        self.outputs = dofs * (basis + 1) + chunk * self.rest
+        substeps = max(SUBSTEPS, math.ceil(alpha / 2))  # Euler's method is stable from α/4 on
+        self.dmp = DMP(1, basis, steps=chunk * math.ceil(substeps / chunk), points=chunk, alpha=alpha, scaled=False)
+        size = torch.tensor([1.0] + [self.dmp.stiffness] * basis, dtype=torch.float64)
+        unit = torch.eye(basis + 2, dtype=torch.float64)  # row by row: ẏ0, goal, each weight
+        goal, weights = unit[:, 1:2] * size[0], unit[:, None, 2:] * size[1:]
+        path = self.dmp(goal, weights, torch.zeros_like(goal), unit[:, :1])
+        steps = path.position[..., 0].diff(dim=1, prepend=torch.zeros_like(goal))
+        table = torch.cat([steps, path.end[1]], 1)
+        self.unit = 1.0 / float(steps[1:].square().sum(0).mean().sqrt())
+        table[1:] *= self.unit
+        self.register_buffer("table", table.float(), persistent=False)
+
+    def forward(self, numbers: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
+        """numbers (…, outputs), velocity (…, dofs) -> actions (…, chunk, act), velocity at the end (…, dofs).
+
+        Velocities are in strides per chunk.
+        """
+        path, rest = numbers.split([self.outputs - self.chunk * self.rest, self.chunk * self.rest], dim=-1)
+        columns = torch.cat([velocity[..., None], path.unflatten(-1, (self.dofs, -1))], -1)
+        moved = columns @ self.table  # (…, dofs, chunk + 1)
+        actions, end = moved[..., :-1].transpose(-1, -2), moved[..., -1]
+        if self.rest:
+            actions = torch.cat([actions, rest.unflatten(-1, (self.chunk, self.rest))], -1)
+        return actions, end

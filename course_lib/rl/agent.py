@@ -1,0 +1,149 @@
+"""What every agent shares: checks of its environments, its policy, finished episodes, metrics that all have, saving.
+
+How it collects, which losses it descends and how it updates is written out in each algorithm.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.errors import ArgumentError
+from course_lib.policies.base import Policy
+from course_lib.rl.config import Config
+from course_lib.rl.spaces import same_step, widths
+
+
+class Agent:
+    """A policy that learns in `envs`. A subclass defines `make_policy` and `iterate`, and adds to what is saved.
+
+    Args:
+        envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
+        config: hyperparameters; those of the class where none are given.
+        policy: what `make_policy` takes: a policy to go on from, of which a copy is trained, or None for a fresh one.
+
+    Attributes:
+        policy: what acts, normaliser included.
+        env_steps: transitions seen so far, over all copies. iterations: calls of `iterate`.
+        observation: (N, obs), None before the first `begin`.
+        recent: (return, length) of the last 100 finished episodes.
+        generator: of all the random numbers that learning draws.
+        saving_hint: what to add where a checkpoint cannot be written.
+    """
+
+    name: str
+    Config: type[Config]
+    saving_hint = ""
+
+    def __init__(self, envs: gym.vector.VectorEnv, config: Config | None = None, policy=None):
+        self.config = self.Config() if config is None else config
+        self.obs_dim, self.act_dim = widths(envs, self.name)
+        self.envs = same_step(envs)
+        self.check(self.envs)
+        torch.set_num_threads(self.config.torch_threads)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            self.policy = self.make_policy(policy)
+            self.build()
+        self.generator = torch.Generator().manual_seed(self.config.seed)
+        self.env_steps = self.iterations = 0
+        self.recent: deque[tuple[float, int]] = deque(maxlen=100)
+        self.enter(self.envs)
+
+    # --- what a subclass defines --------------------------------------------------------------
+
+    def check(self, envs: gym.vector.VectorEnv) -> None:
+        """Raise where config and environments do not go together, before anything is built."""
+
+    def make_policy(self, policy) -> Policy:
+        """The policy that the config describes, or a copy of `policy`."""
+        raise NotImplementedError
+
+    def build(self) -> None:
+        """What has weights besides the policy, once there is one."""
+
+    def iterate(self, progress: float) -> dict[str, float]:
+        """Collect and improve once -> metrics. `progress` in [0, 1] is the share of training behind us."""
+        raise NotImplementedError
+
+    # --- environments -------------------------------------------------------------------------
+
+    def enter(self, envs: gym.vector.VectorEnv) -> None:
+        """Act in `envs` from now on."""
+        self.envs, self.observation = envs, None
+        self.policy.enter(envs)
+
+    def begin(self) -> None:
+        """Start the first episodes."""
+        self.observation, _ = self.envs.reset(options={"stagger": True})
+
+    def copied(self, policy: Policy) -> Policy:
+        """A copy of `policy` to go on from, which must have the widths of these environments."""
+        policy.check_widths(self.obs_dim, self.act_dim)
+        return copy.deepcopy(policy)
+
+    # --- metrics ------------------------------------------------------------------------------
+
+    def count_episodes(self, infos: dict) -> None:
+        """Take in the returns and lengths of the episodes that ended in a step."""
+        episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
+        self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
+
+    def learning_rate(self, progress: float) -> float:
+        """Step size by the schedule of the config."""
+        c = self.config
+        return c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
+
+    def episode_metrics(self) -> dict[str, float]:
+        """Mean return and length of the last 100 episodes, NaN before the first has ended."""
+        returns = [r for r, _ in self.recent]
+        return {
+            "return_mean": float(np.mean(returns)) if returns else float("nan"),
+            "episode_length": float(np.mean([n for _, n in self.recent])) if returns else float("nan"),
+        }
+
+    # --- saving -------------------------------------------------------------------------------
+
+    def state_dict(self) -> tuple[dict[str, Tensor], dict]:
+        """All that decides the future -> tensors, JSON facts. See `load_state_dict`."""
+        tensors = {"generator": self.generator.get_state()}
+        facts = {"env_steps": self.env_steps, "iterations": self.iterations, "recent": list(self.recent), "envs": None}
+        snapshot = None if self.observation is None else self.envs.snapshot()
+        if snapshot is not None:
+            facts["envs"] = snapshot["rngs"]
+            tensors |= {f"envs.{k}": torch.from_numpy(snapshot[k]) for k in ("physics", "steps", "returns", "whole")}
+            tensors |= {f"memory.{k}": torch.from_numpy(v) for k, v in snapshot["memory"].items()}
+        return tensors, facts
+
+    def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
+        """Back to where `state_dict` was taken. Environments without a snapshot start new episodes."""
+        self.generator.set_state(tensors["generator"])
+        self.env_steps, self.iterations = facts["env_steps"], facts["iterations"]
+        self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)
+        self.observation = None
+        if facts["envs"] is not None:
+            snapshot = {k: v.numpy() for k, v in part(tensors, "envs.").items()}
+            memory = {k: v.numpy() for k, v in part(tensors, "memory.").items()}
+            self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it; each owns its memory.
+
+    A view into a file's memory may be aligned in another way than a fresh tensor, and then sums round in another way.
+    """
+    return {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def load_fitting(what: str, load, tensors: dict[str, Tensor]) -> None:
+    """`load(tensors)`, with a sentence in the place of torch's list where they do not fit."""
+    try:
+        load(tensors)
+    except (RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ArgumentError(f"the checkpoint does not fit this {what}: {reason}") from None

@@ -1,0 +1,91 @@
+"""Imitation: a policy learns what an expert did in the same situations (behaviour cloning; Pomerleau 1989).
+
+Any policy that PPO trains can be cloned: one that decides at each step, one that plans several steps, with a cell or
+without. A plan is compared with what the expert did over its steps, so that gradients come back through the DMP.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.policies.actor_critics import ActorCritic
+
+
+def clone(
+    policy: ActorCritic,
+    data: dict[str, np.ndarray],
+    updates: int = 1000,
+    *,
+    episodes: int = 16,
+    lr: float = 3e-3,
+    seed: int = 0,
+) -> np.ndarray:
+    """Train `policy`, in place, by Adam with a cosine from `lr` to 0 -> losses (updates,).
+
+    The loss is the mean squared difference to the expert's actions, in units of the action. The normaliser takes the
+    moments of the data; the critic and the noise stay as they are.
+
+    Args:
+        policy: such as `PPO(...).policy`.
+        data: "observations" (E, T + 1, obs) and "actions" (E, T, act) of whole episodes, such as
+            `tabletop_experts.demonstrations` returns.
+        episodes: how many of them an update learns from, drawn anew each time. Where a policy plans, so is the moment
+            of its first decision, and its path then begins with the velocity that the expert asked for last.
+        seed: of these draws.
+
+    Raises:
+        ArgumentError: data of other widths, or a policy whose noise is on the numbers that describe a plan.
+        NonFiniteError: the loss is NaN or infinite; the message says at which update.
+    """
+    observation, action = _checked(policy, data)
+    updates, episodes = check_count("updates", updates), min(check_count("episodes", episodes), observation.shape[1])
+    generator, rows = torch.Generator().manual_seed(seed), observation.reshape(-1, observation.shape[-1])
+    policy.normalizer.update(rows.numpy())
+    x = policy.normalizer(observation)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    losses = np.empty(updates)
+    for update in range(updates):
+        pick = torch.randperm(x.shape[1], generator=generator)[:episodes]
+        first = int(torch.randint(_moments(policy), (1,), generator=generator))
+        loss = (means(policy, x[:, pick], action[:, pick], first) - action[first:, pick]).square().mean()
+        losses[update] = loss.item()
+        if not np.isfinite(losses[update]):
+            raise NonFiniteError(f"the loss is {losses[update]} at update {update}; a smaller lr than {lr:g} may help")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return losses
+
+
+def means(policy: ActorCritic, x: Tensor, action: Tensor, first: int = 0) -> Tensor:
+    """What `policy` would do along demonstrations from step `first` on, (T - first, n, act), without noise.
+
+    x (T, n, obs): normalised observations before each step; action (T, n, act): what the expert did, which says how
+    fast the hand is at step `first`.
+    """
+    state, starts = policy.initial_state(x.shape[1]), torch.zeros(len(x) - first, x.shape[1], dtype=torch.bool)
+    if first and policy.dofs:
+        speed = policy.chunk * action[first - 1, :, : policy.dofs]  # strides a chunk
+        state = policy.at_decision(state, speed)
+    return policy.sequence(x[first:], state, starts)[0]
+
+
+def _moments(policy: ActorCritic) -> int:
+    """How many steps the first decision may come late: any of a plan's, but none where there is a memory to fill."""
+    return policy.chunk if policy.forgets else 1
+
+
+def _checked(policy: ActorCritic, data: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Observations (T, E, obs) and actions (T, E, act) as tensors."""
+    if policy.explore == "plan":
+        raise ArgumentError("explore='plan' is not accepted for imitation: what it draws are no actions; use 'actions'")
+    observation, action = (torch.as_tensor(data[name], dtype=torch.float32) for name in ("observations", "actions"))
+    have, want = (observation.shape[-1], action.shape[-1]), (policy.obs_dim, policy.act_dim)
+    if have != want:
+        raise ArgumentError(f"data has {have[0]} observations and {have[1]} actions; this policy needs {want}")
+    return observation[:, : action.shape[1]].transpose(0, 1), action.transpose(0, 1)
