@@ -16,7 +16,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test demo run notebooks sync bench readme repository doctor lint clean environment
+.PHONY: help lab test demo run notebooks sync bench readme repository doctor lint format clean environment
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
@@ -70,9 +70,15 @@ repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLU
 doctor: $(INSTALLED)  ## check this machine, with a cure for each trouble
 	@$(PY) -m course_lib doctor
 
-lint: $(INSTALLED)  ## ruff
+lint: $(INSTALLED)  ## check the layout, the code and which room imports which
+	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED)  ## lay out the code and mend what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
 clean:  ## remove what the commands made, except .venv and runs
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
+	rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -7,30 +7,21 @@ Everything a notebook needs is one dot away; each name is imported when it is fi
 import importlib
 
 from course_lib.course.budget import budget
+from course_lib.rl.algorithms import ALGORITHMS
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "make": "course_lib.envs",
     "make_task": "course_lib.envs",
-    "PPO": "course_lib.rl.ppo",
-    "PPOConfig": "course_lib.rl.ppo",
-    "DDPG": "course_lib.rl.offpolicy",
-    "TD3": "course_lib.rl.offpolicy",
-    "SAC": "course_lib.rl.offpolicy",
-    "DDPGConfig": "course_lib.rl.offpolicy",
-    "TD3Config": "course_lib.rl.offpolicy",
-    "SACConfig": "course_lib.rl.offpolicy",
-    "RDPG": "course_lib.rl.recurrent",
-    "RTD3": "course_lib.rl.recurrent",
-    "RSAC": "course_lib.rl.recurrent",
-    "RDPGConfig": "course_lib.rl.recurrent",
-    "RTD3Config": "course_lib.rl.recurrent",
-    "RSACConfig": "course_lib.rl.recurrent",
+    **{name: module for module, *names in ALGORITHMS.values() for name in names},
     "MLPActorCritic": "course_lib.policies.actor_critics",
     "RecurrentActorCritic": "course_lib.policies.actor_critics",
     "ChunkActorCritic": "course_lib.policies.chunks",
     "make_cell": "course_lib.nets.cells",
+    "CellConfig": "course_lib.nets.config",
+    "SummarizerConfig": "course_lib.nets.config",
+    "PlanConfig": "course_lib.policies.plans",
     "Run": "course_lib.rl.train",
     "train": "course_lib.course.session",
     "sweep": "course_lib.course.session",

@@ -55,7 +55,7 @@ class Sweep:
 
     space: tuple[str, ...]
     """what to vary, e.g. 'learning_rate=log(1e-4,1e-2)' 'epochs=int(2,10)' 'gamma=uniform(0.9,0.999)'
-    'cell=choice(None,ltc)'; quote each"""
+    'cell.name=choice(None,ltc)'; quote each"""
     env: str = "HalfCheetah-v5"
     """id of the environment"""
     steps: int = 200_000
@@ -142,7 +142,7 @@ def _options(base: type, command: str, argv: list[str]):
     env = _option("--env", words) or base.env
     config = field(default_factory=lambda: config_class.recommended(env))
     options = make_dataclass(
-        base.__name__, [("config", tyro.conf.OmitArgPrefixes[config_class], config)], bases=(base,)
+        base.__name__, [("config", Annotated[config_class, tyro.conf.arg(name="")], config)], bases=(base,)
     )
     options.__doc__ = base.__doc__
     return name, agent_class, tyro.cli(options, args=words, prog=f"python -m course_lib {command} {name}")
@@ -180,7 +180,7 @@ def _sweep(argv: list[str]) -> None:
 
 
 def _policy(name: str):
-    from course_lib.files import load
+    from course_lib.policies.saved import load
 
     folder = Path(name)
     return load(folder / "policy.safetensors" if folder.is_dir() else name)
@@ -196,9 +196,10 @@ def _evaluate(argv: list[str]) -> None:
 def _render(argv: list[str]) -> None:
     args = tyro.cli(Render, args=argv, prog="python -m course_lib render")
     policy = _policy(args.policy)
+    from course_lib.evaluation.rollout import rollout_states
     from course_lib.viz import video
 
-    states = video.rollout_states(policy, seed=args.seed, steps=args.steps, deterministic=not args.stochastic)
+    states = rollout_states(policy, seed=args.seed, steps=args.steps, deterministic=not args.stochastic)
     frames = video.render(states, width=args.width, height=args.height)
     video.save_video(args.out, frames, states.fps)
     print(f"{args.out}: {len(frames)} frames, return {states.rewards.sum():.0f}")
@@ -223,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
         if argv[0] in ("doctor", "demo"):
             import importlib
 
-            return importlib.import_module(f"course_lib.{argv[0]}").main() or 0
+            return importlib.import_module(f"course_lib.course.{argv[0]}").main() or 0
         commands[argv[0]](argv[1:])
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)

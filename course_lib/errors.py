@@ -180,8 +180,10 @@ class Nested:
         if isinstance(value, cls):
             return value
         if isinstance(value, Mapping):
-            for name in value:
-                check_choice(f"a field of {cls.__name__}", name, fields)
+            for name in value.keys() - set(fields):
+                raise ArgumentError(
+                    f"{cls.__name__} has no field {name!r}; accepted: {', '.join(fields)}{nearest(name, fields)}"
+                )
             return cls(**value)
         if value is None or isinstance(value, (str, int)):
             return cls(**{fields[0]: value})

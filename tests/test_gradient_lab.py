@@ -37,7 +37,7 @@ def test_reference_agrees_with_backprop_at_a_tight_tolerance():
 # ------------------------------------------------------------------------------------------------- the table
 def test_the_table_has_a_row_for_each_way_and_every_measure():
     rows = lab.gradient_lab(2.0, 1e-4, 1.0, seed=2)
-    assert [row["method"] for row in rows] == list(lab.WAYS)
+    assert [row["method"] for row in rows] == list(lab.METHODS)
     assert all(set(row) == {"method", *lab.COLUMNS} and np.isfinite(row["error"]) for row in rows)
 
 
@@ -51,9 +51,9 @@ def test_a_gentle_field_agrees_and_a_stiff_one_breaks_the_adjoint_alone():
 
 def test_a_tighter_tolerance_makes_a_gentle_gradient_better():
     loose, tight = (by_name(lab.gradient_lab(1.0, tolerance, 1.0)) for tolerance in (1e-3, 1e-8))
-    for way in lab.WAYS:
-        assert tight[way]["error"] < 0.1 * loose[way]["error"]
-        assert tight[way]["evaluations"] > loose[way]["evaluations"]
+    for method in lab.METHODS:
+        assert tight[method]["error"] < 0.1 * loose[method]["error"]
+        assert tight[method]["evaluations"] > loose[method]["evaluations"]
 
 
 def test_memory_grows_with_the_steps_for_backprop_alone():
@@ -77,7 +77,7 @@ def test_all_but_the_clock_is_a_function_of_the_arguments():
 def test_a_number_out_of_range_is_a_sentence(argument, value):
     with pytest.raises(ArgumentError, match=argument):
         lab.gradient_lab(**{argument: value})
-    with pytest.raises(ArgumentError, match="way="):
+    with pytest.raises(ArgumentError, match="method="):
         lab.measure(lab.Leaky(1.0), "guessing", 1e-3, 1.0)
 
 
@@ -129,7 +129,7 @@ def test_sweep_has_a_number_for_every_value_and_seed():
 
 def test_print_table(capsys):
     lab.print_table(lab.gradient_lab(1.0, 1e-3, 0.5))
-    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]] == list(lab.WAYS)
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]] == list(lab.METHODS)
 
 
 def test_power_figure_finds_the_exponent_and_draws_the_prediction():

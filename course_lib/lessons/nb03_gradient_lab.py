@@ -1,12 +1,14 @@
 """The gradient lab: three ways to differentiate through an ODE, side by side, with sliders (notebook 03).
 
 `gradient_lab` measures and is a function of its arguments but for the wall clock; `show` draws it under sliders, or
-as one picture where nobody can drag them.
+as one picture where nobody can drag them. Both stand in one file, as neither is of use without the other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,11 +17,12 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
-from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.errors import check_choice, check_count, check_range
 from course_lib.nets.solvers import Counted, odeint
+from course_lib.viz.live import has_front_end
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 
-WAYS = ("backprop", "adjoint", "finite differences")
+METHODS = ("backprop", "adjoint", "finite differences")
 NEURONS = 4
 COLUMNS = {  # what is measured -> axis label
     "error": "relative error of the gradient",
@@ -107,7 +110,7 @@ def gradient_lab(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: floa
         seed: draws W, b and h(0).
 
     Returns:
-        One dict for each of `WAYS`: method; error, relative to the norm of the reference (forward sensitivities by
+        One dict for each of `METHODS`: method; error, relative to the norm of the reference (forward sensitivities by
         scipy at tolerance 1e-11); evaluations of f, counted for one trajectory each; saved_bytes, the most that
         autograd kept at any moment; seconds.
 
@@ -115,37 +118,35 @@ def gradient_lab(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: floa
         ArgumentError: a number outside its range.
     """
     for name, value in (("stiffness", stiffness), ("tolerance", tolerance), ("horizon", horizon)):
-        low, high = LIMITS[name]
-        if not isinstance(value, (int, float)) or not low <= value <= high:
-            raise ArgumentError(f"{name}={value!r} is not accepted; it must be a number from {low:g} to {high:g}")
+        check_range(name, value, *LIMITS[name])
     field = Leaky(stiffness, check_count("seed", seed, 0))
     true, rows = reference_gradient(field, horizon), []
     _warm_up()
-    for way in WAYS:
+    for method in METHODS:
         start = time.perf_counter()
         with SavedBytes() as memory:
-            gradient, evaluations = measure(field, way, tolerance, horizon)
+            gradient, evaluations = measure(field, method, tolerance, horizon)
         seconds = time.perf_counter() - start
         error = float(np.linalg.norm(gradient - true) / np.linalg.norm(true))
         measured = {"evaluations": evaluations, "saved_bytes": memory.peak, "seconds": seconds}
-        rows.append({"method": way, "error": error, **measured})
+        rows.append({"method": method, "error": error, **measured})
     return rows
 
 
 @functools.cache
 def _warm_up() -> None:
     """The first backward pass of a process is slow; it shall not count."""
-    for way in WAYS:
-        measure(Leaky(1.0), way, 1e-2, 0.1)
+    for method in METHODS:
+        measure(Leaky(1.0), method, 1e-2, 0.1)
 
 
-def measure(field: Leaky, way: str, tolerance: float, horizon: float) -> tuple[np.ndarray, int]:
-    """(gradient (n² + 2n,) by W, b, h(0); evaluations of f) in one of `WAYS`."""
-    check_choice("way", way, WAYS)
-    if way == "finite differences":
+def measure(field: Leaky, method: str, tolerance: float, horizon: float) -> tuple[np.ndarray, int]:
+    """(gradient (n² + 2n,) by W, b, h(0); evaluations of f) in one of `METHODS`."""
+    check_choice("method", method, METHODS)
+    if method == "finite differences":
         return finite_differences(field, tolerance, horizon)
     counted, h0 = Counted(field), field.h0.clone().requires_grad_()
-    loss = half_square(solve(counted, h0, horizon, tolerance, gradient=way)).sum()
+    loss = half_square(solve(counted, h0, horizon, tolerance, gradient=method)).sum()
     gradient = torch.autograd.grad(loss, (*field.parameters(), h0))
     return torch.cat([g.flatten() for g in gradient]).numpy(), counted.evaluations
 
@@ -228,8 +229,8 @@ def sweep(values: Sequence[float], seeds: Sequence[int], **options) -> dict[str,
     """`gradient_lab` at each stiffness of `values` -> method -> measure -> (len(values), len(seeds))."""
     runs = [[gradient_lab(value, seed=seed, **options) for seed in seeds] for value in values]
     return {
-        way: {name: np.array([[run[k][name] for run in line] for line in runs], float) for name in COLUMNS}
-        for k, way in enumerate(WAYS)
+        method: {name: np.array([[run[k][name] for run in line] for line in runs], float) for name in COLUMNS}
+        for k, method in enumerate(METHODS)
     }
 
 
@@ -238,12 +239,12 @@ def sweep_figure(values: Sequence[float], measured: dict, title: str = ""):
     with style():
         figure, panels = new_figure(1, 3, figsize=(8.4, 2.9))
         for axes, name in zip(panels, ("error", "evaluations", "saved_bytes"), strict=True):
-            for k, (way, table) in enumerate(measured.items()):
+            for k, (method, table) in enumerate(measured.items()):
                 if (table[name] <= 0).any():
                     continue  # finite differences keep nothing: no place on a logarithmic axis
                 low, middle, high = table[name].min(1), np.median(table[name], 1), table[name].max(1)
                 axes.fill_between(values, low, high, color=COLOURS[k], alpha=0.15, linewidth=0)
-                axes.loglog(values, middle, "o" + DASHES[k], color=COLOURS[k], markersize=4, label=way)
+                axes.loglog(values, middle, "o" + DASHES[k], color=COLOURS[k], markersize=4, label=method)
             axes.set(xlabel="stiffness (fastest / slowest rate)", ylabel=COLUMNS[name])
             axes.xaxis.label.set_size(8.5)
         panels[1].legend(fontsize=8)
@@ -263,24 +264,19 @@ def show(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: float = 2.0,
         stiffness, tolerance, horizon, seed: where the sliders start; as in `gradient_lab`.
         front_end: whether someone can click; None to find out.
     """
-    from course_lib.viz.live import has_front_end
 
     def draw(stiffness, tolerance, horizon):
         rows = gradient_lab(stiffness, tolerance, horizon, seed)
         return lab_figure(rows, heading(stiffness, tolerance, horizon))
 
-    if not (has_front_end() if front_end is None else front_end):
-        return draw(stiffness, tolerance, horizon)
-    try:
-        return _sliders(draw, stiffness, tolerance, horizon)
-    except ImportError:  # no ipywidgets: the picture remains
-        return draw(stiffness, tolerance, horizon)
+    if has_front_end() if front_end is None else front_end:
+        with contextlib.suppress(ImportError):  # no ipywidgets: the picture remains
+            return _sliders(draw, stiffness, tolerance, horizon)
+    return draw(stiffness, tolerance, horizon)
 
 
 def _sliders(draw: Callable, stiffness: float, tolerance: float, horizon: float):
     """Three sliders over an image of draw(stiffness, tolerance, horizon)."""
-    import io
-
     import ipywidgets
 
     def log_slider(name, value, step):

@@ -103,7 +103,7 @@ class _Sequence(torch.autograd.Function):
             for t in range(last - 1, first - 1, -1):
                 g = g + grad_out[t]
                 for _ in range(L):
-                    g = block.back(g)
+                    g = block.backward(g)
                 if ctx.kicked:
                     kicks.append(g)
                 if keep is not None:
@@ -174,7 +174,7 @@ class _Block:
         a_bar = da.mul_(v if self.gates == 1 else torch.cat([v] * self.gates, dim=-1))
         return torch.addmm(v * dh, a_bar, self.weight)
 
-    def back(self, g: Tensor) -> Tensor:
+    def backward(self, g: Tensor) -> Tensor:
         """Cotangent of the state after the next substep -> of the state before it."""
         if self.plain:
             return self._pull(g)

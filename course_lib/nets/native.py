@@ -114,8 +114,8 @@ def _open(path: Path, compiler: str) -> ctypes.CDLL:
     integer, pointer = ctypes.c_int, ctypes.c_void_p
     numbers = [integer] * 4 + [ctypes.c_double]
     for name, more in (("synaptic", []), ("decaying", [integer]), ("explicit", [integer, integer, pointer])):
-        for way, count in (("forward", 10), ("backward", 12)):
-            function = getattr(lib, f"{name}_{way}")
+        for direction, count in (("forward", 10), ("backward", 12)):
+            function = getattr(lib, f"{name}_{direction}")
             function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
     _reason = f"on: kernels.c compiled with {compiler}"
     return lib

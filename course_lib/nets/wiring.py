@@ -4,7 +4,8 @@ Masks are [to, from]: `recurrent[i, j] = 1` means that neuron j drives neuron i.
 
 A wiring in which no input can reach a motor neuron would train silently to a constant action. It is refused,
 never repaired: a repaired wiring is no longer a random one of the density asked for. `random(…, attempts=n)`
-draws whole wirings until one passes, which leaves every passing wiring equally likely.
+draws whole wirings until one passes, which leaves every passing wiring equally likely. The type and its three makers
+stand in one file because each maker rests on what the type checks.
 """
 
 from __future__ import annotations

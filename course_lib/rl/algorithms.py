@@ -1,4 +1,4 @@
-"""The algorithms by name: one table for the command line and for sweeps."""
+"""The algorithms by name: one table for `cl.`, the command line and sweeps."""
 
 from __future__ import annotations
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
 
-from course_lib.errors import check_choice, check_fields
+from course_lib.errors import check_fields
 from course_lib.policies.saved import nested
 from course_lib.rl.tuned import TUNED
 
@@ -30,21 +29,6 @@ class Config:
     def from_dict(cls, facts: Mapping):
         """A config from what `dataclasses.asdict` gave, today or in an older version."""
         return cls(**nested(dict(facts)))
-
-    def changed(self, values: Mapping):
-        """A copy with other values; "cell.neurons" names a field of the config in the field `cell`."""
-        inner: dict[str, dict] = {}
-        outer = {}
-        for name, value in values.items():
-            first, _, rest = name.partition(".")
-            check_choice("a hyperparameter", first, [f.name for f in fields(self)])
-            if rest:
-                inner.setdefault(first, {})[rest] = value
-            else:
-                outer[first] = value
-        for first, changes in inner.items():
-            outer[first] = replace(outer.get(first, getattr(self, first)), **changes)
-        return replace(self, **outer)
 
 
 def _merged(tuned, change):

@@ -31,7 +31,7 @@ def clone(
     Args:
         policy: such as `PPO(...).policy`.
         data: "observations" (E, T + 1, obs) and "actions" (E, T, act) of whole episodes, such as
-            `tabletop_experts.demonstrations` returns.
+            `tabletop.experts.demonstrations` returns.
         episodes: how many of them an update learns from, drawn anew each time. Where a policy plans, so is the moment
             of its first decision, and its path then begins with the velocity that the expert asked for last.
         seed: of these draws.

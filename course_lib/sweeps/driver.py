@@ -6,7 +6,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 
 import optuna
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from course_lib.rl.train import notify
 from course_lib.sweeps.results import Sweep
+from course_lib.sweeps.space import with_values
 from course_lib.sweeps.storage import Owner, put_back, recover
 from course_lib.sweeps.workers import Outcome
 
@@ -105,7 +105,7 @@ class Driver:
         self._reported[trial.number] = set(self.study._storage.get_trial(trial._trial_id).intermediate_values)
         try:
             base = self.sweep.config
-            config = SimpleNamespace(**params) if base is None else replace(base, **params)
+            config = SimpleNamespace(**params) if base is None else with_values(base, params)
         except Exception as error:  # fields that do not go together
             self._settle(trial.number, Outcome("failed", reason=f"{type(error).__name__}: {error}"))
             return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import optuna
 
 from course_lib.errors import ArgumentError, check_count
-from course_lib.sweeps.space import Dimension, dimension
+from course_lib.sweeps.space import Dimension, dimension, with_values
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
@@ -136,7 +136,7 @@ class Sweep:
         """The config of the best trial, ready to train with."""
         if self.config is None:
             raise ArgumentError(f"sweep {self.name!r} knows no config class; its best values: {self.best.params}")
-        return replace(self.config, **self.best.params)
+        return with_values(self.config, self.best.params)
 
     def table(self, top: int | None = None) -> Table:
         """The trials, best first, pruned ones by their last report; `top` of them."""

@@ -10,6 +10,7 @@ import optuna
 
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 from course_lib.machine import cores
+from course_lib.policies.saved import nested
 from course_lib.rl.algorithms import ALGORITHMS, algorithm
 from course_lib.sweeps.choose import make_pruner, make_sampler, quiet
 from course_lib.sweeps.driver import Driver
@@ -123,7 +124,7 @@ def load_sweep(name: str, storage: str | None = None) -> Sweep:
         facts = study.user_attrs["sweep"]
     found = Sweep(name, {k: dimension(**v) for k, v in facts["space"].items()}, facts["recipe"], study)
     if found.recipe.get("algorithm") in ALGORITHMS:
-        found.config = algorithm_of(found.recipe["algorithm"])[1](**found.recipe["config"])
+        found.config = algorithm_of(found.recipe["algorithm"])[1].from_dict(found.recipe["config"])
     return found
 
 
@@ -208,6 +209,7 @@ def _difference(old: dict, new: dict) -> str:
     for key in dict.fromkeys([*old, *new]):
         a, b = old.get(key), new.get(key)
         if key == "config" and isinstance(a, dict) and isinstance(b, dict):
+            a, b = nested(a), nested(b)
             shared = [k for k in a if k in b and a[k] != b[k]]
             if shared:
                 return f"config.{shared[0]}: {a[shared[0]]!r} there, {b[shared[0]]!r} here"

@@ -152,14 +152,13 @@ def check_space(space, config) -> dict[str, Dimension]:
 
 def _check_field(name: str, found: Dimension, config) -> None:
     kind = type(config)
-    fields = [f.name for f in dataclasses.fields(config)]
-    if name not in fields:
+    hints = _hints(kind)
+    if name not in hints:
         raise ArgumentError(
-            f"space names {name!r}, which {kind.__name__} does not have; accepted: {', '.join(fields)}"
-            f"{nearest(name, fields)}"
+            f"space names {name!r}, which {kind.__name__} does not have; accepted: {', '.join(hints)}"
+            f"{nearest(name, hints)}"
         )
-    hint = typing.get_type_hints(kind)[name]
-    accepted = _types(hint)
+    accepted = _types(hints[name])
     values = found.choices or (found.low, found.high)
     for value in values:
         if typing.Any not in accepted and not any(_fits(value, found, a) for a in accepted):
@@ -169,16 +168,41 @@ def _check_field(name: str, found: Dimension, config) -> None:
                 f"space[{name!r}]={found!r} does not fit {kind.__name__}.{name}, which takes {names}{cure}"
             )
         try:
-            dataclasses.replace(config, **{name: value})
+            with_values(config, {name: value})
         except ArgumentError as error:
             # Only what is wrong with this field alone: others that it must agree with may be in the space too.
             if str(error).startswith(f"{name}="):
                 raise ArgumentError(f"space[{name!r}]={found!r} goes too far: {error}") from None
 
 
+def _hints(kind: type) -> dict:
+    """Name -> annotation of every field of a dataclass, "cell.neurons" for those of a config in a config."""
+    out = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            out |= {f"{name}.{inner}": found for inner, found in _hints(hint).items()}
+        out[name] = hint
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: hint for name, hint in out.items() if name.split(".")[0] in names}
+
+
+def with_values(config, values: Mapping):
+    """A copy of the dataclass `config` with other values; "cell.neurons" is the field of the config in its `cell`."""
+    inner: dict[str, dict] = {}
+    for name in [name for name in values if "." in name]:
+        first, rest = name.split(".", 1)
+        inner.setdefault(first, {})[rest] = values[name]
+    outer = {name: value for name, value in values.items() if "." not in name}
+    whole = dataclasses.replace(config, **outer)
+    changed = {first: dataclasses.replace(getattr(whole, first), **changes) for first, changes in inner.items()}
+    return dataclasses.replace(whole, **changed)
+
+
 def _types(hint) -> set:
     """The classes in an annotation: `int | None` -> {int, NoneType}; `tuple[int, …]` -> {tuple}."""
     origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return {type(value) for value in typing.get_args(hint)}
     if origin in (typing.Union, types.UnionType):
         return set().union(*(_types(part) for part in typing.get_args(hint)))
     return {origin or hint}
@@ -203,14 +227,14 @@ WORDS = {"log": log_uniform, "log_uniform": log_uniform, "uniform": uniform, "in
 
 
 def parse_space(words: typing.Iterable[str]) -> dict[str, Dimension]:
-    """A space from the command line: 'learning_rate=log(1e-4,1e-2)', 'epochs=int(2,10)', 'cell=choice(None,ltc)'."""
+    """A space from words such as 'learning_rate=log(1e-4,1e-2)', 'epochs=int(2,10)', 'cell.name=choice(None,ltc)'."""
     space = {}
     for word in words:
-        match = re.fullmatch(r"\s*(\w+)\s*=\s*(\w+)\s*\((.*)\)\s*", word)
+        match = re.fullmatch(r"\s*([\w.]+)\s*=\s*(\w+)\s*\((.*)\)\s*", word)
         if match is None:
             raise ArgumentError(
                 f"space={word!r} cannot be read; it must look like 'learning_rate=log(1e-4,1e-2)', 'epochs=int(2,10)', "
-                "'gamma=uniform(0.9,0.999)' or 'cell=choice(None,ltc)'"
+                "'gamma=uniform(0.9,0.999)' or 'cell.name=choice(None,ltc)'"
             )
         name, kind, inside = match.groups()
         check_choice(f"the kind of {name}", kind, WORDS)

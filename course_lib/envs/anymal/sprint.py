@@ -31,7 +31,7 @@ class AnymalSprint(Task):
     observation (46): [0 base height (m) | 1:4 gravity direction | 4:7 linear velocity (m/s) | 7:10 angular velocity
     (rad/s) | 10:22 joint angles from the stance (rad) | 22:34 joint rates (rad/s) | 34:46 last action]; directions
     and velocities as seen from the base. "raw" instead gives the predecessor's 37 numbers, qpos and qvel.
-    action (12), joints in the order of `anymal_model.JOINTS`: position targets of the joints, `scale` rad from the
+    action (12), joints in the order of `model.JOINTS`: position targets of the joints, `scale` rad from the
     stance for 1, clipped to ±3.
 
     Args:
@@ -39,7 +39,7 @@ class AnymalSprint(Task):
         action: "stance", or "predecessor": targets tanh(action) rad, for HAA 0.6 tanh(action) ∓ 0.1.
         actuation: "pd" (kp 100 N m/rad, at most 80 N m) or "torque" (scale * action N m, at most 80).
         observation: "body" or "raw".
-        physics: "exact" (Menagerie's contacts) or "fast" (see `anymal_model.PHYSICS`).
+        physics: "exact" (Menagerie's contacts) or "fast" (see `model.PHYSICS`).
         terrain: "flat", "step", "stairs", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
         reset_noise: rad (and rad/s), half width of the uniform noise on joint angles (and rates) at the start.
         fall_height: m.

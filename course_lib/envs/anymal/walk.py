@@ -68,7 +68,7 @@ class AnymalC(Task):
     observation (52): [0:3 gravity direction | 3:6 linear velocity (m/s) | 6:9 angular velocity (rad/s) | 9:12 command |
     12:24 joint angles from the stance (rad) | 24:36 joint rates (rad/s) | 36:48 last action | 48:52 feet on the ground
     (0 or 1)]; directions and velocities as seen from the base. The height is not among them: no robot feels it.
-    action (12), joints in the order of `anymal_model.JOINTS`: position targets, `scale` rad from the stance for 1,
+    action (12), joints in the order of `model.JOINTS`: position targets, `scale` rad from the stance for 1,
     clipped to ±3.
 
     Args:
@@ -78,11 +78,11 @@ class AnymalC(Task):
         forward, left, turn: ranges that commands are drawn from, m/s, m/s and rad/s. One in ten is to stand still.
         push_force: N on the base for 0.2 s in a random level direction every 3 s to 8 s; 0 for none.
         push_at: s at which the only push of the episode comes.
-        randomize: copies after the first differ in grip, load and stiffness (`anymal_model.randomised`).
+        randomize: copies after the first differ in grip, load and stiffness (`model.randomised`).
         randomize_seed: of these differences.
         scale: rad (with actuation "torque": N m, 40 by default) that an action of 1 stands for.
         actuation: "pd" (kp 100 N m/rad, at most 80 N m) or "torque".
-        physics: "exact" (Menagerie's contacts) or "fast" (see `anymal_model.PHYSICS`).
+        physics: "exact" (Menagerie's contacts) or "fast" (see `model.PHYSICS`).
         terrain: "flat", "step", "stairs", "hurdles", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
         along: episodes start anywhere in the first so many metres of the track.
         reset_noise: half width of the uniform noise at the start on joint angles (rad), rates (rad/s), heading (rad).
@@ -170,7 +170,7 @@ class AnymalC(Task):
         return np.clip(self.scale * np.clip(action, -3.0, 3.0) + (0.0 if self.torque else STANCE), low, high)
 
     def contacts(self, state: State) -> Array:
-        """(N, 4) bool: which feet stand on something, in the order of `anymal_model.LEGS`."""
+        """(N, 4) bool: which feet stand on something, in the order of `model.LEGS`."""
         return state.derived["sensordata"][:, FEET] > TOUCH
 
     def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:

@@ -1,8 +1,8 @@
 """What the tabletop tasks (`tabletop_tasks`) share: robot, action, layout of the observation, shape of the reward.
 
 An action asks for a place of the hand, and within the motors' force it is reached at the end of the control step: a
-trajectory of the hand is carried out by `Tabletop.action_towards`, point by point. The scene is in `tabletop_scene`,
-experts and demonstrations in `tabletop_experts`.
+trajectory of the hand is carried out by `Tabletop.action_towards`, point by point. The scene is in `scene`,
+experts and demonstrations in `experts`.
 """
 
 from __future__ import annotations
