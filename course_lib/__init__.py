@@ -22,7 +22,7 @@ _PLACES = {
     "CellConfig": "course_lib.nets.config",
     "SummarizerConfig": "course_lib.nets.config",
     "PlanConfig": "course_lib.policies.plans",
-    "Run": "course_lib.rl.train",
+    "Run": "course_lib.rl.run",
     "train": "course_lib.course.session",
     "sweep": "course_lib.course.session",
     "load_sweep": "course_lib.sweeps",

@@ -43,6 +43,8 @@ class Train:
     """where to save; runs/ALGORITHM-ENV-SEED by default"""
     resume: bool = False
     """go on from the checkpoint in the folder, to the same number of steps"""
+    overwrite: bool = False
+    """begin anew where the folder holds a training, which is lost"""
     log: tuple[str, ...] = ("csv",)
     """loggers: csv, tensorboard, trackio, wandb"""
     max_seconds: float | None = None
@@ -156,7 +158,10 @@ def _train(argv: list[str]) -> None:
     envs = cl.make(args.env, num_envs=args.num_envs, seed=args.config.seed, **hide)
     agent = agent_class(envs, args.config)
     folder = args.folder or Path("runs") / f"{name}-{args.env.replace('/', '-')}-{args.config.seed}"
-    run = cl.train(agent, args.steps, folder=folder, resume=args.resume, log=args.log, max_seconds=args.max_seconds)
+    run = cl.train(
+        agent, args.steps, folder=folder, resume=args.resume, overwrite=args.overwrite, log=args.log,
+        max_seconds=args.max_seconds,
+    )  # fmt: skip
     print(run)
     print(f"saved in {folder}; watch it: python -m course_lib render {folder}")
 
@@ -227,7 +232,8 @@ def main(argv: list[str] | None = None) -> int:
             return importlib.import_module(f"course_lib.course.{argv[0]}").main() or 0
         commands[argv[0]](argv[1:])
     except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        text = str(error).replace("resume=True", "--resume").replace("overwrite=True", "--overwrite")
+        print(f"error: {text}", file=sys.stderr)
         return 2
     return 0
 

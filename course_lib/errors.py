@@ -10,9 +10,12 @@ import dataclasses
 import difflib
 import functools
 import math
+import operator
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar
 
 
@@ -43,17 +46,20 @@ def nearest(name: object, valid: Iterable[str]) -> str:
 def check_choice(argument: str, value: object, valid: Iterable[str]) -> None:
     """Raise unless `value` is one of `valid`."""
     valid = list(valid)
-    if value not in valid:
+    if not isinstance(value, Hashable) or value not in valid:  # nor an array, with which `in` fails
         listed = ", ".join(repr(v) for v in valid)
         raise ArgumentError(f"{argument}={value!r} is not known; accepted: {listed}{nearest(value, valid)}")
 
 
 def check_count(argument: str, value: object, least: int = 1) -> int:
     """`value` as an int, raising unless it is a whole number of at least `least`."""
-    whole = isinstance(value, int) or (hasattr(value, "__index__") and not isinstance(value, bool))
-    if isinstance(value, bool) or not whole or int(value) < least:
+    try:
+        number = least - 1 if _is_bool(value) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
         raise ArgumentError(f"{argument}={value!r} is not accepted; it must be a whole number of at least {least}")
-    return int(value)
+    return number
 
 
 def check_range(argument: str, value: object, low: float, high: float, open_low: bool = False) -> float:
@@ -72,6 +78,38 @@ def check_range(argument: str, value: object, low: float, high: float, open_low:
 def _is_bool(value: object) -> bool:
     """Of Python or of NumPy, which this module need not import for it."""
     return type(value).__name__ in ("bool", "bool_")
+
+
+def plain(options: Mapping) -> dict:
+    """`options` with the plain Python values that JSON holds: NumPy numbers and arrays, ranges and paths are turned.
+
+    Raises:
+        ArgumentError: a value that cannot be kept, such as a function or a tensor; the sentence names it.
+    """
+    return {name: _plain(str(name), value) for name, value in options.items()}
+
+
+def _plain(name: str, value):
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ArgumentError(f"{name}={value!r} is not accepted; it must be a finite number")
+        return value
+    if callable(getattr(value, "tolist", None)):  # numbers and arrays of NumPy, which this module need not import
+        return _plain(name, value.tolist())
+    if isinstance(value, PurePath):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init})
+    if isinstance(value, Mapping):
+        return plain({f"{key}": inner for key, inner in value.items()})
+    if isinstance(value, (list, tuple, range, set, frozenset)):
+        return [_plain(name, inner) for inner in value]
+    raise ArgumentError(
+        f"{name}={value!r:.200} is not accepted, because a saved policy could not name it; accepted: numbers, words, "
+        "lists and dicts of them, arrays, paths"
+    )
 
 
 # --- fields of a config -------------------------------------------------------------------------
@@ -97,7 +135,7 @@ class Between:
     or_inf: bool = False
 
     def check(self, name: str, value: object) -> float:
-        if self.or_inf and isinstance(value, float) and value == math.inf:
+        if self.or_inf and isinstance(value, Real) and value == math.inf:
             return math.inf
         return check_range(name, value, self.low, self.high, self.open_low)
 
@@ -146,13 +184,14 @@ def _checked(name: str, value: object, hint) -> object:
     if origin is typing.Literal:
         return OneOf(inside).check(name, value)
     if origin is tuple:
-        if not isinstance(value, (tuple, list)):
+        value = value.tolist() if callable(getattr(value, "tolist", None)) else value
+        if not isinstance(value, (tuple, list, range)):
             raise ArgumentError(f"{name}={value!r} is not accepted; it must be a tuple, e.g. (64, 64)")
         return tuple(_checked(name, part, inside[0]) for part in value)
     if origin is dict or hint is dict:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise ArgumentError(f"{name}={value!r} is not accepted; it must be a dict with names as keys")
-        return dict(value)
+        return plain(value)
     if dataclasses.is_dataclass(hint):
         return hint.of(value)
     if hint is bool and _is_bool(value):
@@ -185,10 +224,11 @@ class Nested:
                     f"{cls.__name__} has no field {name!r}; accepted: {', '.join(fields)}{nearest(name, fields)}"
                 )
             return cls(**value)
-        if value is None or isinstance(value, (str, int)):
+        if value is None or isinstance(value, (str, Integral)):
             return cls(**{fields[0]: value})
         raise ArgumentError(
-            f"{value!r:.200} is not accepted; it must be a {cls.__name__}, or a dict of its fields: {', '.join(fields)}"
+            f"{cls.prefix[:-1]}={value!r:.200} is not accepted; it must be a {cls.__name__}, or a dict of its fields: "
+            f"{', '.join(fields)}"
         )
 
     def __post_init__(self):

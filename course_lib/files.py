@@ -100,6 +100,42 @@ def save_tensors(path: str | Path, tensors: dict[str, torch.Tensor], header: dic
     return path
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Take away the temporary files of writers that were killed."""
+    for path in folder.glob(".*.safetensors.*") if folder.is_dir() else ():
+        path.unlink(missing_ok=True)
+
+
+def _header_of(path: Path, meta: dict, expected_format: str) -> tuple[dict, str]:
+    """The JSON header in a file's metadata, and its text."""
+    try:
+        text = meta["header"]
+        header = json.loads(text)
+        found = header["format"]
+    except (KeyError, TypeError, json.JSONDecodeError, RecursionError):
+        raise PolicyFileError(f"{path.name} was not written by course_lib: it has no course header") from None
+    if found != expected_format:
+        raise PolicyFileError(f"{path.name} holds {found!r}; this call reads {expected_format!r}")
+    return header, text
+
+
+def load_header(path: str | Path, expected_format: str) -> dict:
+    """The header of a file alone; its tensors are not read, and its digest is not checked."""
+    path = Path(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return _header_of(path, file.metadata() or {}, expected_format)[0]
+    except PolicyFileError:
+        raise
+    except Exception as error:  # safetensors raises its own type for any malformed file
+        raise _malformed(path, error) from None
+
+
+def _malformed(path: Path, error: Exception) -> PolicyFileError:
+    why = str(error).splitlines()[0]
+    return PolicyFileError(f"{path.name} is not a whole safetensors file ({why}); copy or train it again")
+
+
 def load_tensors(path: str | Path, expected_format: str) -> tuple[dict[str, torch.Tensor], dict]:
     """Read (tensors, header) back.
 
@@ -112,19 +148,11 @@ def load_tensors(path: str | Path, expected_format: str) -> tuple[dict[str, torc
     try:
         with safe_open(str(path), framework="pt") as file:
             meta = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            # Clones, because views of the file's memory may be aligned in another way and then round in another way.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except Exception as error:  # safetensors raises its own type for any malformed file
-        raise PolicyFileError(
-            f"{path.name} is not a whole safetensors file ({str(error).splitlines()[0]}); copy or train it again"
-        ) from None
-    try:
-        text = meta["header"]
-        header = json.loads(text)
-        found = header["format"]
-    except (KeyError, TypeError, json.JSONDecodeError):
-        raise PolicyFileError(f"{path.name} was not written by course_lib: it has no course header") from None
-    if found != expected_format:
-        raise PolicyFileError(f"{path.name} holds {found!r}; this call reads {expected_format!r}")
+        raise _malformed(path, error) from None
+    header, text = _header_of(path, meta, expected_format)
     if _digest(tensors, text) != meta.get("sha256"):
         raise PolicyFileError(f"{path.name} was changed after it was written (its digest does not match); refused")
     return tensors, header

@@ -13,7 +13,7 @@ from course_lib.envs.engine.foreign import make_foreign
 from course_lib.envs.engine.partial import Masked
 from course_lib.envs.engine.single import TaskEnv
 from course_lib.envs.engine.task import State, Task
-from course_lib.errors import ArgumentError, check_choice, check_count, nearest
+from course_lib.errors import ArgumentError, check_choice, check_count, nearest, plain
 
 # id: (module and class, control steps of an episode); nothing is imported before it is asked for
 TWINS = {  # of environments that Gymnasium has too
@@ -48,13 +48,18 @@ TABLETOP = {
 TASKS = {**TWINS, **ROBOTS, **MEMORY, **TABLETOP}
 
 
+def task_class(name: str) -> type[Task]:
+    """The class of the task `name`, one of `TASKS`."""
+    module, kind = TASKS[name][0].split(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+
+
 def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     """The task `id`; `hide` masks part of the observation (see `partial.Masked`)."""
     name = id.removeprefix("course/") if isinstance(id, str) else id
     if name not in TASKS:
         raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
-    module, kind = TASKS[name][0].split(":")
-    kind = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+    kind = task_class(name)
     options = inspect.signature(kind).parameters
     for option, value in kwargs.items():
         if option not in options:
@@ -92,7 +97,8 @@ def make(
     seed = None if seed is None else check_count("seed", seed, least=0)
     if id.removeprefix("course/") in TASKS:
         task = make_task(id, hide, **kwargs)
-        return BatchedEnv(task, num_envs, seed, threads, engine, kwargs if hide is None else {"hide": hide, **kwargs})
+        options = plain(kwargs if hide is None else {"hide": hide, **kwargs})
+        return BatchedEnv(task, num_envs, seed, threads, engine, options)
     if id not in gym.registry:
         known = [*TASKS, *gym.registry]
         raise ArgumentError(

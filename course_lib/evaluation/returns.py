@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from course_lib import envs as environments
+from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
 from course_lib.policies.base import Policy
 
@@ -88,14 +90,22 @@ class Evaluation:
         return "\n".join(lines)
 
 
-def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Episodes:
-    """The first episode of every copy of `envs` (so that short episodes are not over-counted)."""
+MOST_STEPS = 10_000  # control steps of an episode in an environment that has no time limit of its own
+
+
+def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0, most_steps: int | None = None) -> Episodes:
+    """The first episode of every copy of `envs` (so that short episodes are not over-counted).
+
+    Episodes are cut off after `most_steps` control steps; None: where the environment has no time limit, after
+    `MOST_STEPS`, which is then said.
+    """
     n = envs.num_envs
     rng = np.random.default_rng(seed)
     obs, _ = envs.reset(seed=seed)
     state, running = None, np.ones(n, bool)
     returns, lengths, success = np.zeros(n), np.zeros(n, dtype=int), None
-    while running.any():
+    limit = most_steps or (MOST_STEPS if envs.horizon is None else envs.horizon)
+    while running.any() and lengths.max() < limit:
         action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
         if not np.isfinite(action).all():
             raise NonFiniteError(f"the policy's action is not finite at step {lengths.max()} of {policy.env_id}")
@@ -103,9 +113,12 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0) -> Epi
         state = policy.rewarded(state, reward)
         returns += np.where(running, reward, 0.0)
         lengths += running
-        if "success" in infos:
-            success = np.where(running, infos["success"], False if success is None else success)
+        said = infos.get("success", infos.get("is_success"))
+        if said is not None:
+            success = np.where(running, np.asarray(said, dtype=bool), False if success is None else success)
         running &= ~(terminated | truncated)
+    if running.any() and most_steps is None and envs.horizon is None:
+        print(f"{envs.id} has no time limit: {running.sum()} of {n} episodes were cut off after {limit:,} steps")
     return Episodes(returns, lengths, success)
 
 
@@ -117,23 +130,51 @@ def policy_of(agent) -> Policy:
     return policy
 
 
-def evaluate(agent, episodes: int = 20, seed: int = 0, env_id: str | None = None, **env_options) -> Evaluation:
+def make_for(policy: Policy, num_envs: int, seed: int, env_id: str | None = None, **env_options):
+    """Copies of the environment that `policy` was trained in, with other `env_options` if any; or of `env_id`.
+
+    Raises:
+        ArgumentError: a policy of an environment that cannot be made again from its name and options.
+    """
+    if env_id is None and policy.env_id is None:
+        raise ArgumentError(
+            "env_id=None is not accepted here: the policy does not say which environment it was trained on"
+        )
+    if env_id is None and policy.env_note:
+        raise ArgumentError(
+            f"the policy was trained in {policy.env_id} {policy.env_note}, which cannot be made again from its name; "
+            f"accepted: cl.evaluate(policy, envs=…) with such environments, or env_id={policy.env_id!r} for plain ones"
+        )
+    return environments.make(env_id or policy.env_id, num_envs, seed, **{**policy.env_options, **env_options})
+
+
+def evaluate(
+    agent,
+    episodes: int = 20,
+    seed: int = 0,
+    env_id: str | None = None,
+    envs: VectorEnv | None = None,
+    most_steps: int | None = None,
+    **env_options,
+) -> Evaluation:
     """`episodes` whole episodes without and with exploration noise, all copies at once.
 
     Args:
         agent: an agent, a run or a policy.
         seed: copy i starts from seed + i; both modes see the same start states.
         env_id, env_options: another environment than the one trained on.
+        envs: copies of an environment to use instead, one for each episode.
+        most_steps: see `run_episodes`.
     """
     policy = policy_of(agent)
-    episodes = check_count("episodes", episodes)
-    env_id = env_id or policy.env_id
-    if env_id is None:
-        raise ArgumentError(
-            "env_id=None is not accepted here: the policy does not say which environment it was trained on"
-        )
-    envs = environments.make(env_id, num_envs=episodes, seed=seed, **{**policy.env_options, **env_options})
+    made = envs is None
+    if made:
+        envs = make_for(policy, check_count("episodes", episodes), seed, env_id, **env_options)
+    else:
+        envs = adopt(envs)
     try:
-        return Evaluation(env_id, run_episodes(policy, envs, True, seed), run_episodes(policy, envs, False, seed))
+        modes = [run_episodes(policy, envs, deterministic, seed, most_steps) for deterministic in (True, False)]
+        return Evaluation(envs.id, *modes)
     finally:
-        envs.close()
+        if made:
+            envs.close()

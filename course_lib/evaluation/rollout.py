@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from course_lib.envs import make
-from course_lib.errors import ArgumentError, check_count
-from course_lib.evaluation.returns import policy_of
+from course_lib.errors import check_count
+from course_lib.evaluation.returns import MOST_STEPS, make_for, policy_of
 
 MAX_FPS = 30
 
@@ -59,12 +57,9 @@ def rollout_states(
     `env_id` is the environment of the policy by default; `env_options` go to `cl.make`.
     """
     policy = policy_of(agent)
-    env_id = env_id or policy.env_id
-    if env_id is None:
-        raise ArgumentError("env_id=None is not accepted here: the policy does not say where it was trained")
-    steps = sys.maxsize if steps is None else check_count("steps", steps)
-    envs = make(env_id, num_envs=1, seed=seed, **{**policy.env_options, **env_options})
+    envs = make_for(policy, 1, seed, env_id, **env_options)
     model, dt = envs.model, envs.dt
+    steps = envs.horizon or MOST_STEPS if steps is None else check_count("steps", steps)
     rows: dict[str, list] = {name: [] for name in ("physics", "observations", "actions", "rewards", "hidden")}
     observation, _ = envs.reset(seed=seed)
     state, over = None, False
@@ -84,4 +79,4 @@ def rollout_states(
     finally:
         envs.close()
     hidden = rows.pop("hidden")
-    return Rollout(env_id, model, dt, **{k: np.array(v) for k, v in rows.items()}, hidden=hidden)
+    return Rollout(envs.id, model, dt, **{k: np.array(v) for k, v in rows.items()}, hidden=hidden)

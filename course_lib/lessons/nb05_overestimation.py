@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from course_lib.envs import make
 from course_lib.errors import ArgumentError, check_count
+from course_lib.evaluation.returns import make_for
 from course_lib.rl.offpolicy import OffPolicy
 from course_lib.rl.q_losses import least
 
@@ -81,7 +81,7 @@ def overestimation(agent, copies: int = 16, steps: int = 200, stride: int = 10, 
     gamma = agent.config.gamma
     if not gamma < 1.0:
         raise ArgumentError("gamma=1 is not accepted: returns without a time limit have no end; it must be below 1")
-    envs = make(policy.env_id, copies, seed, **policy.env_options)
+    envs = make_for(policy, copies, seed)
     if envs.task is None:
         raise ArgumentError(f"env_id={policy.env_id!r} is not accepted; accepted: a task of this course")
     rest = int(np.ceil(np.log(REST) / np.log(gamma))) if gamma else 1

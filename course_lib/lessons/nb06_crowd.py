@@ -65,33 +65,28 @@ def march(
     Raises:
         ArgumentError: fewer robots than policies, a robot that is not free to move.
     """
-    from course_lib.envs import make
-    from course_lib.evaluation.returns import policy_of
+    from course_lib.evaluation.returns import make_for, policy_of
 
     policies = [policy_of(p) for p in (policies if isinstance(policies, Sequence) else [policies])]
     if not policies:
         raise ArgumentError("policies=[] is not accepted; it must hold at least one agent, run or policy")
     n, steps = check_count("n", n, least=len(policies)), check_count("steps", steps)
-    env_id = env_id or policies[0].env_id
-    options = {**policies[0].env_options, **env_options}
-    envs = make(env_id, n, seed, **options)
+    envs = make_for(policies[0], n, seed, env_id, **env_options)
     try:
         if envs.task is None or (model := envs.model).jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE:
-            raise ArgumentError(f"env_id={env_id!r} is not accepted; accepted: a task of this course with a free body")
+            raise ArgumentError(f"env_id={envs.id!r} is not accepted; accepted: a task of this course with a free body")
         terrain = getattr(getattr(envs.task.unmasked, "terrain", None), "kind", "flat")
         share = np.arange(n) * len(policies) // n
         physics, running = _play(envs, policies, share, steps, seed, deterministic)
         per_policy = n // len(policies)
         ranks = max(int(np.sqrt(per_policy)), 1) if terrain == "flat" else 1
-        return Army(env_id, model, float(envs.task.dt), physics, running, share, ranks, terrain)
+        return Army(envs.id, model, float(envs.task.dt), physics, running, share, ranks, terrain)
     finally:
         envs.close()
 
 
 def _play(envs, policies: list, share: np.ndarray, steps: int, seed: int, deterministic: bool):
     """physics (T, n, nstate) and running (T, n) of the first episode of each copy, at most `steps` long."""
-    from course_lib.evaluation.returns import rewarded
-
     rng = np.random.default_rng(seed)
     observation, _ = envs.reset(seed=seed)
     memories: list = [None] * len(policies)
@@ -105,7 +100,7 @@ def _play(envs, policies: list, share: np.ndarray, steps: int, seed: int, determ
                 observation[mine], state=memories[k], deterministic=deterministic, rng=rng
             )
         observation, reward, terminated, truncated, _ = envs.step(action)
-        memories = [rewarded(policy, memories[k], reward[share == k]) for k, policy in enumerate(policies)]
+        memories = [policy.rewarded(memories[k], reward[share == k]) for k, policy in enumerate(policies)]
         alive = alive & ~(terminated | truncated)
         physics.append(np.where(alive[:, None], envs.physics, physics[-1]))
         running.append(alive.copy())

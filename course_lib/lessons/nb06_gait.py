@@ -168,21 +168,19 @@ def record_gait(
     Raises:
         ArgumentError: a robot without a free body, or whose model has no shape with "foot" in its name.
     """
-    from course_lib.envs import make
-    from course_lib.evaluation.returns import policy_of, rewarded
+    from course_lib.evaluation.returns import make_for, policy_of
 
     policy, steps = policy_of(agent), check_count("steps", steps)
-    env_id = env_id or policy.env_id
-    envs = make(env_id, 1, seed, **{**policy.env_options, **env_options})
+    envs = make_for(policy, 1, seed, env_id, **env_options)
     try:
-        replay = _Replay(envs, env_id)
+        replay = _Replay(envs, envs.id)
         observation, _ = envs.reset(seed=seed)
         rng, memory, over, terminated = np.random.default_rng(seed), None, False, [False]
         while not over and len(replay.rows["actions"]) < steps:
             action, memory = policy.act(observation, state=memory, deterministic=deterministic, rng=rng)
             replay.step(action)
             observation, reward, terminated, truncated, infos = envs.step(action)
-            memory = rewarded(policy, memory, reward)
+            memory = policy.rewarded(memory, reward)
             replay.paid({k[7:]: float(v[0]) for k, v in infos.items() if k.startswith("reward_")})
             over = bool(terminated[0] or truncated[0])
         return replay.gait(bool(terminated[0]))

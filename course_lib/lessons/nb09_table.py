@@ -33,9 +33,9 @@ def watch_plans(policy, seed: int = 0, steps: int | None = None, deterministic: 
         "hand", "thing" (T + 1, 2), m, on the table, "goal" (2,), and "plans": pairs of the step of a decision and the
         path it means to take, (chunk + 1, 2).
     """
-    from course_lib.envs import make
+    from course_lib.evaluation.returns import make_for
 
-    envs = make(policy.env_id, 1, seed=seed, **(policy.env_options | options))
+    envs = make_for(policy, 1, seed, **options)
     task, rng, state = envs.task, np.random.default_rng(seed), None
     obs, _ = envs.reset()
     hand, thing, plans = [task.hand(envs.state)[0, :2]], [task.object(envs.state)[0, :2]], []
@@ -80,13 +80,13 @@ def wander(policy, seconds: float = 1.0, copies: int = 100, seed: int = 0) -> np
 
     import torch
 
-    from course_lib.envs import make
+    from course_lib.evaluation.returns import make_for
 
     policy = copy.deepcopy(policy)
     with torch.no_grad():
         for part in policy.networks.actor.parameters():
             part.zero_()
-    envs, rng, state = make(policy.env_id, copies, seed=seed, **policy.env_options), np.random.default_rng(seed), None
+    envs, rng, state = make_for(policy, copies, seed), np.random.default_rng(seed), None
     obs, _ = envs.reset()
     places = [envs.task.hand(envs.state)]
     for _ in range(round(seconds / envs.task.dt)):

@@ -18,9 +18,9 @@ class _Cell(Nested):
     prefix: ClassVar[str] = "cell."
 
     def __post_init__(self):
+        if isinstance(self.options, dict) and isinstance(wiring := self.options.get("wiring"), Wiring):
+            self.options = {**self.options, "wiring": wiring.to_dict()}
         super().__post_init__()
-        if isinstance(wiring := self.options.get("wiring"), Wiring):
-            self.options["wiring"] = wiring.to_dict()
 
 
 @dataclass

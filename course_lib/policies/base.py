@@ -72,6 +72,7 @@ class Policy(nn.Module):
         settings: what the constructor was given; saved with the weights.
         normalizer: raw observations -> what the networks see, of the same shape.
         env_id, env_options, action_low, action_high: where the policy acts; `enter` sets them.
+        env_note: why `cl.make` cannot make these environments again; "" where it can.
         header: of the file it was loaded from; empty for a fresh one.
     """
 
@@ -84,6 +85,7 @@ class Policy(nn.Module):
         self.normalizer = Normalizer(obs_dim, enabled=normalize)
         self.env_id: str | None = None
         self.env_options: dict = {}
+        self.env_note = ""
         self.action_low = self.action_high = None
         self.header: dict = {}
 
@@ -123,7 +125,7 @@ class Policy(nn.Module):
 
     def enter(self, envs) -> None:
         """Note where the policy acts from now on: id, options and action bounds of `envs`."""
-        self.env_id, self.env_options = envs.id, envs.options
+        self.env_id, self.env_options, self.env_note = envs.id, envs.options, envs.note
         space = envs.single_action_space
         self.action_low, self.action_high = space.low.astype(np.float32), space.high.astype(np.float32)
 

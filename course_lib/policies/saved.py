@@ -30,7 +30,7 @@ _PLAN = ("chunk", "trajectory", "dofs", "basis", "alpha", "explore", "heads")
 
 def nested(flat: dict) -> dict:
     """Settings or a config from before there was a `CellConfig` and a `PlanConfig`, as they are written today."""
-    if not isinstance(flat, dict) or not {"neurons", "chunk"} & flat.keys():
+    if isinstance(flat.get("cell", {}), dict):
         return flat
     new = {name: value for name, value in flat.items() if name not in (*_CELL, *_PLAN, "cell", "cell_options")}
     cell = {"name": flat.get("cell"), "options": flat.get("cell_options") or {}}
@@ -48,6 +48,7 @@ def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
         "settings": policy.settings,
         "env_id": policy.env_id,
         "env_options": policy.env_options,
+        "env_note": policy.env_note,
         "action_low": policy.action_low.tolist(),
         "action_high": policy.action_high.tolist(),
         "versions": versions(),
@@ -86,6 +87,7 @@ def load(name: str | Path) -> Policy:
     except (TypeError, RuntimeError, ArgumentError) as error:
         raise PolicyFileError(f"{path.name} does not fit its own description: {str(error).splitlines()[0]}") from None
     policy.env_id, policy.env_options, policy.header = header["env_id"], header["env_options"], header
+    policy.env_note = header.get("env_note", "")
     policy.action_low = np.array(header["action_low"], dtype=np.float32)
     policy.action_high = np.array(header["action_high"], dtype=np.float32)
     return policy.eval()

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Iterator
 
 import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError
 from course_lib.policies.base import Policy
 from course_lib.rl.config import Config
-from course_lib.rl.spaces import same_step, widths
+from course_lib.rl.spaces import widths
 
 
 class Agent:
@@ -42,8 +44,8 @@ class Agent:
 
     def __init__(self, envs: gym.vector.VectorEnv, config: Config | None = None, policy=None):
         self.config = self.Config() if config is None else config
-        self.obs_dim, self.act_dim = widths(envs, self.name)
-        self.envs = same_step(envs)
+        self.envs = adopt(envs)
+        self.obs_dim, self.act_dim = widths(self.envs, self.name)
         self.check(self.envs)
         torch.set_num_threads(self.config.torch_threads)
         with torch.random.fork_rng(devices=[]):
@@ -106,6 +108,10 @@ class Agent:
             "return_mean": float(np.mean(returns)) if returns else float("nan"),
             "episode_length": float(np.mean([n for _, n in self.recent])) if returns else float("nan"),
         }
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and value of everything that learning moves."""
+        yield from self.policy.named_parameters()
 
     # --- saving -------------------------------------------------------------------------------
 

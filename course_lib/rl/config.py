@@ -32,6 +32,6 @@ class Config:
 
 
 def _merged(tuned, change):
-    if tuned is None or not isinstance(change, (str, dict)):
+    if not isinstance(tuned, dict) or not isinstance(change, (str, dict)):
         return change
     return {**tuned, **({"name": change} if isinstance(change, str) else change)}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gymnasium as gym
 import numpy as np
 import torch
@@ -155,6 +157,10 @@ class OffPolicy(Agent):
             "learning_rate": rate,
             **self.episode_metrics(),
         }
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        yield from super().weights()
+        yield from ((f"critics.{name}", value) for name, value in self.learner.critics.named_parameters())
 
     # --- saving -----------------------------------------------------------------------------
 

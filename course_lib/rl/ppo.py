@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError
 from course_lib.policies.actor_critics import ActorCritic, MLPActorCritic, RecurrentActorCritic, gaussian_entropy
 from course_lib.policies.base import RunningMoments
@@ -20,7 +21,7 @@ from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
-from course_lib.rl.spaces import same_step, widths
+from course_lib.rl.spaces import widths
 
 
 def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, Tensor]:
@@ -146,7 +147,7 @@ class PPO(Agent):
                 f"envs has (observation width, action width, copies) = {new}; accepted is what this agent has learnt "
                 f"with: {old}"
             )
-        self.enter(same_step(envs))
+        self.enter(adopt(envs))
         self.recent.clear()
         return self
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 
-from course_lib.envs.engine.batched import BatchedEnv
-from course_lib.envs.engine.foreign import Foreign
 from course_lib.errors import ArgumentError
 
 
@@ -30,16 +28,3 @@ def check_bounds(envs: gym.vector.VectorEnv, who: str) -> None:
             f"the action bounds {low.tolist()} to {high.tolist()} are not accepted; {who} stretches a tanh between "
             "them and needs finite ones (gymnasium.wrappers.vector.RescaleAction or ClipAction sets some)"
         )
-
-
-def same_step(envs: gym.vector.VectorEnv) -> gym.vector.VectorEnv:
-    """`envs` with the `infos` of `cl.make`; refused where final observations would be lost."""
-    if isinstance(envs, Foreign) or isinstance(envs.unwrapped, BatchedEnv):
-        return envs
-    mode = envs.metadata.get("autoreset_mode")
-    if mode != gym.vector.AutoresetMode.SAME_STEP:
-        raise ArgumentError(
-            f"envs has autoreset_mode={mode}; accepted: SAME_STEP, as in "
-            "gymnasium.make_vec(id, n, vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP}) or cl.make(id, n)"
-        )
-    return Foreign(envs, envs.spec.id if envs.spec else type(envs).__name__)

@@ -10,125 +10,17 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError, check_count
-from course_lib.files import load_tensors, make_folder, save_tensors, versions
-from course_lib.policies.saved import save_policy
+from course_lib.errors import ArgumentError, NonFiniteError, check_count
 from course_lib.rl import logs
 from course_lib.rl.agent import Agent
+from course_lib.rl.run import Run, settle
 
-CHECKPOINT = "liquid-control checkpoint 1"
-
-
-class Run:
-    """A training in progress or finished: the agent, its curve, where it is saved.
-
-    Attributes:
-        agent: the agent that was trained.
-        curve: metric name -> array, one entry an iteration (env_steps, wall_seconds, return_mean, …).
-        interrupted: why training ended before its budget ("stopped by the user", …), or None.
-    """
-
-    def __init__(self, agent: Agent, folder: str | Path | None = None):
-        self.agent = agent
-        self.folder = None if folder is None else Path(folder)
-        self._rows: list[dict[str, float]] = []
-        self.wall_seconds = 0.0
-        self.interrupted: str | None = None
-        self.start = self.target = 0  # env steps between which the schedule runs
-
-    @property
-    def policy(self):
-        return self.agent.policy
-
-    @property
-    def curve(self) -> dict[str, np.ndarray]:
-        names = self._rows[0] if self._rows else {}
-        return {name: np.array([row[name] for row in self._rows]) for name in names}
-
-    @property
-    def latest(self) -> dict[str, float]:
-        """Metrics of the last iteration."""
-        return self._rows[-1] if self._rows else {}
-
-    def __repr__(self) -> str:
-        end = f", {self.interrupted}" if self.interrupted else ""
-        best = self.latest.get("return_mean", float("nan"))
-        return (
-            f"Run({self.agent.name} on {self.policy.env_id}: {self.agent.env_steps:,} steps in "
-            f"{self.wall_seconds:.0f} s, mean return of the last 100 episodes {best:.0f}{end})"
-        )
-
-    # --- saving -----------------------------------------------------------------------------
-
-    def save(self, folder: str | Path | None = None) -> Path:
-        """Write `policy.safetensors`, `checkpoint.safetensors` and `curve.csv` into `folder`."""
-        folder = self.folder if folder is None else Path(folder)
-        if folder is None:
-            raise ArgumentError(
-                "folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')"
-            )
-        self.folder = folder
-        self.checkpoint()
-        self.save_policy(folder / "policy.safetensors")
-        logs.write_csv(folder / "curve.csv", self._rows)
-        return folder
-
-    def save_policy(self, path: str | Path, **facts) -> Path:
-        """Write the policy alone, with algorithm, config, seed and training facts in its header."""
-        agent = self.agent
-        return save_policy(
-            self.policy,
-            path,
-            algorithm=agent.name,
-            config=asdict(agent.config),
-            seed=agent.config.seed,
-            env_steps=agent.env_steps,
-            wall_seconds=round(self.wall_seconds, 1),
-            **facts,
-        )
-
-    def checkpoint(self) -> Path:
-        """Write all that a later `resume` needs to go on as if nothing had happened."""
-        tensors, facts = self.agent.state_dict()
-        header = {
-            "format": CHECKPOINT,
-            "algorithm": self.agent.name,
-            "env_id": self.policy.env_id,
-            "env_options": self.policy.env_options,
-            "num_envs": self.agent.envs.num_envs,
-            "config": asdict(self.agent.config),
-            "agent": facts,
-            "curve": self._rows,
-            "wall_seconds": self.wall_seconds,
-            "start": self.start,
-            "target": self.target,
-            "versions": versions(),
-        }
-        try:
-            return save_tensors(self.folder / "checkpoint.safetensors", tensors, header)
-        except PolicyFileError as error:  # the last checkpoint is untouched
-            raise PolicyFileError(f"{error}{self.agent.saving_hint}") from None
-
-    def restore(self, folder: str | Path | None = None) -> Run:
-        """Put agent and curve back to the checkpoint in `folder`."""
-        folder = self.folder if folder is None else Path(folder)
-        tensors, header = load_tensors(folder / "checkpoint.safetensors", CHECKPOINT)
-        for name, ours in (("algorithm", self.agent.name), ("num_envs", self.agent.envs.num_envs)):
-            if header[name] != ours:
-                raise ArgumentError(
-                    f"{name}={ours!r} does not fit the checkpoint in {folder.name}, which has {header[name]!r}"
-                )
-        self.agent.load_state_dict(tensors, header["agent"])
-        self._rows, self.wall_seconds = header["curve"], header["wall_seconds"]
-        self.start, self.target = header["start"], header["target"]
-        self.folder = folder
-        return self
+__all__ = ["Run", "notify", "train"]
 
 
 class _Interrupt:
@@ -161,6 +53,7 @@ def train(
     folder: str | Path | None = None,
     checkpoint_every: float = 30.0,
     resume: bool = False,
+    overwrite: bool = False,
     callbacks: tuple = (),
     log: str | tuple[str, ...] = (),
     stop: threading.Event | None = None,
@@ -174,13 +67,15 @@ def train(
         progress: show a progress bar with the time left.
         folder: where checkpoints go, every `checkpoint_every` seconds and at the end.
         resume: go on from the checkpoint in `folder`, if there is one, to the same total: the result is the same as
-            never having stopped, bit for bit.
+            never having stopped, bit for bit. Refused where anything that decides the future differs.
+        overwrite: begin anew in a folder that holds a training, which is lost.
         callbacks: objects with any of `on_start(run)`, `on_update(run)`, `on_end(run)`.
         log: names of loggers: "csv", "tensorboard" (written into `folder`), "trackio", "wandb" (when installed).
         stop: training ends soon after this event is set (for a Stop button, from another thread).
         max_seconds: training also ends after this much wall-clock time; the schedule still follows `env_steps`.
 
     Raises:
+        ArgumentError: the folder holds a training and neither `resume` nor `overwrite` is set.
         NonFiniteError: an observation, reward, loss or weight is not finite; the last checkpoint is untouched.
     """
     env_steps = check_count("env_steps", env_steps)
@@ -192,10 +87,8 @@ def train(
     logs.check(log, run.folder)
     agent = run.agent
     run.start = agent.env_steps
-    if resume and (run.folder / "checkpoint.safetensors").is_file():
-        run.restore()
-    elif run.folder is not None:
-        make_folder(run.folder)
+    if run.folder is not None:
+        settle(run, resume, overwrite)
     run.target, run.interrupted = run.start + env_steps, None
     first = agent.env_steps
     callbacks = [*callbacks, *logs.make(log, run.folder)]
@@ -206,11 +99,13 @@ def train(
     before, saved = run.wall_seconds, time.perf_counter()
     began = time.perf_counter()
     notify(callbacks, "on_start", run)
+    torn = False  # stopped in the middle of an iteration
     with _Interrupt() as interrupt, contextlib.closing(bar):
         try:
             while agent.env_steps < run.target:
-                seen = agent.env_steps
+                seen, torn = agent.env_steps, True
                 metrics = agent.iterate((seen - run.start) / env_steps)
+                torn = False
                 _check_metrics(metrics, agent)
                 now = time.perf_counter()
                 run.wall_seconds = before + now - began
@@ -231,8 +126,12 @@ def train(
                     break
         except KeyboardInterrupt:
             run.interrupted = "stopped by the user"
-    if run.folder is not None:
-        run.save()
+        if torn:
+            print("stopped in the middle of an iteration: what was saved before stands, this iteration is not saved")
+        elif run.folder is not None:
+            run.save()
+        else:
+            run.check_health()
     notify(callbacks, "on_end", run)
     return run
 

@@ -8,23 +8,11 @@ _PLACES = {
     "bars": "curves",
     "prediction_overlay": "curves",
     "style": "curves",
-    "live_callback": "live",
-    "background": "live",
     "show": "video",
     "render": "video",
     "montage": "video",
     "save_video": "video",
     "rollout_states": "video",
-    "open_camera": "video",
-    "army": "crowd",
-    "record_gait": "gait",
-    "gait_figure": "gait_figures",
-    "torque_figure": "gait_figures",
-    "joint_figure": "gait_figures",
-    "terms_figure": "gait_figures",
-    "tracking_figure": "gait_figures",
-    "push_figure": "gait_figures",
-    "choose_gl_backend": "video",
 }
 __all__ = [*_PLACES]
 

@@ -38,10 +38,11 @@ class BatchedEnv(VectorEnv):
         threads: native threads; the cores of the machine by default. Results do not depend on it.
         engine: "rollout", "data" (see `physics`) or "auto": "data" where the task needs derived
             quantities, else "rollout".
-        options: what the task was made with, so that a policy can be evaluated on what it was trained on.
+        options: what `cl.make` was given; None where it did not make these copies.
 
     Attributes:
-        id, options: what `cl.make` makes such copies from.
+        id, options: what `cl.make` makes such copies from, so that a policy can be evaluated where it was trained.
+        note: why it cannot make them again ("of a task of its own, MyTask"); "" where it can.
         task: the control problem. horizon: control steps of an episode.
         model, dt, physics: the simulator, s of a control step, the state of each copy.
     """
@@ -63,7 +64,7 @@ class BatchedEnv(VectorEnv):
             )
         self.num_envs = check_count("num_envs", num_envs)
         threads = cores() if threads is None else check_count("threads", threads)
-        self.task, self.options = task, options or {}
+        self.task, self.options, self.note = task, options, ""
         self.spec = None
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
         self.single_observation_space, self.single_action_space = spaces_of(task)

@@ -8,23 +8,24 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from course_lib.envs.engine.task import quiet
-from course_lib.errors import ArgumentError, NonFiniteError
+from course_lib.errors import ArgumentError, NonFiniteError, plain
 
 
 class Foreign(VectorWrapper):
     """`envs` (autoreset SAME_STEP) with dense final observations, episode statistics and a check for NaN.
 
     `infos["final_obs"]` is (N, ...), equal to the observation in copies whose episode goes on;
-    `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`.
+    `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`. What else an environment says at the
+    last step of an episode stands beside what those say whose episode goes on.
 
     Attributes: see `BatchedEnv`; there is no `task`, and nothing to `snapshot`.
     """
 
     task = None
 
-    def __init__(self, envs: VectorEnv, id: str, seed: int | None = None, options: dict | None = None):
+    def __init__(self, envs: VectorEnv, id: str, seed: int | None = None, options: dict | None = None, note: str = ""):
         super().__init__(envs)
-        self.id, self.options = id, options or {}
+        self.id, self.options, self.note = id, options or {}, note
         self._first_seed = seed
         self._returns = np.zeros(self.num_envs)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
@@ -84,6 +85,7 @@ class Foreign(VectorWrapper):
                 for i in index:
                     final[i] = infos["final_obs"][i]
             infos["final_obs"], infos["_final_obs"] = final, over
+            _take_last(infos, index)
             infos["episode"], infos["_episode"] = {"r": self._returns.copy(), "l": self._steps.copy()}, over
         self._check(infos["final_obs"] if over.any() else observation, "observation")
         self._check(reward, "reward")
@@ -102,6 +104,24 @@ class Foreign(VectorWrapper):
             )
 
 
+def _take_last(infos: dict, index: np.ndarray) -> None:
+    """What the copies `index` said at their last step stands where the others say the like.
+
+    Gymnasium keeps it in `infos["final_info"]`, because with SAME_STEP the next episode has begun.
+    """
+    last = infos.get("final_info", {})
+    for name, value in last.items():
+        if name.startswith("_") or not isinstance(value, np.ndarray):
+            continue
+        said = last.get(f"_{name}", np.ones(len(value), bool))
+        here = infos.get(name)
+        merged = here.copy() if isinstance(here, np.ndarray) and here.shape == value.shape else np.zeros_like(value)
+        mask = infos.get(f"_{name}", np.zeros(len(value), bool)).copy()
+        which = index[said[index]]
+        merged[which], mask[which] = value[which], True
+        infos[name], infos[f"_{name}"] = merged, mask
+
+
 def make_foreign(id: str, num_envs: int, seed: int | None, **kwargs) -> Foreign:
     """`num_envs` copies of Gymnasium's environment `id`, stepped one after the other."""
     vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -111,4 +131,4 @@ def make_foreign(id: str, num_envs: int, seed: int | None, **kwargs) -> Foreign:
     except (TypeError, gym.error.Error) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ArgumentError(f"{id} cannot be made with {kwargs or 'no options'}: {reason}") from None
-    return Foreign(envs, id, seed, kwargs)
+    return Foreign(envs, id, seed, plain(kwargs))

@@ -6,6 +6,7 @@ physics; it only says where an episode starts, what is seen, what is paid and wh
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,11 +81,21 @@ class Task:
     sensors: bool = False
     pushed: int | None = None
 
+    def __new__(cls, *args, **kwargs):
+        task = super().__new__(cls)
+        task._given = args, kwargs
+        return task
+
     def __init__(self, model: mujoco.MjModel):
         self.model = model
         data = mujoco.MjData(model)
         self.init_qpos = data.qpos.copy()
         self.init_qvel = data.qvel.copy()
+
+    def arguments(self) -> dict:
+        """What the constructor was given, by name."""
+        args, kwargs = self._given
+        return inspect.signature(type(self)).bind(*args, **kwargs).arguments
 
     @property
     def dt(self) -> float:

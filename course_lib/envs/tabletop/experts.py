@@ -141,7 +141,7 @@ def demonstrations(id: str, episodes: int = 100, seed: int = 0, noise: float = 0
 
     Returns:
         "observations" (E, T + 1, obs_dim), "actions" (E, T, action_dim), "hands" (E, T + 1, 3), where the hand was (m),
-        "rewards" (E, T), "physics" (E, T, nstate), the states before each action, from which `evaluation.rollout.Rollout` makes
+        "rewards" (E, T), "physics" (E, T, nstate), the states before each action, from which a `Rollout` makes
         pictures, and "success" (E,) bool, at the end.
 
     Raises:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from course_lib.envs import TASKS, State, make, make_task
+from course_lib.envs import TASKS, State, make_task
 from course_lib.errors import ArgumentError, check_count
-from course_lib.evaluation.returns import policy_of, run_episodes
+from course_lib.evaluation.returns import make_for, policy_of, run_episodes
 from course_lib.evaluation.rollout import Rollout, rollout_states
 from course_lib.policies.actor_critics import RecurrentActorCritic
 from course_lib.policies.base import Policy
@@ -131,7 +131,7 @@ class _Pushed(Policy):
     def __init__(self, policy: Policy, pushes: Mapping[int, float]):
         super().__init__(policy.obs_dim, policy.act_dim)
         self.within, self.pushes, self.chosen = policy, pushes, []
-        self.env_id, self.env_options = policy.env_id, policy.env_options
+        self.env_id, self.env_options, self.env_note = policy.env_id, policy.env_options, policy.env_note
 
     def act(self, obs, state=None, **options):
         action, state = self.within.act(obs, state, **options)
@@ -234,7 +234,7 @@ def ablation_returns(
     """
     policy, episodes, pushes = recurrent(policy), check_count("episodes", episodes), check_pushes(pushes)
     where = check_held(at, policy.cell.neurons)
-    envs = make(policy.env_id, num_envs=episodes, seed=seed, **{**policy.env_options, **env_options})
+    envs = make_for(policy, episodes, seed, **env_options)
     found = []
     try:
         for neuron in [*range(policy.cell.neurons), None]:

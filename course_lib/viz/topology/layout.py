@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from course_lib.errors import ArgumentError
+from course_lib.nets.wiring import Wiring
+from course_lib.policies.networks import RecurrentNetworks
 
 WIDTH, HEAD, FOOT = 720.0, 34.0, 64.0
 MOST_CHARACTERS = 24
@@ -67,10 +69,10 @@ def network_of(cell, readout=None, observation_names=None, action_names=None) ->
     Raises:
         ArgumentError: no weights to draw, or names and readout of another size.
     """
-    clamped = frozenset(getattr(cell, "clamped", None) or ())
-    if hasattr(cell, "cell"):
-        cell, readout = cell.cell, getattr(cell, "readout", None) if readout is None else readout
-    polarity = hasattr(cell, "recurrent_sign")
+    clamped, polarity = frozenset(), isinstance(cell, Wiring)
+    if isinstance(cell, RecurrentNetworks):
+        clamped, readout = frozenset(cell.clamped), cell.readout if readout is None else readout
+        cell = cell.cell
     wiring = cell if polarity else getattr(cell, "wiring", None)
     recurrent = getattr(cell, "recurrent_sign" if polarity else "recurrent_weight", None)
     sensory = getattr(cell, "sensory_sign" if polarity else "input_weight", None)

@@ -1,0 +1,105 @@
+"""Environments from elsewhere: behind the conventions of `BatchedEnv`, with what it takes to make them again.
+
+A policy is evaluated in the environment it was trained in. What `cl.make` made says how; of what was made in another
+way it is found out here, or it is said why it cannot be.
+"""
+
+from __future__ import annotations
+
+import gymnasium as gym
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from course_lib import envs as environments
+from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.foreign import Foreign
+from course_lib.envs.engine.partial import Masked
+from course_lib.envs.engine.task import Task
+from course_lib.errors import ArgumentError, plain
+
+OURS = ("num_envs", "vectorization_mode", "vector_kwargs", "render_mode", "wrappers")  # in a spec, but not of one copy
+USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker")  # wrappers that `gymnasium.make` adds by itself
+
+
+def adopt(envs: VectorEnv) -> BatchedEnv | Foreign:
+    """`envs` with the `infos` of `cl.make`, and with `id`, `options` and `note` (see `BatchedEnv`).
+
+    Raises:
+        ArgumentError: something else than a vector environment, or one that loses final observations.
+    """
+    if isinstance(envs, Foreign) or (isinstance(envs, BatchedEnv) and envs.options is not None):
+        return envs
+    if isinstance(envs, BatchedEnv):
+        envs.options, envs.note = _of_task(envs.task)
+        return envs
+    if not isinstance(envs, VectorEnv):
+        name = envs if isinstance(envs, str) else envs.spec.id if isinstance(envs, gym.Env) and envs.spec else None
+        what = f"a single environment, {type(envs).__name__}" if isinstance(envs, gym.Env) else repr(envs)
+        raise ArgumentError(
+            f"envs={what:.200} is not accepted; it must be copies of an environment, stepped together: "
+            f"cl.make({name or 'HalfCheetah-v5'!r}, 64)"
+        )
+    mode = envs.metadata.get("autoreset_mode")
+    if mode != AutoresetMode.SAME_STEP:
+        raise ArgumentError(
+            f"envs has autoreset_mode={mode}; accepted: SAME_STEP, as in "
+            "gymnasium.make_vec(id, n, vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP}) or cl.make(id, n)"
+        )
+    id, options, note = _recipe(envs)
+    return Foreign(envs, id, options=options, note=note)
+
+
+def _of_task(task: Task) -> tuple[dict, str]:
+    """Options with which `cl.make` makes `task`, and why it cannot: "" where it can."""
+    inner, options = task.unmasked, {}
+    if inner is not task:
+        options["hide"] = task.hide if isinstance(task, Masked) else None
+    known = environments.task_class(inner.id) if inner.id in environments.TASKS else None
+    if type(inner) is not known:
+        return {}, f"of a task of its own, {type(inner).__name__}"
+    try:
+        return plain({**inner.arguments(), **options}), ""
+    except ArgumentError as error:
+        return {}, f"with options that a file cannot hold ({error})"
+
+
+def _recipe(envs: VectorEnv) -> tuple[str, dict, str]:
+    """Id and options with which `cl.make` makes `envs`, and why it cannot."""
+    layers = []
+    while isinstance(envs, VectorWrapper):
+        layers.append(type(envs).__name__)
+        if isinstance(envs, Foreign):
+            layers.pop()
+        envs = envs.env
+    if isinstance(envs, BatchedEnv):
+        options, note = (envs.options, envs.note) if envs.options is not None else _of_task(envs.task)
+        return envs.id, options, note or _wrapped(layers)
+    try:
+        specs = [copy.spec for copy in getattr(envs, "envs", ())] or [envs.spec]
+    except Exception:  # a wrapper that cannot tell its arguments
+        return type(envs).__name__, {}, "in a wrapper that does not tell what it was made with"
+    if None in specs:
+        return type(envs).__name__, {}, "that is not registered with Gymnasium"
+    (options, note), *others = [_of_spec(spec) for spec in specs]
+    spec = specs[0]
+    if any(other != (options, note) for other in others) or len({each.id for each in specs}) > 1:
+        return spec.id, {}, "whose copies differ"
+    inner = [wrapper.name for wrapper in spec.additional_wrappers if wrapper.name not in USUAL]
+    return spec.id, options, note or _wrapped([*layers, *inner])
+
+
+def _wrapped(layers: list[str]) -> str:
+    return f"in {', '.join(layers)}" if layers else ""
+
+
+def _of_spec(spec: gym.envs.registration.EnvSpec) -> tuple[dict, str]:
+    options = {name: value for name, value in spec.kwargs.items() if name not in OURS}
+    registered = gym.registry.get(spec.id)
+    if registered is None:
+        return {}, "that is not registered with Gymnasium"
+    if spec.max_episode_steps != registered.max_episode_steps:
+        options["max_episode_steps"] = spec.max_episode_steps
+    options = {name: value for name, value in options.items() if registered.kwargs.get(name, ...) is not value}
+    try:
+        return plain(options), ""
+    except ArgumentError as error:
+        return {}, f"with options that a file cannot hold ({error})"
