@@ -15,6 +15,7 @@ _PLACES = {
     "make": "course_lib.envs",
     "make_task": "course_lib.envs",
     **{name: module for module, *names in ALGORITHMS.values() for name in names},
+    "Policy": "course_lib.policies.base",
     "MLPActorCritic": "course_lib.policies.actor_critics",
     "RecurrentActorCritic": "course_lib.policies.actor_critics",
     "ChunkActorCritic": "course_lib.policies.chunks",

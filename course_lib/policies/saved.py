@@ -42,6 +42,8 @@ def nested(flat: dict) -> dict:
 
 def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
     """Write `policy`; `facts` (algorithm, config, returns, seed …) go into the header beside the versions."""
+    if policy.action_low is None:
+        raise ArgumentError("this policy has acted nowhere yet, and its file would not say where; first policy.enter(envs)")
     header = {
         "format": FORMAT,
         "policy": type(policy).__name__,

@@ -60,6 +60,7 @@ from torch import nn
 import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
 from course_lib.lessons import nb01_diagrams as diagrams
+from course_lib.policies.base import Policy
 
 # %% [markdown]
 # ## 1. A problem made of states, actions and rewards
@@ -225,13 +226,12 @@ diagrams.density_figure({"exploring: σ = 1": (0.0, 1.0), "surer: μ = 1.2, σ =
 # *Look at* how little of either curve lies beyond what the motor can do.
 
 # %% tags=["prelude"]
-class Policy(nn.Module):
-    """Gaussian policy of eq. (1.4): obs (N, 4) -> action (N, 1), in units of 100 N."""
-
-    env_id, env_options = "InvertedPendulum-v5", {}
+class GaussianPolicy(Policy):
+    """Gaussian policy of eq. (1.4): obs (N, 4) -> action (N, 1), in units of 100 N. `act` comes from `Policy`: it calls `choose`."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(obs_dim=4, act_dim=1)
+        self.env_id = "InvertedPendulum-v5"
         self.mean = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
         self.log_std = nn.Parameter(torch.zeros(1))
 
@@ -239,11 +239,10 @@ class Policy(nn.Module):
         """obs (n, 4), action (n, 1) -> log π(a|s) (n,)."""
         return torch.distributions.Normal(self.mean(obs), self.log_std.exp()).log_prob(action).sum(-1)
 
-    @torch.no_grad()
-    def act(self, obs, state=None, deterministic=True, rng=None):
-        """obs (N, 4) -> action (N, 1); `state` is for policies with memory, which this one has not."""
-        mean = self.mean(torch.as_tensor(obs, dtype=torch.float32)).numpy()
-        noise = 0.0 if deterministic else self.log_std.exp().numpy() * rng.standard_normal(mean.shape)
+    def choose(self, obs, state, rng):
+        """obs (N, 4) -> action (N, 1), without noise where rng is None; `state` is for policies with memory, which this one has not."""
+        mean = self.mean(obs)
+        noise = 0.0 if rng is None else self.log_std.exp() * torch.from_numpy(rng.standard_normal(mean.shape))
         return mean + noise, state
 
 
@@ -266,7 +265,7 @@ def collect(policy, envs, rng):
 
 # %%
 torch.manual_seed(0)
-policy = Policy()
+policy = GaussianPolicy()
 obs, actions, rewards, alive = collect(policy, envs, np.random.default_rng(0))
 print("shapes ", obs.shape, actions.shape, rewards.shape, alive.shape)
 print("returns", rewards.sum(0).astype(int))
@@ -560,7 +559,7 @@ def critic_loss(critic, obs, returns):
 # gradient step move the mean?
 
 # %%
-toy = Policy()
+toy = GaussianPolicy()
 state, tried, advantage = torch.zeros(2, 4), torch.tensor([[-1.0], [1.0]]), torch.tensor([1.0, -1.0])
 before = toy.mean(state)[0].item()
 policy_loss(toy, state, tried, advantage).backward()
@@ -602,7 +601,7 @@ def update(policy, critic, optimizers, batch, gamma=0.99, baseline="critic"):
 def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
     """Train on the pole -> policy, critic, curve (a dict of lists)."""
     torch.manual_seed(seed)
-    policy, critic = Policy(), nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
+    policy, critic = GaussianPolicy(), nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
     optimizers = [torch.optim.Adam(net.parameters(), lr=0.02) for net in (policy, critic)]
     envs, rng = cl.make("InvertedPendulum-v5", num_envs=copies, seed=seed), np.random.default_rng(seed)
     curve, start = {"env_steps": [], "wall_seconds": [], "mean return": []}, time.perf_counter()

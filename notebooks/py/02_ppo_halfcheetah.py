@@ -77,11 +77,11 @@ from torch import nn
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.evaluation.returns import run_episodes
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.evaluation.returns import run_episodes
+from course_lib.lessons import nb02_ppo as ppo_figures
 from course_lib.rl.gae import gae
 from course_lib.rl.ppo import policy_loss, ratio_statistics
-from course_lib.lessons import nb02_ppo as ppo_figures
 
 # %% [markdown]
 # ## 1. Using data twice: the ratio

@@ -65,11 +65,12 @@ from scipy.integrate import solve_ivp
 from torch import nn
 
 import course_lib as cl
-from course_lib.nets.cells import LTC, CfC, CTRNN
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.lessons import nb03_gradient_lab as gradient_lab
+from course_lib.lessons import nb03_ode as ode_figures
+from course_lib.nets.cells import LTC, CfC, CTRNN
 from course_lib.nets.solvers import Counted, odeint
 from course_lib.nets.synaptic import SynapticLTC
-from course_lib.lessons import nb03_gradient_lab as gradient_lab, nb03_ode as ode_figures
 
 real = partial(torch.tensor, dtype=torch.float64)  # derivatives are compared below: single precision would blur them
 

@@ -51,7 +51,7 @@ cl.show(cl.load("pendulum_ltc"), seed=3, steps=125, reset_noise_scale=0.08)
 # %% tags=["prelude"]
 import copy
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from types import SimpleNamespace
 
@@ -60,11 +60,11 @@ import torch
 from torch import nn
 
 import course_lib as cl
-from course_lib.nets.cells import CELLS, LTC
-from course_lib.evaluation.returns import run_episodes
 from course_lib.course.exercises import attempt, check, check_that
-from course_lib.policies.actor_critics import gaussian_log_prob
+from course_lib.evaluation.returns import run_episodes
 from course_lib.lessons import nb04_pole as pole_figures
+from course_lib.nets.cells import CELLS, LTC
+from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.viz.states.states import decode, record
 
 # %%
@@ -94,11 +94,11 @@ pole_figures.solve_figure(rows, before)
 # $$h_{t+1} = \frac{h_t + \delta\, f A}{1 + \delta\,(1/\tau + f)}. \tag{4.3}$$
 #
 # (The report of the student project prints another equation, $-[1/\tau + A f]\,h + f$. Its code had (4.1). Notebook
-# 03 compares the two; `cell_options={"form": "writeup"}` switches.)
+# 03 compares the two; `options={"form": "writeup"}` of the `CellConfig` below switches.)
 
 # %%
 torch.manual_seed(0)
-policy = cl.RecurrentActorCritic(obs_dim=4, act_dim=1, cell="ltc", neurons=2)
+policy = cl.RecurrentActorCritic(obs_dim=4, act_dim=1, cell=cl.CellConfig("ltc", neurons=2))
 cell, x = policy.cell, torch.tensor([[0.1, -0.2, 0.0, 0.5]])
 h = policy.actor_state(policy.initial_state(1))
 f = torch.sigmoid(h @ cell.recurrent.T + x @ cell.input.T + cell.bias)
@@ -116,7 +116,7 @@ print("mean action", policy.readout(by_hand).item())
 
 # %%
 for n in (1, 2, 3, 5, 8, 16, 32):
-    p = cl.RecurrentActorCritic(4, 1, cell="ltc", neurons=n)
+    p = cl.RecurrentActorCritic(4, 1, cell=cl.CellConfig("ltc", neurons=n))
     size = sum(w.numel() for w in [*p.cell.parameters(), *p.readout.parameters(), p.log_std])
     print(f"{n:2d} neurons: state of {n:2d} numbers here, {2 * n:2d} there; {size:5d} parameters of the actor here")
 
@@ -526,7 +526,7 @@ print("tenth rollout: ", *[f"{d:6.1%}" for d in staleness(agent)])
 # %%
 for critic in ("cell", "mlp"):
     torch.manual_seed(0)
-    policy = cl.RecurrentActorCritic(4, 1, cell="ltc", neurons=8, critic=critic)
+    policy = cl.RecurrentActorCritic(4, 1, cell=cl.CellConfig("ltc", neurons=8, critic=critic))
     x, state = torch.randn(16, 5, 4), policy.initial_state(5)
     _, value = policy.sequence(x, state, torch.zeros(16, 5, dtype=torch.bool))
     value.square().mean().backward()
@@ -596,7 +596,7 @@ print({name: round(value, 4) for name, value in metrics.items()})
 
 # %%
 copies = shipped["config"]["num_envs"]
-settings = cl.PPOConfig.recommended("InvertedPendulum-v5", cell="ltc", neurons=8, critic="mlp", seed=1)
+settings = cl.PPOConfig.recommended("InvertedPendulum-v5", cell=dict(name="ltc", neurons=8, critic="mlp"), seed=1)
 agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=copies, seed=1), settings)
 run = cl.train(agent, cl.budget(smoke=2048, lite=10_240, full=10_240), live=True)
 run
@@ -720,7 +720,8 @@ for size in (0.0, 0.25, 0.5, 1.0):
 # %%
 def trained(neurons, seed):
     """A fresh LTC policy after a short training."""
-    settings = cl.PPOConfig.recommended("InvertedPendulum-v5", cell="ltc", neurons=neurons, critic="mlp", seed=seed)
+    cell = dict(name="ltc", neurons=neurons, critic="mlp")
+    settings = cl.PPOConfig.recommended("InvertedPendulum-v5", cell=cell, seed=seed)
     agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=copies, seed=seed), settings)
     return cl.train(agent, cl.budget(smoke=1024, lite=8192, full=16_384), progress=False).policy
 
@@ -789,12 +790,12 @@ for source, features in (("what it is shown", episode.observations), ("its state
 #
 # ### Train one
 # The header of a shipped policy holds the settings it was trained with. What is hidden from the actor is hidden from
-# the critic as well: look at `settings.critic`.
+# the critic as well: look at `settings.cell.critic`.
 
 # %%
 blind = cl.make("InvertedPendulum-v5", num_envs=16, seed=2, hide="velocities")
 how = cl.load("masked_pendulum_ltc").header
-settings = cl.PPOConfig(**{**how["config"], "seed": 2})
+settings = cl.PPOConfig.from_dict({**how["config"], "seed": 2})
 masked_run = cl.train(cl.PPO(blind, settings), cl.budget(smoke=2048, lite=how["env_steps"], full=how["env_steps"]), live=True)
 masked_run
 
@@ -809,8 +810,8 @@ cl.compare({"shipped LTC seeds": [r for r in hidden if r["cell"] == "ltc"], "you
 # ### Exercise 4.5: as small as it gets (open)
 # Balance the pole (nothing hidden) with **at most two** liquid neurons, eight copies and 12,288 steps, so that the
 # median of three seeds stands for at least 900 steps without noise. Then switch the student project's choices on one
-# at a time (`cell_options={"input": "initial"}`, `{"form": "writeup"}`, `{"solver": "dopri5"}`, `sequence_length=1`,
-# a rollout of 1,024 steps …), and note which one costs most. Say beforehand what you expect.
+# at a time (`options={"input": "initial"}` of the cell, `{"form": "writeup"}`, `{"solver": "dopri5"}`,
+# `sequence_length=1`, a rollout of 1,024 steps …), and note which one costs most. Say beforehand what you expect.
 
 # %% tags=["prelude"]
 @lru_cache
@@ -823,30 +824,34 @@ def pole_run(settings, seed):
 
 # %% nbgrader={"grade": false, "grade_id": "ex-04-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def my_pole():
-    """-> a dict of changes to cl.PPOConfig, with cell "ltc" (or "synaptic_ltc") and neurons 1 or 2."""
+    """-> a dict of changes to cl.PPOConfig; its cell is a dict with name "ltc" (or "synaptic_ltc") and neurons 1 or 2."""
     ### BEGIN SOLUTION
     return dict(  # short rollouts and small minibatches: many updates out of few steps
-        cell="ltc", neurons=2, critic="mlp", rollout_steps=32, minibatch_size=64, learning_rate=1e-2
+        cell=dict(name="ltc", neurons=2, critic="mlp"), rollout_steps=32, minibatch_size=64, learning_rate=1e-2
     )
     ### END SOLUTION
 
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-04-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 4.5
+def settings_of(f):
+    return json.dumps(asdict(cl.PPOConfig(**f())))
+
+
 def curve(f):
-    return pole_run(json.dumps(f()), 0)[0]
+    return pole_run(settings_of(f), 0)[0]
 
 
 check_that(
     "4.5", "my_pole",
     ("the answer must be a dict of settings that cl.PPOConfig accepts", lambda f: isinstance(f(), dict) and bool(cl.PPOConfig(**f()))),
-    ("the cell must be a liquid one: cell=\"ltc\" or \"synaptic_ltc\"", lambda f: f().get("cell") in ("ltc", "synaptic_ltc")),
-    ("two neurons at most: set neurons to 1 or 2", lambda f: cl.PPOConfig(**f()).neurons <= 2),
+    ("the cell must be a liquid one: cell=dict(name=\"ltc\", …), or \"synaptic_ltc\"", lambda f: cl.PPOConfig(**f()).cell.name in ("ltc", "synaptic_ltc")),
+    ("two neurons at most: cell=dict(…, neurons=2), or 1", lambda f: cl.PPOConfig(**f()).cell.neurons <= 2),
     ("fewer than six updates fit into the steps: shorten rollout_steps", lambda f: len(curve(f)["approx_kl"]) >= 6),
     ("KL stays under 0.0005: the policy hardly moves. A larger learning rate, or smaller minibatches", lambda f: np.mean(curve(f)["approx_kl"]) > 5e-4),
     ("KL is above 0.3 on average: each update throws away what the last one found", lambda f: np.mean(curve(f)["approx_kl"]) < 0.3),
     ("the instruments look sane, but the median of three seeds does not stand for 900 steps yet: more updates from the same steps",
-        lambda f: np.median([pole_run(json.dumps(f()), seed)[1] for seed in range(3)]) >= 900),
+        lambda f: np.median([pole_run(settings_of(f), seed)[1] for seed in range(3)]) >= 900),
     right="it stands. Which of the old choices cost most?",
 )
 

@@ -63,13 +63,13 @@ import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.policies.actors import SquashedActor, squash
-from course_lib.evaluation.returns import run_episodes
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.evaluation.returns import run_episodes
+from course_lib.lessons import nb05_q as q_figures
 from course_lib.lessons.nb05_overestimation import overestimation
+from course_lib.policies.actors import SquashedActor, squash
 from course_lib.rl.q_losses import smooth, td_target
 from course_lib.rl.replay import Replay
-from course_lib.lessons import nb05_q as q_figures
 
 # %% [markdown]
 # ## 1. An actor that climbs a Q

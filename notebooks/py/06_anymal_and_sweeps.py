@@ -43,10 +43,10 @@ cl.setup()
 # Sixteen copies of the robot under one policy. They differ by a few hundredths of a radian at the start.
 
 # %%
-from course_lib import viz
+from course_lib.lessons.nb06_crowd import army
 
 steps = cl.budget(smoke=8, lite=250, full=250)
-cl.show(viz.army(cl.load("anymal_sprint_mlp"), n=16, steps=steps, width=480, height=270), title="sprint, no noise", crf=30)
+cl.show(army(cl.load("anymal_sprint_mlp"), n=16, steps=steps, width=480, height=270), title="sprint, no noise", crf=30)
 
 # %%
 shipped = cl.result("anymal_sprint")
@@ -75,16 +75,20 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+import torch
 from scipy import integrate, stats
 
 import course_lib as cl
 from course_lib import viz
+from course_lib.course.exercises import attempt, check, check_that
 from course_lib.envs import BatchedEnv
 from course_lib.envs.anymal.model import JOINTS, build
 from course_lib.evaluation.returns import run_episodes
-from course_lib.course.exercises import attempt, check, check_that
-from course_lib.lessons import nb06_crowd as crowd, nb06_gait_figures as gait_figures, nb06_robot as robot_figures
-from course_lib.viz.sweeps import figures as sweep_figures
+from course_lib.lessons import nb06_gait_figures as gait_figures
+from course_lib.lessons import nb06_robot as robot_figures
+from course_lib.lessons.nb06_crowd import army, march
+from course_lib.lessons.nb06_gait import record_gait
+from course_lib.policies.base import Policy
 
 # %% [markdown]
 # ## 1. The robot
@@ -155,16 +159,14 @@ cl.show(viz.montage(clips, list(cases)), title="let go of a crouching robot")
 # Only the feet are meant to touch it. *Predict.* The force on one foot while the robot stands.
 
 # %%
-class Still:
+class Still(Policy):
     """A policy that asks for the stance."""
 
-    env_id, env_options = "AnymalSprint-v0", {}
-
-    def act(self, obs, state=None, **options):
-        return np.zeros((len(obs), 12), np.float32), state
+    def choose(self, obs, state, rng):
+        return torch.zeros(len(obs), 12), state
 
 
-still = viz.record_gait(Still(), steps=cl.budget(smoke=60, lite=801, full=801))
+still = record_gait(Still(obs_dim=46, act_dim=12), "AnymalSprint-v0", steps=cl.budget(smoke=60, lite=801, full=801))
 print("normal force on each foot (N):", dict(zip(still.feet, still.forces[-1].round(1).tolist(), strict=True)))
 print(f"together {still.forces[-1].sum():.1f} N, the weight is {still.mass * 9.81:.1f} N")
 
@@ -374,7 +376,7 @@ cl.evaluate(run, episodes=cl.budget(smoke=2, lite=20, full=50))
 
 # %%
 steps = cl.budget(smoke=8, lite=250, full=250)
-cl.show(viz.army([run, sprinter], n=8, steps=steps, names=("yours", "shipped"), width=480, height=270), title="4 + 4 robots", crf=30)
+cl.show(army([run, sprinter], n=8, steps=steps, names=("yours", "shipped"), width=480, height=270), title="4 + 4 robots", crf=30)
 
 # %% [markdown]
 # Pale robots have fallen: their episode is over.
@@ -385,11 +387,11 @@ cl.show(viz.army([run, sprinter], n=8, steps=steps, names=("yours", "shipped"), 
 # An episode of the shipped policy, replayed physics step by physics step. First, which foot stands when:
 
 # %%
-sprint = viz.record_gait(sprinter, seed=1, steps=cl.budget(smoke=150, lite=400, full=400))
-viz.gait_figure(sprint, start=0.5, seconds=2.0)
+sprint = record_gait(sprinter, seed=1, steps=cl.budget(smoke=150, lite=400, full=400))
+gait_figures.gait_figure(sprint, start=0.5, seconds=2.0)
 
 # %%
-frames = viz.army(sprinter, n=1, slow=5, steps=cl.budget(smoke=2, lite=100, full=100), width=400, height=260)
+frames = army(sprinter, n=1, slow=5, steps=cl.budget(smoke=2, lite=100, full=100), width=400, height=260)
 cl.show(frames, title="the same gait, one robot", crf=30)
 
 # %% [markdown]
@@ -480,10 +482,10 @@ print("not done yet" if lags is None else f"shipped sprint: lags {lags.round(2)}
 # *Predict.* Which joints do most of the work, and how near to 80 N m do they come?
 
 # %%
-viz.torque_figure(sprint, start=1.0, seconds=0.6)
+gait_figures.torque_figure(sprint, start=1.0, seconds=0.6)
 
 # %%
-viz.joint_figure({"sprint": sprint})
+gait_figures.joint_figure({"sprint": sprint})
 
 # %%
 for name, value in sprint.measures().items():
@@ -533,8 +535,8 @@ for told in (0.5, 1.0, 1.5):
 # are never felt?
 
 # %%
-walk = viz.record_gait(walker, seed=5, steps=cl.budget(smoke=120, lite=500, full=500))
-viz.terms_figure(walk)
+walk = record_gait(walker, seed=5, steps=cl.budget(smoke=120, lite=500, full=500))
+gait_figures.terms_figure(walk)
 
 # %% [markdown]
 # *Look at* the sums on the right. *What you should see.* Following the command pays nearly everything, the penalties
@@ -542,10 +544,10 @@ viz.terms_figure(walk)
 # only one that speaks of its subject. Or it decides nothing: that is what the next experiment asks.
 
 # %%
-viz.tracking_figure({"MLP": walk})
+gait_figures.tracking_figure({"MLP": walk})
 
 # %%
-viz.joint_figure({"sprint": sprint, "walk": walk})
+gait_figures.joint_figure({"sprint": sprint, "walk": walk})
 
 # %% [markdown]
 # *What you should see.* The thick line follows the black one within a second of each change. The knees do
@@ -631,7 +633,7 @@ def go_on(policy, steps, weights):
     """Train a copy of `policy` on under changed weights of the reward -> run."""
     options = policy.env_options
     envs = cl.make(policy.env_id, 64, seed=5, **{**options, "weights": {**options.get("weights", {}), **weights}})
-    config = cl.PPOConfig(**{**policy.header["config"], "learning_rate": 3e-4, "seed": 5})
+    config = cl.PPOConfig.from_dict({**policy.header["config"], "learning_rate": 3e-4, "seed": 5})
     return cl.train(cl.PPO(envs, config, policy=policy), steps, live=True)
 
 
@@ -641,7 +643,7 @@ changed = go_on(walker, steps, weights={"energy": -1e-3})
 # %%
 def middle(policy, seeds=cl.budget(smoke=(5,), lite=(5, 6, 7, 8), full=range(5, 15))):
     """Medians of the measures over episodes without pushes."""
-    found = [viz.record_gait(policy, "AnymalC-v0", seed=s, steps=len(walk), push_force=0.0).measures() for s in seeds]
+    found = [record_gait(policy, "AnymalC-v0", seed=s, steps=len(walk), push_force=0.0).measures() for s in seeds]
     return {measure: np.median([f[measure] for f in found]) for measure in MEASURES}
 
 
@@ -662,14 +664,14 @@ for measure in MEASURES:
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
 pushed = dict(seed=4, steps=cl.budget(smoke=130, lite=220, full=220), command=(0.7, 0, 0), push_at=2.0, push_force=100.0)
-viz.push_figure({name: viz.record_gait(policy, **pushed) for name, policy in walkers.items()})
+gait_figures.push_figure({name: record_gait(policy, **pushed) for name, policy in walkers.items()})
 
 # %%
 def survive(policy, **options):
     """True or False for each of many robots: still up 4 s after the push."""
     many, steps = cl.budget(smoke=(2, 120), lite=(40, 300), full=(100, 300))
     told = dict(command=(0.7, 0, 0), push_at=2.0, randomize=False)
-    return crowd.march(policy, many, steps, seed=11, **{**told, **options}).running[-1]
+    return march(policy, many, steps, seed=11, **{**told, **options}).running[-1]
 
 
 forces = cl.budget(smoke=(0, 200), lite=(0, 50, 100, 150, 200, 300), full=(0, 50, 100, 150, 200, 250, 300, 400))
@@ -736,7 +738,7 @@ far = 7.0  # m: up after 2 m, 4 m along, down, and 1 m on
 many, steps = cl.budget(smoke=(2, 30), lite=(20, 995), full=(100, 995))
 for name in ("anymal_walk_mlp", "anymal_step_mlp"):
     told = dict(terrain={"kind": "step", "height": 0.15}, command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, randomize=False)
-    found = crowd.march(cl.load(name), many, steps, seed=21, **told)
+    found = march(cl.load(name), many, steps, seed=21, **told)
     there = found.running[-1] & (found.physics[-1, :, 1] > far)
     print(f"{name:16s} across {np.mean(there):4.0%}, fallen {np.mean(~found.running[-1]):4.0%}")
 
@@ -747,7 +749,7 @@ for row in (row for row in walks["per_seed"] if "step_crossed" in row):  # those
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=450, full=450), width=480, height=270)
-cl.show(viz.army(cl.load("anymal_step_mlp"), n=5, **ground), title="after training among hurdles", crf=30)
+cl.show(army(cl.load("anymal_step_mlp"), n=5, **ground), title="after training among hurdles", crf=30)
 
 # %%
 for terrain in ("flat", "rough", "stairs"):
@@ -784,7 +786,7 @@ again = cl.sweep("InvertedPendulum-v5", "ppo", space, trials=trials + 1, storage
 print(again)
 
 # %%
-found.figure_slices()
+cl.plot_slices(found)
 
 # %% [markdown]
 # *Look at* the panel of the learning rate: a clear shape. Do the others have one? Cover half of the dots, and ask
@@ -807,7 +809,7 @@ def toy(config, report):
 cube = {name: cl.uniform(0.0, 1.0) for name in ("x1", "x2", "nothing")}
 for trials in cl.budget(smoke=(6,), lite=(12, 50, 200), full=(12, 50, 200)):
     made = cl.sweep(objective=toy, space=cube, trials=trials, sampler="random", name=f"toy-{trials}", storage=storage, progress=False)
-    shares = made.importances(draws=cl.budget(smoke=3, lite=30, full=100), trees=16)
+    shares = cl.importances(made, draws=cl.budget(smoke=3, lite=30, full=100), trees=16)
     print(f"{trials:3d} trials:", *[f"{k} {v.value:.2f} [{v.low:.2f}, {v.high:.2f}];" for k, v in sorted(shares.items())])
 
 # %% [markdown]
@@ -831,18 +833,18 @@ for factor, dimension in sweeps["predecessor"][0].space.items():
     print(f"{factor:14s} {dimension}")
 
 # %%
-sweep_figures.history(sweeps["predecessor"])
+cl.plot_history(sweeps["predecessor"])
 
 # %%
 draws = cl.budget(smoke=3, lite=30, full=100)
-sweep_figures.importances(sweeps["predecessor"], at=2, draws=draws)
+cl.plot_importances(cl.importances(sweeps["predecessor"], at=2, draws=draws, trees=16))
 
 # %% [markdown]
 # (`at=2`: the second of ten reports counts, which pruned trials have too. Final values exist for the survivors only,
 # and importances of survivors speak of a region that is good already.)
 
 # %%
-sweep_figures.slices(sweeps["predecessor"][0])
+cl.plot_slices(sweeps["predecessor"][0])
 
 # %% [markdown]
 # *Look at* four things. First, the best return: is it above 440? Second, whether the two sweeps (a dot each) agree on
@@ -880,7 +882,7 @@ for factor, place in places().items():
 
 # %% nbgrader={"grade": false, "grade_id": "ex-06-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def next_space():
-    """-> dict: field of cl.PPOConfig -> cl.uniform, cl.log_uniform, cl.integer or cl.choice."""
+    """-> dict: field of cl.PPOConfig (of its cell: "cell.neurons") -> cl.uniform, cl.log_uniform, cl.integer or cl.choice."""
     ### BEGIN SOLUTION
     return {
         "learning_rate": cl.log_uniform(1e-4, 5e-3),  # on beyond the upper end
@@ -893,12 +895,12 @@ def next_space():
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 6.5
 from course_lib.sweeps import Dimension
+from course_lib.sweeps.space import check_space
 
 
 def accepted(f):
     """Whether cl.PPOConfig has these fields and takes the ends of their ranges."""
-    ends = [(name, value) for name, d in f().items() for value in d.choices or (d.low, d.high)]
-    return all(attempt(lambda end=end: cl.PPOConfig(**dict([end]))) for end in ends)
+    return attempt(check_space, f(), cl.PPOConfig()) is not None
 
 
 OLD = shipped_sweep().space
@@ -919,10 +921,10 @@ check_that(
 # What we tried next, with more factors than you were allowed, from the settings of section 3:
 
 # %%
-sweep_figures.importances(sweeps["ours"], at=2, draws=draws)
+cl.plot_importances(cl.importances(sweeps["ours"], at=2, draws=draws, trees=16))
 
 # %%
-sweep_figures.slices(sweeps["ours"][0])
+cl.plot_slices(sweeps["ours"][0])
 
 # %% [markdown]
 # *Look at* the best return, beside that of the predecessor's space, then at the shapes. *What you should see.* The best
@@ -952,7 +954,7 @@ cl.compare({name: [r for r in rows if r["setting"] == name] for name in dict.fro
 
 # %%
 steps = cl.budget(smoke=4, lite=300, full=300)
-race = viz.army([sprinter, cl.load("anymal_sprint_ltc")], n=16, steps=steps, names=("MLP", "LTC"), width=480, height=270)
+race = army([sprinter, cl.load("anymal_sprint_ltc")], n=16, steps=steps, names=("MLP", "LTC"), width=480, height=270)
 cl.show(race, title="the army, half of it liquid", crf=30)
 
 # %% [markdown]

@@ -60,8 +60,8 @@ explorer
 import numpy as np
 
 import course_lib as cl
-from course_lib.evaluation.returns import run_episodes
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.evaluation.returns import run_episodes
 from course_lib.viz.states import phase, state_figures, states
 from course_lib.viz.states.fixed_points import fixed_points, settle
 
@@ -516,9 +516,7 @@ for count in range(record.neurons + 1):
 # All the weights at once: from the observations through the neurons to the action.
 
 # %%
-from course_lib.viz.topology.paint import topology
-
-topology(policy, observation_names=record.names, action_names=record.action_names, activations=record.states[32])
+cl.topology(policy, observation_names=record.names, action_names=record.action_names, activations=record.states[32])
 
 # %% [markdown]
 # *Look at* the widest synapses into the action, and then at what drives the neurons they start from. A weight is

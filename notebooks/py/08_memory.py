@@ -63,13 +63,14 @@ import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.evaluation.returns import run_episodes
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.evaluation.returns import run_episodes
+from course_lib.lessons import nb08_memory as memory_figures
+from course_lib.nets.summarizers import Summarizer, warmed
 from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
+from course_lib.policies.base import Policy
 from course_lib.rl.recurrent_learner import RecurrentLearner
 from course_lib.rl.sequence_replay import SequenceReplay
-from course_lib.nets.summarizers import Summarizer, warmed
-from course_lib.lessons import nb08_memory as memory_figures
 
 # %%
 shipped = cl.result("memory")
@@ -169,18 +170,19 @@ for title, (env_id, *_) in TASKS.items():
 # How much memory does the car need? One number. *Predict.* What does the same driver reach when it forgets?
 
 # %%
-class Driver:
+class Driver(Policy):
     """Goes to the sign, then where it points. `keeps`: whether it remembers what the sign said."""
 
-    env_id, env_options = "CarHeavenHell-v0", {"hide": "velocities"}
+    state_dim = 1  # what the sign said; 0 at first
 
     def __init__(self, keeps):
+        super().__init__(obs_dim=2, act_dim=1)
         self.keeps = keeps
 
-    def act(self, obs, state=None, **options):
-        sign, said = obs[:, 1], np.zeros(len(obs)) if state is None else state
-        said = np.where(sign != 0, sign, said * self.keeps)
-        return np.where(said == 0, 1.0, said)[:, None], said
+    def choose(self, obs, state, rng):
+        sign = obs[:, 1:]
+        said = torch.where(sign != 0, sign, state * self.keeps)
+        return torch.where(said == 0, 1.0, said), said
 
 
 for keeps in (True, False):
@@ -218,7 +220,7 @@ for keeps in (True, False):
 
 # %%
 torch.manual_seed(0)
-summarizer = Summarizer(inputs=2, cell="lstm", neurons=3)
+summarizer = Summarizer(inputs=2, config=cl.SummarizerConfig("lstm", neurons=3))
 history, state = torch.randn(5, 2, 2), summarizer.initial_state(2)
 at_once, _ = summarizer.sequence(history, state)
 for x in history:
@@ -235,8 +237,8 @@ print("last summary, step by step", one[0].detach().numpy().round(4))
 
 # %%
 for sharing in ("separate", "critics", "shared"):
-    config = cl.RSACConfig(neurons=64, hidden=(64, 64), summarizers=sharing)
-    learner = RecurrentLearner(RecurrentSquashedActor(2, 1, config.hidden, neurons=64), config)
+    config = cl.RSACConfig(cell=dict(name="lstm", neurons=64), hidden=(64, 64), summarizers=sharing)
+    learner = RecurrentLearner(RecurrentSquashedActor(2, 1, config.hidden, cell=config.cell), config)
     many = sum(p.numel() for p in learner.critics.parameters())
     actor = "its own head alone" if learner.shared else "head and own summarizer"
     print(f"{sharing:9s} {len(learner.sizes)} summarizer(s); the critics' loss trains {many:7,d} numbers, the actor's: {actor}")
@@ -354,8 +356,8 @@ def both_losses(learner, b):
 
 # %%
 torch.manual_seed(0)
-config = cl.RDPGConfig(neurons=8, hidden=(16,))  # its target draws no noise, so that losses can be compared
-learner = RecurrentLearner(RecurrentDeterministicActor(1, 1, config.hidden, neurons=8), config)
+config = cl.RDPGConfig(cell=dict(name="lstm", neurons=8), hidden=(16,))  # its target draws no noise, so losses can be compared
+learner = RecurrentLearner(RecurrentDeterministicActor(1, 1, config.hidden, cell=config.cell), config)
 batch = all_episodes(toy())
 for rows in (0, 5, 50):
     masked, plain = both_losses(learner, with_padding(batch, rows))
@@ -475,7 +477,8 @@ def start_errors(network, x, stored=None, begin=60, steps=50, burn_in=10):
 
 
 # %%
-how = dict(cell="lstm", neurons=64, memory_start="stored", sequence_length=16, batch_size=cl.budget(smoke=16, lite=128, full=128))
+size = cl.budget(smoke=16, lite=128, full=128)
+how = dict(cell=dict(name="lstm", neurons=64), memory_start="stored", sequence_length=16, batch_size=size)
 agent = cl.RSAC(cl.make("MemoryPendulum-v0", num_envs=4, seed=0), cl.RSACConfig.recommended("MemoryPendulum-v0", **how))
 cl.train(agent, cl.budget(smoke=1_100, lite=4_000, full=4_000), progress=False)
 whole = SequenceReplay(agent.replay.capacity, 4, 2, 1, agent.replay.state_dim)  # the same rows, uncut
@@ -490,7 +493,7 @@ def stored(begin):
 
 
 torch.manual_seed(0)
-slow = Summarizer(2, "lstm", neurons=64, remember=80)
+slow = Summarizer(2, dict(name="lstm", neurons=64, remember=80))
 memory_figures.start_figure({
     "LSTM, trained for a moment": start_errors(network, x, stored),
     "fresh LSTM with remember=80": start_errors(slow, x),
@@ -559,7 +562,7 @@ silence = torch.zeros(101, 64, 1)
 silence[0, :, 0] = torch.linspace(-2, 2, 64)  # 64 different inputs, then nothing
 for remember in (0, 80):
     torch.manual_seed(0)
-    fresh = Summarizer(1, "lstm", neurons=32, remember=remember)
+    fresh = Summarizer(1, dict(name="lstm", neurons=32, remember=remember))
     spread = fresh.sequence(silence, fresh.initial_state(64))[0].std(1).mean(1).detach()
     print(f"remember={remember:2d}: left of the difference after", *[f"{k} steps {spread[k] / spread[0]:.1e};" for k in (1, 10, 40, 100)])
 
@@ -567,7 +570,7 @@ for remember in (0, 80):
 # *What you should see.* Less than a hundredth after 10 steps for torch's start, and nothing after 40. Gradients
 # shrink alike: an LSTM that is to learn that a sign mattered 100 steps ago is told so by a gradient of about
 # $2^{-100}$. `remember=80` sets the biases so that neurons forget in anything from 1 to 80 steps (Tallec and Ollivier
-# 2018); for an LTC `cell_options=LTC.SLOW` does the like.
+# 2018); for an LTC `options=LTC.SLOW` does the like.
 #
 # ### Exercise 8.3: the bias for a memory (a derivation, checked numerically)
 # From (8.6): which $b_f$ leaves the share $s$ of a state after k steps? The check unrolls torch's LSTM.
@@ -741,7 +744,7 @@ check_that(
 
 # %%
 steps = cl.budget(smoke=1_100, lite=16_000, full=24_000)
-lstm = cl.RSACConfig.recommended("MemoryPendulum-v0", cell="lstm", neurons=64, seed=1)
+lstm = cl.RSACConfig.recommended("MemoryPendulum-v0", cell=dict(name="lstm", neurons=64), seed=1)
 run = cl.train(cl.RSAC(cl.make("MemoryPendulum-v0", num_envs=4, seed=1), lstm), steps, live=True)
 print(f"return of random torques: {shipped['random']['pendulum']:.0f}")
 run
@@ -824,11 +827,10 @@ def watch(policy, episodes, seed=50):
 @torch.no_grad()
 def states_of(policy, seen, fresh=False):
     """States (T, N, neurons) of the policy's summarizer, or of a `fresh` one of its kind, along observations (T, N, obs)."""
-    network, s = policy.summarizer, policy.settings
+    network = policy.summarizer
     if fresh:
         torch.manual_seed(0)
-        names = ("cell", "neurons", "layers", "cell_options", "remember")
-        network = Summarizer(network.inputs, **{name: s[name] for name in names})
+        network = Summarizer(network.inputs, policy.settings["cell"])
     x = policy.normalizer(torch.as_tensor(seen, dtype=torch.float32))
     return network.sequence(x, network.initial_state(x.shape[1]))[0][..., : network.neurons].numpy()
 

@@ -54,24 +54,29 @@ cl.show(viz.montage(clips, [name.capitalize() for name in names], columns=3), ti
 # %% tags=["prelude"]
 import contextlib
 import io
+import json
 import time
+from dataclasses import asdict
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 import course_lib as cl
-from course_lib.lessons import nb09_handwriting as hw
 from course_lib import viz
-from course_lib.nets.dmp import DMP
+from course_lib.course.exercises import attempt, check, check_that
 from course_lib.envs import TABLETOP, BatchedEnv
 from course_lib.envs.tabletop.base import Tabletop
 from course_lib.envs.tabletop.experts import demonstrations, expert
 from course_lib.envs.tabletop.tasks import Pick
 from course_lib.evaluation.returns import run_episodes
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.lessons import nb09_dmp as dmp_figures
+from course_lib.lessons import nb09_dmp_lab as dmp_lab
+from course_lib.lessons import nb09_handwriting as hw
+from course_lib.lessons import nb09_success as success_figures
+from course_lib.lessons import nb09_table as table_figures
+from course_lib.nets.dmp import DMP
 from course_lib.rl.imitation import clone
-from course_lib.lessons import nb09_dmp as dmp_figures, nb09_dmp_lab as dmp_lab, nb09_success as success_figures, nb09_table as table_figures
 
 # %% [markdown]
 # ## 1. A spring to a goal
@@ -496,7 +501,11 @@ success_figures.success_figure([row for task in TABLETOP for row in cloned["per_
 # soccer the order is the other way round, if there is one: the intervals overlap.
 
 # %% tags=["prelude"]
-WAYS = {"a step at a time": {}, "five steps": dict(chunk=5), "NDP": dict(chunk=5, trajectory="dmp", alpha=10.0, basis=6)}
+WAYS = {
+    "a step at a time": cl.PlanConfig(),
+    "five steps": cl.PlanConfig(chunk=5),
+    "NDP": cl.PlanConfig(chunk=5, trajectory="dmp", alpha=10.0, basis=6),
+}
 
 
 @lru_cache
@@ -504,9 +513,9 @@ def push_demos(count):
     return demonstrations("Push-v0", count, seed=7, noise=0.5, rate=100)
 
 
-def cloned_policy(network, demos, updates):
-    """A policy with the settings `network`, a dict, after learning from the first demonstrations of pushing."""
-    policy = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(**{"hidden": (128, 128), **network})).policy
+def cloned_policy(plan, demos, updates):
+    """A policy that plans as `plan` says, after learning from the first demonstrations of pushing."""
+    policy = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(hidden=(128, 128), plan=plan)).policy
     clone(policy, push_demos(demos), updates=updates)
     return policy
 
@@ -518,8 +527,8 @@ def pushes(policy, episodes=100):
 
 # %%
 policies, updates = {}, cl.budget(smoke=5, lite=800, full=2_000)
-for name, network in WAYS.items():
-    policies[name] = cloned_policy(network, cl.budget(smoke=4, lite=50, full=200), updates)
+for name, plan in WAYS.items():
+    policies[name] = cloned_policy(plan, cl.budget(smoke=4, lite=50, full=200), updates)
     print(f"{name:17s} pushes the puck onto the mark in {pushes(policies[name]):.0%} of 100 episodes")
 
 # %%
@@ -538,10 +547,10 @@ table_figures.plans_figure({name: table_figures.watch_plans(policies[name], seed
 # %% tags=["prelude"]
 @lru_cache
 def taught(noise, settings):
-    """Success after learning from 20 demonstrations of pushing; settings: a tuple of (name, value)."""
+    """Success after learning from 20 demonstrations of pushing; settings: those of cl.PPOConfig, as JSON."""
     with contextlib.redirect_stdout(io.StringIO()):  # a check prints one line
         envs = cl.make("Push-v0", 64, rate=100)
-        policy = cl.PPO(envs, cl.PPOConfig(**{"hidden": (128, 128), **dict(settings)})).policy
+        policy = cl.PPO(envs, cl.PPOConfig(**json.loads(settings))).policy
         clone(policy, demonstrations("Push-v0", 20, seed=8, noise=noise, rate=100), updates=400)
         return pushes(policy)
 
@@ -556,21 +565,22 @@ def my_lesson():
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 9.5
+def network(f):
+    return cl.PPOConfig(**{"hidden": (128, 128), **f()[1]})
+
+
 def lesson(f):
-    noise, settings = f()
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return float(noise), tuple(sorted(plain.items()))
+    return float(f()[0]), json.dumps(asdict(network(f)))
 
 
 check_that(
     "9.5", "my_lesson",
     ("return two things: the noise, and a dict of settings that cl.PPOConfig accepts",
-        lambda f: isinstance(f(), tuple) and len(f()) == 2 and bool(cl.PPOConfig(**dict(lesson(f)[1])))),
+        lambda f: isinstance(f(), tuple) and len(f()) == 2 and bool(network(f))),
     ("the noise must lie between 0 and 2: an action is clipped to ±1 anyway", lambda f: 0 <= lesson(f)[0] <= 2),
     ("the expert hardly made a mistake, so nobody saw how to repair one: the first small error leads to places that were "
         "never demonstrated. Disturb it", lambda f: lesson(f)[0] >= 0.15 or taught(*lesson(f)) >= 0.5),
-    ("plans of more than 20 steps: a fifth of a second without looking",
-        lambda f: dict(lesson(f)[1]).get("chunk", 1) <= 20 or taught(*lesson(f)) >= 0.5),
+    ("plans of more than 20 steps: a fifth of a second without looking", lambda f: network(f).plan.chunk <= 20 or taught(*lesson(f)) >= 0.5),
     ("fewer than half of the episodes: do the demonstrations go as far astray as the learner does?", lambda f: taught(*lesson(f)) >= 0.5),
     right="it has learned the push, and the way back to it",
 )
@@ -629,11 +639,14 @@ check(
 # second, if nothing but noise moves it?
 
 # %%
-DMP_OF_PUSH = dict(chunk=5, trajectory="dmp", alpha=10.0, basis=6)
-PLANS = {"PPO": {}, "five steps": dict(chunk=5), "NDP": DMP_OF_PUSH | dict(explore="plan")}
+PLANS = {
+    "PPO": dict(chunk=1),
+    "five steps": dict(chunk=5),
+    "NDP": dict(chunk=5, trajectory="dmp", alpha=10.0, basis=6, explore="plan"),
+}
 wanders = {}
-for name, changes in PLANS.items():
-    agent = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(init_log_std=-1.0, **changes))
+for name, plan in PLANS.items():
+    agent = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(init_log_std=-1.0, plan=plan))
     wanders[name] = table_figures.wander(agent.policy, copies=cl.budget(smoke=12, lite=100, full=100))
 table_figures.wander_figure(wanders)
 
@@ -647,8 +660,8 @@ table_figures.wander_figure(wanders)
 
 # %%
 wanders = {}
-for (name, changes), noise in zip(PLANS.items(), (-1.0, -1.5, -2.0), strict=True):
-    agent = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(init_log_std=noise, **changes))
+for (name, plan), noise in zip(PLANS.items(), (-1.0, -1.5, -2.0), strict=True):
+    agent = cl.PPO(cl.make("Push-v0", 64, rate=100), cl.PPOConfig(init_log_std=noise, plan=plan))
     wanders[f"{name}, log σ {noise}"] = table_figures.wander(agent.policy, copies=cl.budget(smoke=12, lite=100, full=100))
 table_figures.wander_figure(wanders)
 
@@ -733,13 +746,11 @@ table_figures.valley_figure(asked, {name: [lost(task, x) for x in asked] for nam
 # Turn the faucet. A decision every 50 ms; goal and weights of three DMPs, 21 numbers, are drawn at each.
 
 # %%
-agent = cl.PPO(
-    cl.make("Faucet-v0", 64, seed=1, rate=100),
-    cl.PPOConfig(
-        **PLANS["NDP"] | dict(alpha=5.0), heads="present", rollout_steps=80, minibatch_size=1024, learning_rate=1e-3, init_log_std=-2.0,
-        hidden=(64, 64), gamma=0.9975, gae_lambda=0.9875, seed=1,
-    ),
+config = cl.PPOConfig(
+    plan={**PLANS["NDP"], "alpha": 5.0, "heads": "present"}, rollout_steps=80, minibatch_size=1024, learning_rate=1e-3,
+    init_log_std=-2.0, hidden=(64, 64), gamma=0.9975, gae_lambda=0.9875, seed=1,
 )  # fmt: skip
+agent = cl.PPO(cl.make("Faucet-v0", 64, seed=1, rate=100), config)
 run = cl.train(agent, cl.budget(smoke=10_240, lite=500_000, full=1_500_000), live=True)
 
 # %%

@@ -11,7 +11,7 @@ def pole(settings: str) -> str:
     return f"def my_pole():\n    return dict({settings})"
 
 
-SHORT = 'cell="ltc", neurons=2, critic="mlp", rollout_steps=32, minibatch_size=128'
+SHORT = 'cell=dict(name="ltc", neurons=2, critic="mlp"), rollout_steps=32, minibatch_size=128'
 WRONG = {
     "04-1": [
         (
@@ -67,9 +67,9 @@ WRONG = {
     ],
     "04-5": [
         ("dict of settings", "def my_pole():\n    return 3"),
-        ("liquid one", pole('cell="gru", neurons=2')),
-        ("two neurons at most", pole('cell="ltc", neurons=8')),
-        ("fewer than six", pole('cell="ltc", neurons=2, rollout_steps=512, minibatch_size=512')),
+        ("liquid one", pole('cell=dict(name="gru", neurons=2)')),
+        ("two neurons at most", pole('cell="ltc"')),
+        ("fewer than six", pole('cell=dict(name="ltc", neurons=2), rollout_steps=512, minibatch_size=512')),
         ("hardly moves", pole(SHORT + ", learning_rate=1e-6")),
         ("throws away", pole(SHORT + ", learning_rate=0.2, clip=1e6")),
     ],

@@ -80,7 +80,7 @@ WRONG = {
         ("return two things", lesson("0.7")),
         ("between 0 and 2", lesson("5.0, {}")),
         ("hardly made a mistake", lesson("0.0, {}")),
-        ("a fifth of a second", lesson("0.7, dict(chunk=50)")),
+        ("a fifth of a second", lesson("0.7, dict(plan=dict(chunk=50))")),
     ],
     "09-6": [
         ("k times fewer", held("k")),
