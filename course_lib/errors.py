@@ -117,12 +117,16 @@ def _plain(name: str, value):
 
 @dataclasses.dataclass(frozen=True)
 class Whole:
-    """A whole number of at least `least`."""
+    """A whole number of at least `least`, and at most `most` where there is one."""
 
     least: int
+    most: int | None = None
 
     def check(self, name: str, value: object) -> int:
-        return check_count(name, value, self.least)
+        number = check_count(name, value, self.least)
+        if self.most is not None and number > self.most:
+            raise ArgumentError(f"{name}={value!r} is not accepted; it must be from {self.least} to {self.most:,}")
+        return number
 
 
 @dataclasses.dataclass(frozen=True)

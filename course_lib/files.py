@@ -84,6 +84,17 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _digest(tensors: dict[str, torch.Tensor], header: str) -> str:
+    """Of the header, and of name, type, shape and content of every tensor."""
+    sha = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        sha.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+    return sha.hexdigest()
+
+
+def _digest_1(tensors: dict[str, torch.Tensor], header: str) -> str:
+    """As it was until 0.1: of names and contents alone. Who reads such a file checks types and shapes."""
     sha = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         sha.update(name.encode() + np.ascontiguousarray(tensors[name].numpy()).tobytes())
@@ -95,7 +106,7 @@ def save_tensors(path: str | Path, tensors: dict[str, torch.Tensor], header: dic
     path = Path(path)
     tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
     text = json.dumps(header)
-    content = safetensors_bytes(tensors, {"header": text, "sha256": _digest(tensors, text)})
+    content = safetensors_bytes(tensors, {"header": text, "digest": _digest(tensors, text)})
     write_atomically(path, content)
     return path
 
@@ -153,6 +164,10 @@ def load_tensors(path: str | Path, expected_format: str) -> tuple[dict[str, torc
     except Exception as error:  # safetensors raises its own type for any malformed file
         raise _malformed(path, error) from None
     header, text = _header_of(path, meta, expected_format)
-    if _digest(tensors, text) != meta.get("sha256"):
+    if "digest" in meta:
+        right = meta["digest"] == _digest(tensors, text)
+    else:
+        right = meta.get("sha256") == _digest_1(tensors, text)
+    if not right:
         raise PolicyFileError(f"{path.name} was changed after it was written (its digest does not match); refused")
     return tensors, header

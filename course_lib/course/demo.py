@@ -72,7 +72,7 @@ def train(folder: Path, steps: int):
     import course_lib as cl
 
     envs = cl.make(ENV, num_envs=8, seed=0)
-    config = cl.PPOConfig.recommended(ENV, cell="ltc", neurons=8, critic="mlp", lr_schedule="linear", seed=0)
+    config = cl.PPOConfig.recommended(ENV, cell=dict(name="ltc", neurons=8, critic="mlp"), lr_schedule="linear", seed=0)
     run = cl.train(cl.PPO(envs, config), steps, max_seconds=100)
     run.save_policy(folder / "pendulum.safetensors")
     return run
@@ -124,7 +124,7 @@ def write_page(folder: Path) -> Path | None:
         return None
     nb = jupytext.reads(PAGE, fmt="py:percent")
     # The kernel starts in `folder`; the library must be found there too when it runs from a checkout.
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     options = {"resources": {"metadata": {"path": str(folder)}}, "store_widget_state": False} | QUIET_KERNEL
     NotebookClient(nb, timeout=180, kernel_name="python3", **options).execute()

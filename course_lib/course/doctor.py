@@ -206,8 +206,8 @@ def check_folder(folder: str | Path = ".") -> Check:
 
 def check_assets() -> Check:
     """The shipped policies and results."""
-    here = Path(__file__).resolve().parent
-    for folder in (here.parent / "assets", here / "_assets"):
+    library = Path(__file__).resolve().parents[1]  # as `files.assets_folder`, which needs torch
+    for folder in (library.parent / "assets", library / "_assets"):
         if (folder / "policies").is_dir() or (folder / "results").is_dir():
             policies = len(list((folder / "policies").glob("*.safetensors")))
             results = len(list((folder / "results").glob("*.json")))

@@ -70,7 +70,7 @@ def rollout_states(
             rows["observations"].append(observation[0].copy())
             action, state = policy.act(observation, state=state, **noise)
             observation, reward, terminated, truncated, _ = envs.step(action)
-            if state is not None and np.size(state):
+            if state is not None and state.numel():
                 rows["hidden"].append(state)
             state = policy.rewarded(state, reward)
             rows["actions"].append(np.array(action[0]))

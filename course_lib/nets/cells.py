@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError, check_choice
+from course_lib.machine import check_memory
 from course_lib.nets.base import Cell, ODECell, inverse_softplus
 from course_lib.nets.fused import plus
 from course_lib.nets.solvers import METHODS
@@ -215,6 +216,8 @@ def make_cell(name: str, inputs: int, neurons: int, **options) -> Cell:
     check_choice("cell", name, CELLS)
     if "wiring" in options and not isinstance(options["wiring"], Wiring | None):
         options["wiring"] = Wiring.from_dict(options["wiring"])
+    if isinstance(neurons, int) and isinstance(inputs, int):
+        check_memory("neurons", neurons, 4 * CELLS[name].gates * neurons * (inputs + neurons + 1))
     try:
         return CELLS[name](inputs, neurons, **options)
     except TypeError as error:

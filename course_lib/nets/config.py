@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from course_lib.errors import Count, Natural, Nested, OneOf
+from course_lib.errors import Count, Natural, Nested, OneOf, Whole
 from course_lib.nets.cells import CELLS
 from course_lib.nets.wiring import Wiring
 
 SUMMARIZERS = (*CELLS, "lstm", "elman", "identity")
+
+
+_fresh: ContextVar[bool] = ContextVar("fresh", default=True)
+
+
+def fresh() -> bool:
+    """Whether networks get weights to begin with, and not ones that are read from a file at once."""
+    return _fresh.get()
+
+
+@contextlib.contextmanager
+def to_be_filled() -> Iterator[None]:
+    """Inside the `with` block networks are built to be filled from a file: what only fits fresh weights is left out."""
+    token = _fresh.set(False)
+    try:
+        yield
+    finally:
+        _fresh.reset(token)
 
 
 class _Cell(Nested):
@@ -52,7 +73,7 @@ class SummarizerConfig(_Cell):
     """what remembers: lstm, elman, identity (nothing), or a cell of `cells.CELLS`"""
     neurons: Count = 64
     """width of a summary"""
-    layers: Count = 1
+    layers: Annotated[int, Whole(1, 100)] = 1
     """of lstm and elman, stacked"""
     options: dict[str, Any] = field(default_factory=dict)
     """for the cell's class: solver, tau, …"""

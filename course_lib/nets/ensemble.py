@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from course_lib.errors import check_choice, check_count
+from course_lib.machine import check_layers
 
 PRODUCTS = ("float32", "bfloat16")
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
@@ -127,6 +128,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: int, sizes: list[int]):
         super().__init__()
         self.members, self.sizes = check_count("members", members), list(sizes)
+        check_layers(sizes, members)
         self.shapes, starts = [], []
         for a, b in zip(sizes[:-1], sizes[1:], strict=True):
             for shape in ((members, a, b), (members, 1, b)):

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError, check_count
+from course_lib.machine import check_memory
 from course_lib.nets.cells import CELLS, make_cell
-from course_lib.nets.config import SummarizerConfig
+from course_lib.nets.config import SummarizerConfig, fresh
 
 _TORCH = {"lstm": nn.LSTM, "elman": nn.RNN}
 _GATED = ("lstm", "gru")
@@ -52,6 +53,8 @@ class Summarizer(nn.Module):
         self.width = self.neurons + (inputs if self.feedthrough else 0)
         self.state_dim = self.neurons * layers * (2 if cell == "lstm" else 1)
         self.net: nn.Module | None = None
+        gates = {"lstm": 4, "elman": 1}.get(cell, 0)
+        check_memory("neurons", neurons, 4 * gates * neurons * (inputs + (2 * layers - 1) * neurons))
         if cell in CELLS:
             self.net = make_cell(cell, inputs, neurons, **c.options)
         elif cell in _TORCH:
@@ -60,7 +63,7 @@ class Summarizer(nn.Module):
         self.register_buffer("scale", torch.ones(self.neurons))
         if remember:
             self._keep(remember)
-        if self.neurons:
+        if self.neurons and fresh():
             self._calibrate(steps=max(10, remember))
 
     @torch.no_grad()
@@ -86,6 +89,7 @@ class Summarizer(nn.Module):
         Heads learn slowly from states that are neither centred nor of unit size, as those of an LTC, and the map stays
         affine.
         """
+        check_memory("remember", steps, 4 * steps * samples * self.neurons)
         x = torch.randn(samples, self.inputs).expand(steps, -1, -1)
         h, _ = self._run(x, self.initial_state(samples), None)
         self.center.copy_(h[-1].mean(0))

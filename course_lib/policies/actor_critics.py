@@ -97,13 +97,14 @@ class ActorCritic(Policy):
             drawn = drawn + self.log_std.exp() * torch.from_numpy(rng.standard_normal(drawn.shape, dtype=np.float32))
         return self.execute(drawn, state)
 
-    def check_horizon(self, envs) -> None:
-        """Raise if a decision is made for more steps than an episode of `envs` has."""
-        if envs.horizon is not None and self.chunk > envs.horizon:
-            raise ArgumentError(
-                f"chunk={self.chunk} is longer than the horizon: an episode of {envs.id} has {envs.horizon} steps; "
-                f"accepted: 1 to {envs.horizon}"
-            )
+
+def check_horizon(chunk: int, envs) -> None:
+    """Raise if a decision for `chunk` steps is longer than an episode of `envs`."""
+    if envs.horizon is not None and chunk > envs.horizon:
+        raise ArgumentError(
+            f"chunk={chunk} is longer than the horizon: an episode of {envs.id} has {envs.horizon} steps; "
+            f"accepted: 1 to {envs.horizon}"
+        )
 
 
 class MLPActorCritic(MLPNetworks, ActorCritic):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
+from course_lib.machine import check_memory
 
 
 class RunningMoments(nn.Module):
@@ -80,6 +81,8 @@ class Policy(nn.Module):
 
     def __init__(self, obs_dim: int, act_dim: int, normalize: bool = False, **settings):
         super().__init__()
+        check_memory("obs_dim", obs_dim, 24 * obs_dim)
+        check_memory("act_dim", act_dim, 4 * act_dim)
         self.obs_dim, self.act_dim = obs_dim, act_dim
         self.settings = dict(obs_dim=obs_dim, act_dim=act_dim, normalize=normalize, **settings)
         self.normalizer = Normalizer(obs_dim, enabled=normalize)

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
+from course_lib.machine import check_memory
 from course_lib.nets.config import CellConfig
 from course_lib.policies.actor_critics import ActorCritic, gaussian_log_prob
 from course_lib.policies.networks import MLPNetworks, Readout, RecurrentNetworks, mlp
@@ -68,6 +69,7 @@ class ChunkActorCritic(ActorCritic):
         plan, cell = PlanConfig.of(plan), CellConfig.of(cell)
         if plan.heads == "present" and cell.name is not None and cell.critic == "cell":
             raise ArgumentError("heads='present' needs a critic without memory; accepted with a cell: critic='mlp'")
+        check_memory("chunk", plan.chunk, 4 * plan.chunk * act_dim)
         numbers = plan.build(act_dim)
         whole = plan.explore == "plan"
         more = dict(plan=asdict(plan), cell=asdict(cell), hidden=list(hidden), activation=activation)

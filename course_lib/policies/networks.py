@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import check_choice
+from course_lib.machine import check_layers, check_memory
 from course_lib.nets.cells import Cell, make_cell
-from course_lib.nets.config import CellConfig
+from course_lib.nets.config import CellConfig, fresh
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "elu": nn.ELU}
 
@@ -24,6 +25,7 @@ def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
 def mlp(sizes: list[int], activation: str = "tanh", last_gain: float = 1.0) -> nn.Sequential:
     """Linear layers of widths `sizes` with `activation` between them: (…, sizes[0]) -> (…, sizes[-1])."""
     check_choice("activation", activation, ACTIVATIONS)
+    check_layers(sizes)
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
         last = i == len(sizes) - 2
@@ -71,14 +73,20 @@ class Readout(nn.Linear):
     def __init__(
         self, obs_dim: int, encoder: nn.Module, cell: Cell, outputs: int, gain: float, through: int = 0, steps: int = 10
     ):
+        check_memory("outputs", outputs, 4 * (cell.neurons + through) * outputs)
         super().__init__(cell.neurons + through, outputs)
         orthogonal(self, gain)
-        samples = 256
-        with torch.no_grad():
-            x = encoder(torch.randn(samples, obs_dim)).expand(steps, -1, -1)
-            h = cell.sequence(x, cell.initial_state(samples))[-1]
-        self.register_buffer("center", h.mean(0))
-        self.register_buffer("scale", h.std(0).clamp_min(1e-3))
+        self.register_buffer("center", torch.zeros(cell.neurons))
+        self.register_buffer("scale", torch.ones(cell.neurons))
+        if fresh():
+            self._calibrate(obs_dim, encoder, cell, steps)
+
+    @torch.no_grad()
+    def _calibrate(self, obs_dim: int, encoder: nn.Module, cell: Cell, steps: int, samples: int = 256) -> None:
+        x = encoder(torch.randn(samples, obs_dim)).expand(steps, -1, -1)
+        h = cell.sequence(x, cell.initial_state(samples))[-1]
+        self.center.copy_(h.mean(0))
+        self.scale.copy_(h.std(0).clamp_min(1e-3))
 
     def forward(self, h: Tensor, through: Tensor | None = None) -> Tensor:
         z = (h - self.center) / self.scale
@@ -88,6 +96,7 @@ class Readout(nn.Linear):
 def _encoder(obs_dim: int, width: int | None) -> nn.Module:
     if width is None:
         return nn.Identity()
+    check_memory("encoder", width, 4 * obs_dim * width)
     return nn.Sequential(orthogonal(nn.Linear(obs_dim, width), math.sqrt(2.0)), nn.Tanh())
 
 

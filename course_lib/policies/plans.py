@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.errors import ArgumentError, Count, Nested, Positive
+from course_lib.errors import ArgumentError, Between, Count, Nested, Whole
+from course_lib.machine import check_memory
 from course_lib.nets.dmp import DMP
 
 SUBSTEPS = 40  # of Euler's method in a plan, at least (Bahl et al., appendix)
@@ -27,9 +28,9 @@ class PlanConfig(Nested):
     """'none': the network plans the actions themselves; 'dmp': a path of the hand, by a dynamic movement primitive"""
     dofs: Count = 3
     """leading actions that move the hand along the DMP's path; the network plans the others itself"""
-    basis: Count = 6
+    basis: Annotated[int, Whole(1, 1000)] = 6
     """basis functions of each degree of freedom of the DMP (N in the paper)"""
-    alpha: Positive = 10.0
+    alpha: Annotated[float, Between(0, 1000, open_low=True)] = 10.0
     """spring constant of the DMP, per chunk: with no weights a plan gets .72 of the way at 5, .97 at 10, 1 at 25"""
     explore: Literal["actions", "plan"] = "actions"
     """what is drawn at random: each of the 'actions', as in the paper, or at each decision the whole 'plan'"""
@@ -83,6 +84,7 @@ class PathPlan(nn.Module):
         self.chunk, self.dofs, self.rest = chunk, dofs, act_dim - dofs
         self.outputs = dofs * (basis + 1) + chunk * self.rest
         substeps = max(SUBSTEPS, math.ceil(alpha / 2))  # Euler's method is stable from α/4 on
+        check_memory("chunk", chunk, 16 * (basis + 2) * (chunk + substeps))
         self.dmp = DMP(1, basis, steps=chunk * math.ceil(substeps / chunk), points=chunk, alpha=alpha, scaled=False)
         size = torch.tensor([1.0] + [self.dmp.stiffness] * basis, dtype=torch.float64)
         unit = torch.eye(basis + 2, dtype=torch.float64)  # row by row: ẏ0, goal, each weight

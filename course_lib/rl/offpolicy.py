@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import ArgumentError, NonFiniteError
+from course_lib.machine import MEBI
 from course_lib.nets.ensemble import Pass
 from course_lib.policies.actors import Actor, DeterministicActor, SquashedActor
 from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
-from course_lib.rl.replay import MEBI, Replay
+from course_lib.rl.replay import Replay
 from course_lib.rl.spaces import check_bounds
 
 

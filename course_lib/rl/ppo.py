@@ -14,7 +14,14 @@ from torch import Tensor
 
 from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError
-from course_lib.policies.actor_critics import ActorCritic, MLPActorCritic, RecurrentActorCritic, gaussian_entropy
+from course_lib.machine import check_memory
+from course_lib.policies.actor_critics import (
+    ActorCritic,
+    MLPActorCritic,
+    RecurrentActorCritic,
+    check_horizon,
+    gaussian_entropy,
+)
 from course_lib.policies.base import RunningMoments
 from course_lib.policies.chunks import ChunkActorCritic
 from course_lib.rl.agent import Agent, load_fitting, part
@@ -104,6 +111,9 @@ class PPO(Agent):
                 f"minibatch_size={c.minibatch_size} is larger than a rollout: rollout_steps × num_envs = {batch}; "
                 f"accepted: 1 to {batch}"
             )
+        row = 20 * self.obs_dim + 8 * self.act_dim + 64  # bytes that a step of a copy takes, at least
+        check_memory("rollout_steps", c.rollout_steps, batch * row, envs.num_envs * row)
+        check_horizon(c.plan.chunk, envs)
 
     def make_policy(self, policy) -> ActorCritic:
         c = self.config
@@ -131,7 +141,7 @@ class PPO(Agent):
         self.return_moments = RunningMoments()
 
     def enter(self, envs: gym.vector.VectorEnv) -> None:
-        self.policy.check_horizon(envs)
+        check_horizon(self.policy.chunk, envs)
         super().enter(envs)
 
     def move_to(self, envs: gym.vector.VectorEnv) -> PPO:

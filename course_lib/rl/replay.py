@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
-
-MEBI = 2**20
+from course_lib.machine import MEBI, check_memory
 
 
 @dataclass
@@ -45,11 +43,7 @@ class Replay:
         self.obs_dim, self.act_dim = check_count("obs_dim", obs_dim), check_count("act_dim", act_dim)
         width = 2 * obs_dim + act_dim + 2
         self.nbytes = 4 * width * self.capacity
-        if self.nbytes > memory():
-            raise ArgumentError(
-                f"buffer_size={capacity} needs {self.nbytes / MEBI:,.0f} MiB and this machine has "
-                f"{memory() / MEBI:,.0f}; accepted here: 1 to {memory() // (4 * width):,}"
-            )
+        check_memory("buffer_size", capacity, self.nbytes, 4 * width)
         self.rows = np.empty((self.capacity, width), dtype=np.float32)  # the system hands out pages as they are written
         self._rows = torch.from_numpy(self.rows)  # the same memory
         self.size = self.position = 0
@@ -133,10 +127,3 @@ class Replay:
             )
         self._rows[: len(rows)] = rows
         self.size, self.position = len(rows), position
-
-
-def memory() -> int:
-    """Bytes of memory in this machine."""
-    if not hasattr(os, "sysconf"):
-        return 2**62  # Windows does not tell in this way
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

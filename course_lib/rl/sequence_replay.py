@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
-from course_lib.rl.replay import MEBI, memory
+from course_lib.machine import MEBI, check_memory
 
 
 @dataclass
@@ -64,11 +64,7 @@ class SequenceReplay:
             self._too_long(wanted)
         width = obs_dim + act_dim + 2 + state_dim
         self.nbytes = 4 * width * self.lane * self.lanes
-        if self.nbytes > memory():
-            raise ArgumentError(
-                f"buffer_size={capacity} needs {self.nbytes / MEBI:,.0f} MiB and this machine has "
-                f"{memory() / MEBI:,.0f}; accepted here: 1 to {memory() // (4 * width):,}"
-            )
+        check_memory("buffer_size", capacity, self.nbytes, 4 * width)
         self.rows = np.zeros((self.lane * self.lanes, width), dtype=np.float32)  # pages come as they are written
         self._rows = torch.from_numpy(self.rows)  # the same memory
         self.length = np.zeros(len(self.rows), dtype=np.int32)  # of the finished episode that begins in a row, else 0

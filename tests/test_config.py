@@ -1,0 +1,231 @@
+"""Configs: one checker holds every field to its annotation; cells and plans nest; what older versions wrote is read."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import course_lib as cl
+from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.files import assets_folder
+from course_lib.nets import wiring
+from course_lib.rl.algorithms import ALGORITHMS, algorithm
+from course_lib.rl.tuned import TUNED
+
+NESTED = [cl.CellConfig, cl.SummarizerConfig, cl.PlanConfig]
+CONFIGS = [algorithm(name)[1] for name in ALGORITHMS] + NESTED
+INF = float("inf")
+WRONG = [
+    "no", b"no", -5, -1.5, 1.5, None, True, object(), int, float("nan"), INF, 1j, [], [64, "no"], [0], {}, {1: 2},
+    -99.5, np.zeros(2), torch.ones(3),
+]  # fmt: skip
+RIGHT = {  # what is in an annotation -> those of `WRONG` that it takes
+    "None": "None",
+    "bool": "True",
+    "Positive": "1.5",
+    "NonNegative": "1.5",
+    "or_inf": "1.5 inf",
+    "Number": "-5 -1.5 1.5 -99.5",
+    "Between(-20, 5)": "-5 -1.5 1.5",
+    "Between(0, 1000": "1.5",
+    "tuple[": "[]",
+    "dict": "{}",
+    "CellConfig": "None {}",
+    "SummarizerConfig": "{}",
+    "PlanConfig": "{}",
+}
+
+
+def names(kind):
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def fits(field, value):
+    return any(word in field.type and repr(value) in right.split() for word, right in RIGHT.items())
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_field_refuses_what_is_wrong_by_name(config):
+    prefix = getattr(config, "prefix", "")
+    for field in dataclasses.fields(config):
+        for value in (value for value in WRONG if not fits(field, value)):
+            with pytest.raises(ArgumentError) as error:
+                config(**{field.name: value})
+            # The field, or one inside it; where a key of a dict is wrong, the class that has no such field.
+            begins = rf"{re.escape(prefix + field.name)}(\.\w+)?=|{re.escape(field.type)} has no field "
+            assert re.match(begins, str(error.value)), (field.name, value)
+            assert re.search("accepted[;:] ", str(error.value)), (field.name, value)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_field_takes_what_fits(config):
+    alone = ("temperature", "learn_temperature")  # fields that another one must go with
+    taken = 0
+    for field in (field for field in dataclasses.fields(config) if field.name not in alone):
+        for value in (value for value in WRONG if fits(field, value)):
+            found = getattr(config(**{field.name: value}), field.name)
+            assert found == value or found in ((), cl.CellConfig(), cl.SummarizerConfig(), cl.PlanConfig())
+            taken += 1
+    assert taken
+
+
+def as_numpy(value):
+    if isinstance(value, tuple):
+        return tuple(map(as_numpy, value))
+    kinds = {bool: np.bool_, int: np.int32, float: np.float64}
+    return kinds.get(type(value), lambda same: same)(value)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_numpy_numbers_become_plain_python(config):
+    plain = config()
+    found = config(**{name: as_numpy(getattr(plain, name)) for name in names(config)})
+    assert found == plain
+    for name in names(config):
+        mine, theirs = getattr(found, name), getattr(plain, name)
+        assert type(mine) is type(theirs)
+        if isinstance(mine, tuple):
+            assert [type(part) for part in mine] == [int] * len(mine)
+
+
+def test_numpy_scalars_at_the_edges():
+    assert cl.DDPGConfig(max_grad_norm=np.float32("inf")).max_grad_norm == INF
+    assert cl.PPOConfig(plan=np.int64(5)).plan.chunk == 5
+    assert type(cl.PPOConfig(target_kl=np.float32(0.5)).target_kl) is float
+    for value in (np.array(1.5), torch.tensor(2.5), np.bool_(True), np.ones(2)):
+        with pytest.raises(ArgumentError, match="^n=.* is not accepted; it must be a whole number of at least 1"):
+            check_count("n", value)
+    with pytest.raises(ArgumentError, match=r"^c=array.* is not known; accepted: 'a'"):
+        check_choice("c", np.array(["a"]), ["a"])
+
+
+# --- cells and plans ----------------------------------------------------------------------------
+
+
+def test_a_name_a_dict_or_a_config_will_do():
+    ltc = cl.CellConfig("ltc", neurons=5)
+    assert cl.PPOConfig(cell=ltc).cell is ltc
+    assert cl.PPOConfig(cell=dict(name="ltc", neurons=5)).cell == ltc
+    assert cl.PPOConfig(cell="ltc").cell == cl.CellConfig("ltc") != ltc
+    assert cl.PPOConfig(cell=None) == cl.PPOConfig(cell={}) == cl.PPOConfig()
+    assert cl.RSACConfig(cell="gru").cell == cl.SummarizerConfig("gru") == cl.RSACConfig(cell=dict(name="gru")).cell
+    plan = cl.PlanConfig(5)
+    assert cl.PPOConfig(plan=plan).plan is plan
+    assert cl.PPOConfig(plan=5).plan == plan == cl.PPOConfig(plan=dict(chunk=5)).plan
+    for wrong in (cl.SummarizerConfig("gru"), plan):
+        with pytest.raises(ArgumentError, match="^cell=.* is not accepted; it must be a CellConfig, or a dict"):
+            cl.PPOConfig(cell=wrong)
+
+
+def test_configs_do_not_share_what_can_be_changed():
+    one, other, options = cl.PPOConfig(), cl.PPOConfig(), {"substeps": 2}
+    assert one.cell is not other.cell and one.plan is not other.plan and one.cell.options is not other.cell.options
+    cell = cl.CellConfig("ltc", options=options)
+    options["substeps"] = 3
+    assert cell.options == {"substeps": 2}
+
+
+@pytest.mark.parametrize(
+    "config, changes, sentence",
+    [
+        (cl.PPOConfig, dict(cell={"neuron": 4}), "CellConfig has no field 'neuron'; .*did you mean 'neurons'"),
+        (cl.PPOConfig, dict(cell={"layers": 2}), "CellConfig has no field 'layers'; accepted: name, neurons, options"),
+        (cl.PPOConfig, dict(plan={"chunks": 4}), "PlanConfig has no field 'chunks'; .*did you mean 'chunk'"),
+        (cl.RSACConfig, dict(cell={"previous_actions": True}), "SummarizerConfig .*did you mean 'previous_action'"),
+        (cl.PPOConfig, dict(cell="lct"), r"cell\.name='lct' is not known; .*did you mean 'ltc'"),
+        (cl.RDPGConfig, dict(cell=dict(remember=-1)), r"cell\.remember=-1 is not accepted; .* of at least 0"),
+        (cl.RTD3Config, dict(cell=dict(options=["tau"])), r"cell\.options=\['tau'\] .* a dict with names as keys"),
+        (
+            cl.PPOConfig,
+            dict(plan=dict(alpha="x")),
+            r"plan\.alpha='x' is not accepted; it must be a finite number above",
+        ),
+    ],
+)
+def test_refused_inside_a_cell_or_a_plan(config, changes, sentence):
+    with pytest.raises(ArgumentError, match=f"^{sentence}"):
+        config(**changes)
+
+
+# --- settings found for tasks -------------------------------------------------------------------
+
+
+def test_recommended_merges_changes_into_what_was_found():
+    recommended = cl.RSACConfig.recommended
+    found = recommended("MemoryCartPole-v0")
+    assert found.cell == cl.SummarizerConfig(feedthrough=True) and found.summarizers == "critics"
+    for changes in ("gru", dict(name="gru")):
+        assert recommended("MemoryCartPole-v0", cell=changes).cell == cl.SummarizerConfig("gru", feedthrough=True)
+    changed = recommended("course/MemoryCartPole-v0", cell=dict(neurons=9, feedthrough=False), lr_schedule="constant")
+    assert changed.cell == cl.SummarizerConfig(neurons=9) and changed.lr_schedule == "constant"
+    assert changed.gamma == found.gamma == 0.995
+    whole = cl.SummarizerConfig("gru")
+    assert recommended("MemoryCartPole-v0", cell=whole).cell is whole
+    assert recommended("MemoryCartPole-v0") == found  # what was found is as before
+    assert recommended("Unheard-v0", cell="gru") == cl.RSACConfig(cell="gru")
+    ltc = cl.PPOConfig.recommended("InvertedPendulum-v5", cell=dict(name="ltc"), plan=dict(chunk=2))
+    assert (ltc.cell.name, ltc.plan.chunk, ltc.minibatch_size) == ("ltc", 2, 64)
+
+
+@pytest.mark.parametrize("env_id, kind", [(env_id, kind) for env_id, kinds in TUNED.items() for kind in kinds])
+def test_every_setting_that_was_found_can_be_changed(env_id, kind):
+    config = getattr(cl, kind)
+    assert config.recommended(env_id) == config.recommended(f"course/{env_id}") != config()
+    assert config.recommended(env_id, **dataclasses.asdict(config())) == config()
+
+
+# --- files --------------------------------------------------------------------------------------
+
+PLACED = dict(neurons=8, options={"wiring": wiring.full(4, 8, motors=1), "substeps": 2}, encoder=4)
+CHANGED = [
+    cl.PPOConfig(cell=dict(name="ltc", critic="mlp", **PLACED), plan=5, hidden=[8], target_kl=0.01, init_log_std=-1),
+    cl.PPOConfig(plan=dict(chunk=5, trajectory="dmp", explore="plan", heads="present", dofs=2, basis=3, alpha=5)),
+    cl.DDPGConfig(hidden=(), target_entropy=-0.5, products="bfloat16", max_grad_norm=1.0),
+    cl.RSACConfig(cell=dict(name="ltc", feedthrough=True, previous_action=True, options={"tau": [1, 2]})),
+    cl.RTD3Config(sequence_length=8, burn_in=3, memory_start="stored", cell=dict(remember=20, layers=2)),
+    *(config() for config in CONFIGS),
+]
+
+
+@pytest.mark.parametrize("config", CHANGED, ids=lambda config: type(config).__name__)
+def test_a_config_is_json_and_is_read_back(config):
+    read = type(config).of if type(config) in NESTED else type(config).from_dict
+    again = read(json.loads(json.dumps(dataclasses.asdict(config))))
+    assert again == config and repr(again) == repr(config)
+
+
+def flat_value(config, name):
+    """A field by the name that it had when all stood beside each other."""
+    inside = {"cell": "name", "cell_options": "options"}
+    if name in inside:
+        return getattr(config.cell, inside[name])
+    parts = (config, getattr(config, "cell", None), getattr(config, "plan", None))
+    return next(getattr(part, name) for part in parts if hasattr(part, name))
+
+
+def test_configs_in_policy_files_from_before_are_read():
+    names, with_cell, with_plan = [path.stem for path in (assets_folder() / "policies").glob("*.safetensors")], 0, 0
+    for name in names:
+        header = cl.load(name).header
+        if header.get("algorithm") not in ALGORITHMS or "config" not in header:
+            continue
+        flat, config = header["config"], algorithm(header["algorithm"])[1].from_dict(header["config"])
+        for field, value in flat.items():
+            found = flat_value(config, field)
+            assert (list(found) if isinstance(found, tuple) else found) == value, (name, field)
+        with_cell += flat.get("cell") is not None
+        with_plan += flat.get("chunk", 1) > 1
+    assert with_cell >= 10 and with_plan >= 5
+
+
+def test_a_config_from_before_by_hand():
+    config = cl.PPOConfig.from_dict(cl.load("pendulum_ltc").header["config"])
+    assert config == cl.PPOConfig.recommended("InvertedPendulum-v5", cell=dict(name="ltc", critic="mlp"))
+    flat = {"cell": "lstm", "neurons": 9, "layers": 2, "cell_options": None, "previous_action": True, "burn_in": 0}
+    assert cl.RSACConfig.from_dict(flat).cell == cl.SummarizerConfig("lstm", 9, 2, previous_action=True)
+    flat = {"cell": None, "neurons": 9, "cell_options": {}, "chunk": 5, "trajectory": "dmp", "alpha": 12.0, "epochs": 3}
+    plan = cl.PlanConfig(5, "dmp", alpha=12.0)
+    assert cl.PPOConfig.from_dict(flat) == cl.PPOConfig(cell=cl.CellConfig(neurons=9), plan=plan, epochs=3)
