@@ -80,32 +80,34 @@ def _is_bool(value: object) -> bool:
     return type(value).__name__ in ("bool", "bool_")
 
 
-def plain(options: Mapping) -> dict:
+def plain(options: Mapping, finite: bool = True) -> dict:
     """`options` with the plain Python values that JSON holds: NumPy numbers and arrays, ranges and paths are turned.
+
+    finite: whether NaN and infinity are refused.
 
     Raises:
         ArgumentError: a value that cannot be kept, such as a function or a tensor; the sentence names it.
     """
-    return {name: _plain(str(name), value) for name, value in options.items()}
+    return {name: _plain(str(name), value, finite) for name, value in options.items()}
 
 
-def _plain(name: str, value):
+def _plain(name: str, value, finite: bool):
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        if not math.isfinite(value):
+        if finite and not math.isfinite(value):
             raise ArgumentError(f"{name}={value!r} is not accepted; it must be a finite number")
         return value
     if callable(getattr(value, "tolist", None)):  # numbers and arrays of NumPy, which this module need not import
-        return _plain(name, value.tolist())
+        return _plain(name, value.tolist(), finite)
     if isinstance(value, PurePath):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init})
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     if isinstance(value, Mapping):
-        return plain({f"{key}": inner for key, inner in value.items()})
+        return plain({f"{key}": inner for key, inner in value.items()}, finite)
     if isinstance(value, (list, tuple, range, set, frozenset)):
-        return [_plain(name, inner) for inner in value]
+        return [_plain(name, inner, finite) for inner in value]
     raise ArgumentError(
         f"{name}={value!r:.200} is not accepted, because a saved policy could not name it; accepted: numbers, words, "
         "lists and dicts of them, arrays, paths"

@@ -25,6 +25,9 @@ TWINS = {  # of environments that Gymnasium has too
     "Ant-v5": ("twins.ant:Ant", 1000),
     "Swimmer-v5": ("twins.swimmer:Swimmer", 1000),
     "Reacher-v5": ("twins.reacher:Reacher", 50),
+    "Pusher-v5": ("twins.pusher:Pusher", 100),
+    "Humanoid-v5": ("twins.humanoid:Humanoid", 1000),
+    "HumanoidStandup-v5": ("twins.humanoid_standup:HumanoidStandup", 1000),
 }
 ROBOTS = {
     "AnymalSprint-v0": ("anymal.sprint:AnymalSprint", 801),
@@ -71,6 +74,18 @@ def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     return task if hide is None else Masked(task, hide)
 
 
+def _imported(id: str) -> str:
+    """The name in "module:name", after an import of the module; only for who asks for it, never for a file's header."""
+    module, colon, name = id.rpartition(":")
+    if not colon:
+        return id
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ArgumentError(f"id={id!r} names the module {module!r}, which cannot be imported: {error}") from None
+    return name
+
+
 def make(
     id: str,
     num_envs: int = 64,
@@ -87,11 +102,14 @@ def make(
     through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment; with `hide`
     they stand in `.options` of what is returned, so that a policy can be evaluated on what it was trained on.
 
+    An id such as "my_package:MyEnv-v0" imports the module before the colon first, which registers the environment.
+
     Raises:
         ArgumentError: an unknown id, an option the task does not have, a count below one.
     """
     if not isinstance(id, str):
         raise ArgumentError(f"id={id!r} is not accepted; it must be the name of an environment, e.g. 'HalfCheetah-v5'")
+    id = _imported(id)
     num_envs = check_count("num_envs", num_envs)
     check_choice("engine", engine, ("auto", "rollout", "data"))
     seed = None if seed is None else check_count("seed", seed, least=0)

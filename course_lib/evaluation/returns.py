@@ -140,6 +140,8 @@ def make_for(policy: Policy, num_envs: int, seed: int, env_id: str | None = None
         raise ArgumentError(
             "env_id=None is not accepted here: the policy does not say which environment it was trained on"
         )
+    if env_id is None and ":" in policy.env_id:
+        raise ArgumentError(f"env_id={policy.env_id!r} of the policy is not accepted: a file must not name a module")
     if env_id is None and policy.env_note:
         raise ArgumentError(
             f"the policy was trained in {policy.env_id} {policy.env_note}, which cannot be made again from its name; "

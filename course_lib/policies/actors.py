@@ -117,7 +117,8 @@ class Actor(Policy):
         low, high = self.action_low, self.action_high
         if isinstance(unit, Tensor):
             low, high = torch.as_tensor(low), torch.as_tensor(high)
-        return low + (unit + 1.0) * (0.5 * (high - low))
+            return torch.clamp(low + (unit + 1.0) * (0.5 * (high - low)), low, high)
+        return np.clip(low + (unit + 1.0) * (0.5 * (high - low)), low, high)
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs) -> most likely action (n, act) in the units of the environment, next state."""

@@ -40,12 +40,15 @@ class Normalizer(RunningMoments):
     def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True):
         super().__init__((dim,))
         self.clip, self.enabled = clip, enabled
-        self.register_load_state_dict_post_hook(lambda module, keys: module._refresh())
         self._refresh()
 
     def _refresh(self) -> None:
         """Single-precision copies, because acting reads them at every step."""
         self._mean, self._scale = self.mean.float(), torch.rsqrt(self.var + 1e-8).float()
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._refresh()
 
     def update(self, batch: np.ndarray | Tensor) -> None:
         super().update(batch)
@@ -130,7 +133,7 @@ class Policy(nn.Module):
         """Note where the policy acts from now on: id, options and action bounds of `envs`."""
         self.env_id, self.env_options, self.env_note = envs.id, envs.options, envs.note
         space = envs.single_action_space
-        self.action_low, self.action_high = space.low.astype(np.float32), space.high.astype(np.float32)
+        self.action_low, self.action_high = _within(space.low, -1), _within(space.high, 1)
 
     def check_widths(self, obs_dim: int, act_dim: int) -> None:
         """Raise unless this policy turns `obs_dim` observations into `act_dim` actions."""
@@ -139,3 +142,9 @@ class Policy(nn.Module):
                 f"policy takes {self.obs_dim} observations to {self.act_dim} actions; these envs need {obs_dim} to "
                 f"{act_dim}"
             )
+
+
+def _within(bound: np.ndarray, side: int) -> np.ndarray:
+    """A lower (side -1) or upper (1) bound in single precision, never outside of what it was in double precision."""
+    single = bound.astype(np.float32)
+    return np.where(side * single > side * bound, np.nextafter(single, np.float32(-side * np.inf)), single)

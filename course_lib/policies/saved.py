@@ -58,7 +58,7 @@ def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
         "action_low": None if low is None else low.tolist(),
         "action_high": None if high is None else high.tolist(),
         "versions": versions(),
-        **plain(facts),
+        **plain(facts, finite=False),  # no limit on a norm is infinity
     }
     path = Path(path)
     if path.suffix != ".safetensors":

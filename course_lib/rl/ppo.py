@@ -175,7 +175,7 @@ class PPO(Agent):
         """Act for `rollout_steps` steps and estimate the advantages -> rollout, raw observations (T, N, obs)."""
         c, envs, policy = self.config, self.envs, self.policy
         T, n, act_dim = c.rollout_steps, envs.num_envs, len(policy.log_std)
-        low, high = (torch.from_numpy(b) for b in (envs.single_action_space.low, envs.single_action_space.high))
+        low, high = (torch.from_numpy(bound) for bound in (policy.action_low, policy.action_high))
         raw = np.empty((T, n, self.observation.shape[1]))
         x, actions = torch.empty(raw.shape), torch.empty(T, n, act_dim)
         states, rewards = torch.empty(T, n, policy.state_dim), np.empty((T, n))

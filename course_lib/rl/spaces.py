@@ -26,5 +26,5 @@ def check_bounds(envs: gym.vector.VectorEnv, who: str) -> None:
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ArgumentError(
             f"the action bounds {low.tolist()} to {high.tolist()} are not accepted; {who} stretches a tanh between "
-            "them and needs finite ones (gymnasium.wrappers.vector.RescaleAction or ClipAction sets some)"
+            "them and needs finite ones; accepted: an environment whose action_space has finite bounds, or PPO"
         )

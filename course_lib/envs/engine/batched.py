@@ -17,7 +17,9 @@ from course_lib.envs.engine.checks import check_actions, check_step
 from course_lib.envs.engine.physics import DataPhysics, RolloutPhysics
 from course_lib.envs.engine.task import State, Task
 from course_lib.errors import ArgumentError, check_choice, check_count
-from course_lib.machine import cores
+from course_lib.machine import check_memory, cores
+
+COPY = 4096  # bytes that a copy takes, at least: state, generator, spaces
 
 
 def spaces_of(task: Task) -> tuple[gym.spaces.Box, gym.spaces.Box]:
@@ -63,10 +65,11 @@ class BatchedEnv(VectorEnv):
                 "which only engine='data' delivers"
             )
         self.num_envs = check_count("num_envs", num_envs)
+        check_memory("num_envs", num_envs, COPY * self.num_envs, COPY)
         threads = cores() if threads is None else check_count("threads", threads)
         self.task, self.options, self.note = task, options, ""
         self.spec = None
-        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
         self.single_observation_space, self.single_action_space = spaces_of(task)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -77,7 +80,9 @@ class BatchedEnv(VectorEnv):
         self._whole = np.ones(self.num_envs, dtype=bool)  # false in an episode that a staggered reset cut short
         self._everyone = np.arange(self.num_envs)
         self.state: State | None = None
-        self._seed(seed)
+        self._rngs, self._seeds = [None] * self.num_envs, [0] * self.num_envs
+        self._seed(seed, self._everyone)
+        self._camera = None
 
     @property
     def id(self) -> str:
@@ -100,9 +105,20 @@ class BatchedEnv(VectorEnv):
         """Full physics states (N, nstate): time, qpos, qvel, act."""
         return self._engine.physics
 
-    def _seed(self, seed: int | None) -> None:
-        seed = None if seed is None else check_count("seed", seed, least=0)
-        self._rngs = [seeding.np_random(None if seed is None else seed + i)[0] for i in range(self.num_envs)]
+    def _seed(self, seed: int | list[int | None] | None, index: np.ndarray) -> None:
+        """Fresh generators for the copies `index`."""
+        for i, own in zip(index, _seeds(seed, self.num_envs)[index], strict=True):
+            self._rngs[i], self._seeds[i] = seeding.np_random(own)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:
+        """The seed of each copy's generator."""
+        return tuple(self._seeds)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:
+        """The generator of each copy."""
+        return tuple(self._rngs)
 
     def _begin(self, index: np.ndarray) -> State:
         """Start new episodes in the copies `index`."""
@@ -112,19 +128,31 @@ class BatchedEnv(VectorEnv):
         self._whole[index] = True
         return self._engine.write(index, fresh)
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
-        """New episodes everywhere -> observation (N, obs_dim), info.
+    def reset(self, *, seed: int | list[int | None] | None = None, options: dict | None = None):
+        """New episodes -> observation (N, obs_dim), info.
 
-        `options={"stagger": True}` spreads the clocks of the copies over the horizon, so that their episodes
-        do not all end at once and every rollout holds starts as well as late steps. The first, shortened
-        episode of each copy is left out of `infos["episode"]`.
+        Args:
+            seed: copy i gets seed + i, or its own of a list; None goes on with the generators.
+            options: "stagger": True spreads the clocks of the copies over the horizon, so that their episodes do not
+                all end at once and every rollout holds starts as well as late steps; the first, shortened episode of
+                each copy is left out of `infos["episode"]`. "reset_mask" (N,) bool: only these copies begin anew, as
+                in Gymnasium's vector environments.
         """
+        options = options or {}
+        for name in options:
+            check_choice("an option of reset", name, ("stagger", "reset_mask"))
+        index = self._everyone
+        if options.get("reset_mask") is not None:
+            index = np.flatnonzero(_mask(options["reset_mask"], self.num_envs))
+            if self.state is None and len(index) < self.num_envs:
+                raise gym.error.ResetNeeded("call reset() for all copies before a reset of some")
         if seed is not None:
-            self._seed(seed)
-        self.state = self._begin(self._everyone)
-        if options and options.get("stagger"):
-            self._steps[:] = np.arange(self.num_envs) * self.task.horizon // self.num_envs
-            self._whole[:] = self._steps == 0
+            self._seed(seed, index)
+        fresh = self._begin(index)
+        self.state = fresh if len(index) == self.num_envs else _replace(self.state, index, fresh)
+        if options.get("stagger"):
+            self._steps[index] = index * self.task.horizon // self.num_envs
+            self._whole[index] = self._steps[index] == 0
         return self.task.observe(self.state), {}
 
     def step(self, actions: np.ndarray):
@@ -178,8 +206,54 @@ class BatchedEnv(VectorEnv):
             rng.bit_generator.state = state
         return self.task.observe(self.state)
 
+    # --- what Gymnasium's vector environments offer besides ------------------------------------
+
+    def get_attr(self, name: str) -> tuple:
+        """An attribute of the task, which all copies share, once for each copy."""
+        return (getattr(self.task, name),) * self.num_envs
+
+    def call(self, name: str, *args, **kwargs) -> tuple:
+        """What the task's method `name` returns (or an attribute), once for each copy."""
+        found = getattr(self.task, name)
+        return (found(*args, **kwargs) if callable(found) else found,) * self.num_envs
+
+    def render(self) -> tuple[np.ndarray, ...]:
+        """A picture (240, 320, 3) of each copy."""
+        if self.state is None:
+            raise gym.error.ResetNeeded("call reset() before render()")
+        from course_lib.render.open import open_camera  # only here: most who step an environment draw nothing
+
+        self._camera = self._camera or open_camera(self.task.model)
+        return tuple(self._camera.frame(row) for row in self.physics)
+
     def close_extras(self, **kwargs) -> None:
+        if self._camera is not None:
+            self._camera.close()
         self._engine.close()
+
+
+def _seeds(seed: int | list[int | None] | None, n: int) -> np.ndarray:
+    """The seed of each copy, (n,) objects."""
+    if seed is None:
+        return np.full(n, None)
+    if isinstance(seed, (list, tuple, np.ndarray)):
+        if len(seed) != n:
+            raise ArgumentError(f"seed has {len(seed)} entries; it must have one for each of the {n} copies")
+        each = [None if s is None else check_count("seed", s, least=0) for s in seed]
+    else:
+        each = [check_count("seed", seed, least=0) + i for i in range(n)]
+    return np.array([*each, None], dtype=object)[:-1]
+
+
+def _mask(mask, n: int) -> np.ndarray:
+    """`mask` as an array (n,) of bools, some of them true."""
+    array = np.asarray(mask)
+    if array.shape != (n,) or array.dtype != bool or not array.any():
+        raise ArgumentError(
+            f"reset_mask of shape {array.shape} and type {array.dtype} is not accepted; it must be ({n},) bool, "
+            "and some must be true"
+        )
+    return array
 
 
 def _replace(state: State, index: np.ndarray, fresh: State) -> State:

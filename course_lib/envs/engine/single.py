@@ -40,7 +40,22 @@ class TaskEnv(gym.Env):
         self.state = self._engine.write(np.array([0]), self.task.reset(self.np_random, 1))
         return self.task.observe(self.state)[0], {}
 
+    def __getstate__(self) -> dict:
+        """All but the simulator's own memory and the camera, which are made anew."""
+        held = {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_renderer")}
+        return held | {"_physics": None if self.state is None else self._engine.snapshot()}
+
+    def __setstate__(self, held: dict) -> None:
+        physics = held.pop("_physics")
+        self.__dict__.update(held, _engine=DataPhysics(held["task"], 1, 1), _renderer=None)
+        if physics is not None:
+            memory = self.state.memory
+            self.state = self._engine.restore(physics)
+            self.state.memory = memory
+
     def step(self, action: np.ndarray):
+        if self.state is None:
+            raise gym.error.ResetNeeded("call reset() before step()")
         task, before = self.task, self.state
         self._steps += 1
         action = check_actions(task, np.asarray(action)[None], (1, *self.action_space.shape), self._steps)
