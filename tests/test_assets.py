@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import course_lib as cl
-from course_lib.files import load, save_policy, write_atomically
 from course_lib.errors import ArgumentError, PolicyFileError
+from course_lib.files import write_atomically
+from course_lib.policies.saved import load, save_policy
 
 
 def policy():

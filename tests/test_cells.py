@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from torch.nn import functional as F
 
+from course_lib.errors import ArgumentError
 from course_lib.nets import cells, synaptic, wiring
 from course_lib.nets.cells import CELLS, ODECell, make_cell
-from course_lib.errors import ArgumentError
 
 ODE = [name for name, kind in CELLS.items() if issubclass(kind, ODECell)]
 DECAYING = [name for name in ODE if name != "neural_ode"]

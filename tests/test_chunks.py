@@ -5,32 +5,37 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib.policies.chunks import ChunkActorCritic
-from course_lib.nets.dmp import DMP
 from course_lib.errors import ArgumentError
-from course_lib.policies.plans import PathPlan
+from course_lib.nets.dmp import DMP
 from course_lib.policies.actor_critics import MLPActorCritic
+from course_lib.policies.chunks import ChunkActorCritic
+from course_lib.policies.plans import PathPlan
 from course_lib.rl.ppo import PPO, PPOConfig
 
-KINDS = {
-    "direct": dict(trajectory="none"),
-    "dmp": dict(trajectory="dmp", basis=4),
-    "direct-plan": dict(trajectory="none", explore="plan"),
-    "dmp-plan": dict(trajectory="dmp", basis=4, explore="plan"),
-    "present": dict(trajectory="dmp", basis=4, heads="present"),
-    "ltc": dict(trajectory="dmp", basis=4, cell="ltc", neurons=4, encoder=6),
-    "gru": dict(trajectory="none", cell="gru", neurons=4, critic="mlp", heads="present"),
-    "ltc-plan": dict(trajectory="dmp", basis=4, explore="plan", cell="ltc", neurons=4, feedthrough=True),
+DMP_OF_4 = dict(trajectory="dmp", basis=4)
+KINDS = {  # plan, cell
+    "direct": ({}, {}),
+    "dmp": (DMP_OF_4, {}),
+    "direct-plan": (dict(explore="plan"), {}),
+    "dmp-plan": (dict(DMP_OF_4, explore="plan"), {}),
+    "present": (dict(DMP_OF_4, heads="present"), {}),
+    "ltc": (DMP_OF_4, dict(name="ltc", neurons=4, encoder=6)),
+    "gru": (dict(heads="present"), dict(name="gru", neurons=4, critic="mlp")),
+    "ltc-plan": (dict(DMP_OF_4, explore="plan"), dict(name="ltc", neurons=4, feedthrough=True)),
 }
+
+
+def config_of(kind, plan=None, **changes):
+    """`plan`: changes of the plan of `kind`, which is five steps long."""
+    of_kind, cell = KINDS[kind]
+    common = dict(minibatch_size=48, epochs=2, hidden=(16,), sequence_length=8, normalize_reward=False)
+    return PPOConfig(**{**common, "plan": {"chunk": 5, **of_kind, **(plan or {})}, "cell": cell, **changes})
 
 
 def agent_of(kind="dmp", env="Push-v0", copies=6, horizon=12, rollout_steps=24, **changes):
     options = dict(horizon=horizon) if horizon else {}
-    config = PPOConfig(**dict(
-        rollout_steps=rollout_steps, minibatch_size=48, epochs=2, hidden=(16,), chunk=5, sequence_length=8,
-        normalize_reward=False, **KINDS[kind],
-    ) | changes)  # fmt: skip
-    return PPO(cl.make(env, copies, seed=0, threads=1, **options), config)
+    envs = cl.make(env, copies, seed=0, threads=1, **options)
+    return PPO(envs, config_of(kind, rollout_steps=rollout_steps, **changes))
 
 
 def lively(policy, seed=0):
@@ -153,7 +158,7 @@ def test_the_ratio_of_a_chunk_is_one_before_the_first_update(kind):
 
 def test_falls_in_the_middle_of_a_plan():
     """The pole terminates episodes early, and its one action is a force; nothing in the maths minds."""
-    agent = agent_of("dmp", env="InvertedPendulum-v5", dofs=1, horizon=None, init_log_std=1.0)
+    agent = agent_of("dmp", env="InvertedPendulum-v5", plan=dict(dofs=1), horizon=None, init_log_std=1.0)
     for k in range(4):
         metrics = agent.iterate(k / 4)
     rollout, _ = agent.collect()
@@ -179,7 +184,7 @@ def test_a_chunk_is_drawn_around_the_plan_of_its_first_observation():
 @pytest.mark.parametrize("explore", ["actions", "plan"])
 def test_a_chunk_of_one_is_plain_ppo_bit_for_bit(explore):
     def train(policy):
-        agent = agent_of("direct", chunk=1)
+        agent = agent_of("direct", plan=dict(chunk=1))
         assert type(agent.policy) is MLPActorCritic
         agent = PPO(agent.envs, agent.config, policy)
         for k in range(3):
@@ -187,7 +192,7 @@ def test_a_chunk_of_one_is_plain_ppo_bit_for_bit(explore):
         return metrics, [p for p in agent.policy.parameters()]
 
     def of_one(obs_dim, act_dim, **more):
-        return ChunkActorCritic(obs_dim, act_dim, chunk=1, explore=explore, **more)
+        return ChunkActorCritic(obs_dim, act_dim, dict(chunk=1, explore=explore), **more)
 
     (plain, ours), (chunked, theirs) = train(None), train(of_one)
     assert plain == chunked
@@ -198,7 +203,7 @@ def test_a_chunk_of_one_is_plain_ppo_bit_for_bit(explore):
 @pytest.mark.parametrize("horizon, heads", [(7, "first"), (6, "first"), (7, "present")])
 def test_targets_are_gae_over_single_steps_by_hand(horizon, heads, chunk=3, T=20, gamma=0.9, lam=0.8):
     """Truncation after 7 steps cuts the third plan after one: what is left is worth what the plan's head says."""
-    changes = dict(chunk=chunk, heads=heads, gamma=gamma, gae_lambda=lam, minibatch_size=20)
+    changes = dict(plan=dict(chunk=chunk, heads=heads), gamma=gamma, gae_lambda=lam, minibatch_size=20)
     agent = agent_of("direct", horizon=horizon, rollout_steps=T, copies=3, **changes)
     policy, rewards, finals = lively(agent.policy), [], {}
     step = agent.envs.step
@@ -329,18 +334,19 @@ def test_policies_survive_a_file_and_are_evaluated_like_any_other(kind, tmp_path
     ],
 )
 def test_refused_options(changes, sentence):
-    with pytest.raises(ArgumentError) as error:
-        PPOConfig(**changes)
-    assert str(error.value).startswith(sentence)
+    for refuse in (PPOConfig, lambda plan: ChunkActorCritic(3, 2, plan)):
+        with pytest.raises(ArgumentError) as error:
+            refuse(plan=changes)
+        assert str(error.value).startswith(f"plan.{sentence}")
 
 
 def test_plans_that_do_not_fit_the_environment():
     with pytest.raises(ArgumentError, match="chunk=13 is longer than the horizon: an episode of Push-v0 has 12 steps"):
-        agent_of(chunk=13)
-    agent_of(chunk=12)
+        agent_of(plan=dict(chunk=13))
+    agent_of(plan=dict(chunk=12))
     with pytest.raises(ArgumentError, match="dofs=4 is more than the actions of this environment; accepted: 1 to 3"):
-        agent_of(dofs=4)
+        agent_of(plan=dict(dofs=4))
     with pytest.raises(ArgumentError, match="heads='present' needs a critic without memory; accepted .* critic='mlp'"):
-        agent_of("ltc", heads="present")
+        agent_of("ltc", plan=dict(heads="present"))
     with pytest.raises(ArgumentError, match="goal=.* is outside the workspace of Push-v0"):
         cl.make("Push-v0", 1, goal=(2.0, 0.0))

@@ -68,7 +68,7 @@ def test_files_touched(copy):
 
 
 def test_the_new_algorithm_learns_the_new_task(copy):
-    """The ball starts up to 1 m off and earns 50 of 100 by doing nothing; a REINFORCE that works does clearly better."""
+    """The ball starts up to 1 m off; doing nothing earns 50 of 100, and a REINFORCE that works clearly more."""
     words = ("train", "reinforce", "--env", "Ball-v0", "--num-envs", "64", "--steps", "96000", "--folder", "ball")
     assert "saved in ball" in run(copy, *words)
     earned = float(re.search(r"deterministic +(-?[\d.]+)", run(copy, "evaluate", "ball"))[1])

@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from test_chunks import KINDS, lively
+from test_chunks import config_of, lively
 
 import course_lib as cl
 from course_lib.envs.tabletop.experts import demonstrations
 from course_lib.errors import ArgumentError, NonFiniteError
 from course_lib.rl.imitation import clone, means
 
-TABLE = {"chunk": 5, "hidden": (16,), "minibatch_size": 64}
-
 
 def policy_of(kind, task="Push-v0", **changes):
-    return cl.PPO(cl.make(task, 2, threads=1), cl.PPOConfig(**TABLE | KINDS.get(kind, {}) | changes)).policy
+    """Of the `KINDS` of `test_chunks`; `changes`: see `config_of`."""
+    return cl.PPO(cl.make(task, 2, threads=1), config_of(kind, **changes)).policy
 
 
 def play(policy, copies=3, seed=0, task="Push-v0"):
@@ -33,7 +32,7 @@ def play(policy, copies=3, seed=0, task="Push-v0"):
 
 @pytest.mark.parametrize("kind", ["mlp", "direct", "dmp", "ltc"])
 def test_a_policy_imitates_itself_without_error(kind):
-    policy = lively(policy_of(kind, chunk=1 if kind == "mlp" else 5))
+    policy = lively(policy_of("direct", plan=dict(chunk=1)) if kind == "mlp" else policy_of(kind))
     data = play(policy)
     observation, action = (torch.from_numpy(data[k]).float().transpose(0, 1) for k in ("observations", "actions"))
     again = means(policy, policy.normalizer(observation[:-1]), action)
@@ -43,7 +42,7 @@ def test_a_policy_imitates_itself_without_error(kind):
 def test_later_decisions_begin_at_the_speed_of_the_demonstration():
     """Oracle: a path of constant speed, which a DMP with its goal straight ahead keeps from its first step on only if
     it begins at that speed."""
-    policy = policy_of("dmp", alpha=1e-6)  # no spring to speak of, so that the path goes on as it began
+    policy = policy_of("dmp", plan=dict(alpha=1e-6))  # no spring to speak of, so that the path goes on as it began
     x, action = torch.zeros(20, 2, 15), torch.full((20, 2, 3), 0.3)
     went = means(policy, x, action, first=3)
     assert torch.allclose(went[:5], torch.full((5, 2, 3), 0.3), atol=1e-3)
@@ -59,7 +58,7 @@ def test_a_known_rule_is_found_again(kind, chunk):
         seen = np.repeat(rng.normal(size=(n, 1, 15)), 11, axis=1)
         return {"observations": seen, "actions": 0.3 * np.tanh(seen[:, :10] @ mix / 4)}
 
-    policy = policy_of(kind, chunk=chunk, hidden=(64,))
+    policy = policy_of(kind, plan=dict(chunk=chunk), hidden=(64,))
     losses = clone(policy, episodes(400), updates=400, episodes=64)
     test = episodes(50)
     x, action = (torch.from_numpy(test[k]).float().transpose(0, 1) for k in ("observations", "actions"))

@@ -5,13 +5,14 @@ import pytest
 
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb08_memory as memory_figures
+from course_lib.policies.base import Policy
 
 
-class Against:
+class Against(Policy):
     """The torque against the rate."""
 
-    def act(self, obs):
-        return -np.sign(obs[:, 2:]), None
+    def choose(self, x, state, rng):
+        return -x[:, 2:].sign(), state
 
 
 def row(task, setting, seed, value):
@@ -60,7 +61,7 @@ def test_share_figure_has_a_bar_for_each():
 
 
 def test_two_states_with_one_picture():
-    figure = memory_figures.alias_figure(Against(), angle=2.0, rate=3.0)
+    figure = memory_figures.alias_figure(Against(3, 1), angle=2.0, rate=3.0)
     a, b, plane = figure.axes[:3]
     rods = [axes.get_lines()[0].get_xydata() for axes in (a, b)]
     assert np.array_equal(*rods) and rods[0][1] == pytest.approx([-np.sin(2.0), np.cos(2.0)])
@@ -69,7 +70,7 @@ def test_two_states_with_one_picture():
     picture = plane.images[0].get_array()
     assert (picture[-1] == -1).all() and (picture[0] == 1).all()  # rows are rates, the lowest first
     with pytest.raises(ArgumentError, match="rate=0"):
-        memory_figures.alias_figure(Against(), angle=2.0, rate=0)
+        memory_figures.alias_figure(Against(3, 1), angle=2.0, rate=0)
 
 
 def test_every_step_of_a_sequence_is_drawn_once():
@@ -112,8 +113,8 @@ def test_sides_and_paths():
 
 
 def test_pictures_of_tasks(monkeypatch):
-    from course_lib.viz import video
     from course_lib.render.drawing import Drawing
+    from course_lib.viz import video
 
     monkeypatch.setattr(video, "open_camera", lambda model, *size: Drawing(model, *size))
     figure = memory_figures.task_pictures({"maze": ("WaterMaze-v0", {}, {"observation": "full"})}, steps=1)

@@ -218,7 +218,7 @@ def test_a_damaged_file_is_compiled_again(compiled, fresh):
 
 
 def test_processes_that_start_together(compiled, fresh):
-    code = "from course_lib import native; assert native.library() is not None, native.status()"
+    code = "from course_lib.nets import native; assert native.library() is not None, native.status()"
     environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
     running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [process.wait(60) for process in running] == [0, 0]
@@ -226,7 +226,7 @@ def test_processes_that_start_together(compiled, fresh):
 
 
 def test_importing_compiles_nothing(fresh):
-    code = "import course_lib.nets.synaptic; from course_lib import native; print(native.status())"
+    code = "import course_lib.nets.synaptic; from course_lib.nets import native; print(native.status())"
     environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "not used yet" and not fresh.exists()

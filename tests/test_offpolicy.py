@@ -14,11 +14,11 @@ from torch.distributions import Independent, Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
 import course_lib as cl
-import course_lib.files
 from course_lib.__main__ import main
-from course_lib.policies.actors import DeterministicActor, SquashedActor, squash
-from course_lib.nets.ensemble import Ensemble, Pass, products
 from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError
+from course_lib.files import load_tensors
+from course_lib.nets.ensemble import Ensemble, Pass, products
+from course_lib.policies.actors import DeterministicActor, SquashedActor, squash
 from course_lib.rl import fused_adam
 from course_lib.rl.offpolicy import DDPG, SAC, TD3
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
@@ -98,10 +98,10 @@ def test_actors_by_hand_equal_autograd(kind):
     action, log_prob = actor.unit(x, noise)
     loss = (action * weights).sum() + (0.0 if log_prob is None else weight * log_prob.sum())
     (oracle,) = torch.autograd.grad(loss, [actor.network.flat])
-    way = Pass(actor.network)
-    by_hand, density = actor.forth(way, x, noise)
+    tape = Pass(actor.network)
+    by_hand, density = actor.forward(tape, x, noise)
     assert torch.equal(by_hand, action) and (density is None or torch.equal(density, log_prob))
-    assert torch.allclose(actor.back(way, weights, weight), oracle)
+    assert torch.allclose(actor.backward(tape, weights, weight), oracle)
     if kind is SquashedActor:
         assert (actor.network(x)[0][:, ACT:] > 2.0).any()
 
@@ -141,10 +141,10 @@ def test_ensemble_equals_separate_networks(members, out):
     assert torch.allclose(d_flat, flat_gradient(ensemble, modules)) and torch.allclose(d_x, x.grad)
     (fixed,) = torch.autograd.grad((ensemble(x, fixed=True) * weights).sum(), [x])
     assert torch.allclose(fixed, x.grad)
-    way = Pass(ensemble)
-    way.forward(torch.randn_like(x))  # used memory, of another batch
-    assert torch.equal(way.forward(x.detach()), y.detach())
-    by_hand, columns = way.backward(weights, wanted_x=2)
+    tape = Pass(ensemble)
+    tape.forward(torch.randn_like(x))  # used memory, of another batch
+    assert torch.equal(tape.forward(x.detach()), y.detach())
+    by_hand, columns = tape.backward(weights, wanted_x=2)
     assert torch.allclose(by_hand, d_flat) and torch.allclose(columns, d_x[:, -2:])
 
 
@@ -618,20 +618,8 @@ def test_training_goes_on_from_a_policy():
 def test_command_line(tmp_path, capsys):
     options = ["--env", PENDULUM, "--num-envs", "4", "--batch-size", "32", "--learning-starts", "64"]
     for steps in ("200", "300"):
-        words = [
-            "train",
-            "sac",
-            *options,
-            "--steps",
-            steps,
-            "--folder",
-            str(tmp_path),
-            "--hidden",
-            "16",
-            "16",
-            "--resume",
-        ]
-        assert main(words) == 0
+        words = ["--steps", steps, "--folder", str(tmp_path), "--hidden", "16", "16", "--resume"]
+        assert main(["train", "sac", *options, *words]) == 0
     assert main(["evaluate", str(tmp_path), "--episodes", "2"]) == 0
     out = capsys.readouterr().out
     assert "sac on InvertedPendulum-v5: 320 steps" in out and "transitions of 44 bytes, 42 MiB when full" in out
@@ -713,7 +701,7 @@ def test_nan_reward_stops_training_and_keeps_the_checkpoint(tmp_path):
     agent = SAC(boxes(-1, 1), SACConfig(**{**SMALL, "learning_starts": 32}))
     with pytest.raises(NonFiniteError, match="reward of SyncVectorEnv is nan in copy 0 at step 40"):
         cl.train(agent, 1000, folder=tmp_path, checkpoint_every=0.0, progress=False)
-    _, header = cl.assets.load_tensors(tmp_path / "checkpoint.safetensors", "liquid-control checkpoint 1")
+    _, header = load_tensors(tmp_path / "checkpoint.safetensors", "liquid-control checkpoint 1")
     assert header["agent"]["env_steps"] == 4 * 16
 
 
@@ -742,11 +730,13 @@ def test_disk_full_on_saving_the_buffer(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
-    cl.train(small(), 128, folder=tmp_path, progress=False)
-    with pytest.raises(ArgumentError, match="does not fit"):
+    run = cl.train(small(), 128, folder=tmp_path, progress=False)
+    with pytest.raises(ArgumentError, match=r"is of another training: hidden: \[16, 16\] there, \[8\] here"):
         cl.train(small(hidden=(8,)), 256, folder=tmp_path, resume=True, progress=False)
-    with pytest.raises(ArgumentError, match="algorithm='td3' does not fit"):
+    with pytest.raises(ArgumentError, match="is of another training: .*algorithm: 'sac' there, 'td3' here"):
         cl.train(small(TD3), 256, folder=tmp_path, resume=True, progress=False)
+    with pytest.raises(ArgumentError, match="the checkpoint does not fit this"):
+        small(hidden=(8,)).load_state_dict(*run.agent.state_dict())
 
 
 def test_recommended_settings():

@@ -5,23 +5,25 @@ import pytest
 import torch
 
 import course_lib as cl
+from course_lib.errors import ArgumentError
 from course_lib.nets import wiring
 from course_lib.nets.cells import CELLS
-from course_lib.errors import ArgumentError
 from course_lib.policies.actor_critics import RecurrentActorCritic, gaussian_log_prob
 from course_lib.rl.ppo import PPO, PPOConfig
 
 
-def agent(cell="ltc", seed=0, envs=None, **changes):
-    config = dict(rollout_steps=32, minibatch_size=64, epochs=2, learning_rate=3e-3, sequence_length=8, neurons=5)
-    config = PPOConfig(**{**config, "cell": cell, "seed": seed, **changes})
-    return PPO(envs or cl.make("InvertedPendulum-v5", num_envs=8, seed=seed), config)
+def agent(name="ltc", sequence_length=8, refresh_states=False, **cell):
+    config = PPOConfig(
+        rollout_steps=32, minibatch_size=64, epochs=2, learning_rate=3e-3, sequence_length=sequence_length,
+        refresh_states=refresh_states, cell=dict(name=name, **{"neurons": 5, **cell}),
+    )  # fmt: skip
+    return PPO(cl.make("InvertedPendulum-v5", num_envs=8, seed=0), config)
 
 
-def played(cell, iterations=3, **changes):
+def played(cell, **changes):
     """An agent some updates old, and the rollout it has just collected."""
     it = agent(cell, **changes)
-    for _ in range(iterations):
+    for _ in range(3):
         it.iterate(progress=0.0)
     return it, it.collect()[0]
 
@@ -45,7 +47,7 @@ def test_the_ratio_is_one_before_the_first_update(cell, critic):
 def test_a_sequence_is_its_steps(cell, options):
     """`sequence` in one call against `step` and `value` one at a time, with the state zeroed by hand at starts."""
     torch.manual_seed(0)
-    policy = RecurrentActorCritic(3, 2, cell=cell, neurons=4, critic_neurons=6, **options)
+    policy = RecurrentActorCritic(3, 2, dict(name=cell, neurons=4, critic_neurons=6, **options))
     x, starts = torch.randn(7, 5, 3), torch.rand(7, 5) < 0.3
     state = torch.randn(5, policy.state_dim)
     mean, value = policy.sequence(x, state, starts)
@@ -64,7 +66,7 @@ def test_feedthrough_lets_an_action_follow_its_observation_at_once():
     apart = {}
     for feedthrough in (False, True):
         torch.manual_seed(0)
-        policy = RecurrentActorCritic(2, 1, neurons=4, encoder=3, feedthrough=feedthrough)
+        policy = RecurrentActorCritic(2, 1, cl.CellConfig("ltc", neurons=4, encoder=3, feedthrough=feedthrough))
         policy.dt = 1e-6
         mean, _ = policy.step(x, state)
         apart[feedthrough] = (mean[0] - mean[1]).abs().item()
@@ -73,7 +75,7 @@ def test_feedthrough_lets_an_action_follow_its_observation_at_once():
 
 
 def test_actor_and_critic_have_states_of_their_own():
-    policy = RecurrentActorCritic(3, 2, neurons=4)
+    policy = RecurrentActorCritic(3, 2, cl.CellConfig("ltc", neurons=4))
     x, state = torch.randn(6, 5, 3), torch.randn(5, policy.state_dim)
     mean, value = policy.sequence(x, state, torch.zeros(6, 5, dtype=torch.bool))
     actor = [*policy.cell.parameters(), *policy.readout.parameters()]
@@ -128,8 +130,8 @@ def test_resuming_a_recurrent_run_equals_never_having_stopped(cell, tmp_path):
 @pytest.mark.parametrize("cell", CELLS)
 def test_policies_with_cells_survive_a_file(cell, tmp_path):
     net = wiring.ncp(4, 4, 3, 1, sensory_fanout=2, inter_fanout=2, recurrent_command=2, motor_fanin=2)
-    policy = RecurrentActorCritic(4, 1, cell=cell, neurons=8, cell_options={"wiring": net}, critic_neurons=3)
-    policy.env_id, policy.action_low, policy.action_high = "InvertedPendulum-v5", np.float32([-3]), np.float32([3])
+    policy = RecurrentActorCritic(4, 1, dict(name=cell, options={"wiring": net}, critic_neurons=3))
+    policy.enter(cl.make("InvertedPendulum-v5", num_envs=1))
     back = cl.load(cl.save_policy(policy, tmp_path / "it"))
     obs, one, two = np.random.default_rng(0).normal(size=(6, 4)), None, None
     for _ in range(3):
@@ -139,7 +141,7 @@ def test_policies_with_cells_survive_a_file(cell, tmp_path):
 
 def test_a_clamped_neuron_keeps_its_value_and_a_disconnected_one_does_not_matter():
     torch.manual_seed(1)
-    policy = RecurrentActorCritic(3, 1, neurons=4)
+    policy = RecurrentActorCritic(3, 1, cl.CellConfig("ltc", neurons=4))
     x, state = torch.randn(5, 3), policy.initial_state(5)
     policy.clamped = {2: 0.7}
     _, after = policy.step(x, state)
@@ -156,20 +158,20 @@ def test_a_clamped_neuron_keeps_its_value_and_a_disconnected_one_does_not_matter
 def test_a_liquid_network_learns_the_pole():
     """Eight neurons, a few seconds: far above what falls over (about 5 to 30)."""
     envs = cl.make("InvertedPendulum-v5", num_envs=8, seed=3)
-    run = cl.train(PPO(envs, PPOConfig.recommended("InvertedPendulum-v5", cell="ltc", critic="mlp", seed=3)), 6144,
-                   progress=False)  # fmt: skip
+    config = PPOConfig.recommended("InvertedPendulum-v5", cell=dict(name="ltc", critic="mlp"), seed=3)
+    run = cl.train(PPO(envs, config), 6144, progress=False)
     assert cl.evaluate(run, episodes=20).deterministic.mean > 300
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (dict(cell="lct"), "did you mean 'ltc'"),
+        (dict(name="lct"), "did you mean 'ltc'"),
         (dict(critic="none"), "accepted: 'cell', 'mlp'"),
-        (dict(neurons=0), "neurons=0"),
+        (dict(neurons=0), "cell.neurons=0"),
         (dict(sequence_length=5), "does not divide rollout_steps=32"),
-        (dict(cell_options={"solver": "rk5"}), "did you mean 'rk4'"),
-        (dict(cell_options={"unfolds": 3}), "unfolds"),
+        (dict(options={"solver": "rk5"}), "did you mean 'rk4'"),
+        (dict(options={"unfolds": 3}), "unfolds"),
     ],
 )
 def test_bad_settings_get_a_sentence(changes, words):

@@ -11,7 +11,14 @@ import torch
 import course_lib as cl
 from course_lib.__main__ import main
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
+from course_lib.nets.config import SUMMARIZERS
+from course_lib.nets.summarizers import Summarizer, warmed
+from course_lib.policies.actors import (
+    DeterministicActor,
+    RecurrentDeterministicActor,
+    RecurrentSquashedActor,
+    SquashedActor,
+)
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
 from course_lib.rl.q_losses import smooth
@@ -20,26 +27,23 @@ from course_lib.rl.recurrent_config import RDPGConfig, RSACConfig, RTD3Config
 from course_lib.rl.recurrent_learner import RecurrentLearner
 from course_lib.rl.replay import Replay
 from course_lib.rl.sequence_replay import SequenceReplay
-from course_lib.nets.summarizers import SUMMARIZERS, Summarizer, warmed
 
 OBS, ACT = 3, 2
 PENDULUM = "InvertedPendulum-v5"
-SMALL = dict(
-    hidden=(16,), neurons=8, batch_size=4, learning_starts=64, buffer_size=12_000, rollout_steps=8, updates_per_step=0.2
-)
-EVERYTHING = dict(previous_action=True, previous_reward=True, normalize_observation=True)
+SMALL = dict(hidden=(16,), batch_size=4, learning_starts=64, buffer_size=12_000, rollout_steps=8, updates_per_step=0.2)
+PREVIOUS = dict(previous_action=True, previous_reward=True)
 
 
-def small(kind=RSAC, env=PENDULUM, copies=4, seed=0, **changes):
-    return kind(cl.make(env, num_envs=copies, seed=seed), kind.Config(**{**SMALL, "seed": seed, **changes}))
+def small(kind=RSAC, env=PENDULUM, copies=4, cell=None, **changes):
+    """`cell`: changes of that of the config, which has 8 neurons here."""
+    config = kind.Config(**SMALL | {"cell": {"neurons": 8, **(cell or {})}} | changes)
+    return kind(cl.make(env, num_envs=copies, seed=0), config)
 
 
 def learner(config, seed=0):
     torch.manual_seed(seed)
     kind = RecurrentSquashedActor if config.stochastic else RecurrentDeterministicActor
-    names = ("cell", "neurons", "layers", "cell_options", "feedthrough", "previous_action", "previous_reward")
-    memory = {name: getattr(config, name) for name in names}
-    return RecurrentLearner(kind(OBS, ACT, config.hidden, 0.0, config.normalize_observation, **memory), config)
+    return RecurrentLearner(kind(OBS, ACT, config.hidden, 0.0, config.normalize_observation, config.cell), config)
 
 
 def fill(buffer, lengths, seed=0, state_dim=0):
@@ -54,15 +58,8 @@ def fill(buffer, lengths, seed=0, state_dim=0):
             over, action, reward = t == length - 1, rng.uniform(-1, 1, (1, ACT)), rng.normal(size=1)
             following, fresh, state = rng.normal(size=(1, OBS)), rng.normal(size=(1, OBS)), rng.normal(size=state_dim)
             terminated = np.array([over and ends])
-            buffer.add(
-                action,
-                following,
-                reward,
-                terminated,
-                np.array([over]),
-                fresh if over else following,
-                state[None] if state_dim else None,
-            )
+            now, kept = fresh if over else following, state[None] if state_dim else None
+            buffer.add(action, following, reward, terminated, np.array([over]), now, kept)
             for name, v in zip(e, (following[0], action[0], reward[0], terminated[0], state), strict=True):
                 e[name].append(v)
         first = fresh
@@ -84,7 +81,8 @@ def all_of(buffer, begin=None):
 def test_a_sequence_is_its_steps(cell):
     """Oracle: a loop of single steps, each episode on its own; also what is left of memory at the end."""
     torch.manual_seed(0)
-    s = Summarizer(3, cell, neurons=4, layers=2 if cell in ("lstm", "elman") else 1, feedthrough=cell == "ltc")
+    layers = 2 if cell in ("lstm", "elman") else 1
+    s = Summarizer(3, dict(name=cell, neurons=4, layers=layers, feedthrough=cell == "ltc"))
     x, state, starts = torch.randn(7, 5, 3), 0.3 * torch.randn(5, s.state_dim), torch.rand(7, 5) < 0.25
     out, last = s.sequence(x, state, starts)
     assert starts.any() and out.shape == (7, 5, s.width) and last.shape == state.shape
@@ -104,7 +102,7 @@ def test_a_sequence_is_its_steps(cell):
 @pytest.mark.parametrize("cell, kind", [("lstm", torch.nn.LSTM), ("elman", torch.nn.RNN)])
 def test_torch_networks_inside(cell, kind):
     torch.manual_seed(0)
-    s, x = Summarizer(3, cell, neurons=4, layers=2), torch.randn(6, 2, 3)
+    s, x = Summarizer(3, dict(name=cell, neurons=4, layers=2)), torch.randn(6, 2, 3)
     oracle, _ = kind(3, 4, 2), torch.manual_seed(0)
     oracle.load_state_dict(s.net.state_dict())
     h, _ = oracle(x)
@@ -114,7 +112,7 @@ def test_torch_networks_inside(cell, kind):
 def test_fresh_summaries_are_centred_and_of_unit_size():
     torch.manual_seed(0)
     for cell in ("ltc", "lstm", "gru"):
-        s = Summarizer(3, cell, neurons=16)
+        s = Summarizer(3, dict(name=cell, neurons=16))
         h, _ = s.sequence(torch.randn(500, 3).expand(10, -1, -1), s.initial_state(500))
         assert h[-1].mean().abs() < 0.1 and h[-1].std().item() == pytest.approx(1.0, abs=0.15)
 
@@ -126,18 +124,18 @@ def test_what_is_remembered_when_fresh(cell, layers):
     x[0] = torch.linspace(-2, 2, 64)[:, None]
     for remember in (0, 40):
         torch.manual_seed(0)
-        s = Summarizer(1, cell, neurons=32, layers=layers, remember=remember)
+        s = Summarizer(1, dict(name=cell, neurons=32, layers=layers, remember=remember))
         spread = s.sequence(x, s.initial_state(64))[0].std(1).mean(1)
         left[remember] = (spread[-1] / spread.max()).item()
     assert left[0] < 1e-3 and left[40] > 0.1
     with pytest.raises(ArgumentError, match=r"remember=5 is not accepted by cell='ltc'; accepted: 0 \(lstm and gru do"):
-        Summarizer(1, "ltc", remember=5)
+        Summarizer(1, dict(name="ltc", remember=5))
 
 
 def test_burn_in_contributes_no_gradient():
     torch.manual_seed(0)
     for cell in ("lstm", "ltc"):
-        s = Summarizer(3, cell, neurons=4)
+        s = Summarizer(3, dict(name=cell, neurons=4))
         x, starts = torch.randn(6, 2, 3, requires_grad=True), torch.zeros(6, 2, dtype=bool)
         state = torch.randn(2, s.state_dim, requires_grad=True)
         out = warmed(s, x, starts, state, 4)
@@ -277,7 +275,7 @@ def test_identity_summarizer_equals_feed_forward(name, sharing):
     recurrent, plain = FAMILY[name]
     common = dict(hidden=(16, 12), learning_rate=1e-2, tau=0.05, normalize_observation=True)
     ours = learner(recurrent(cell="identity", summarizers=sharing, **common))
-    kind = cl.actors.SquashedActor if ours.config.stochastic else cl.actors.DeterministicActor
+    kind = SquashedActor if ours.config.stochastic else DeterministicActor
     theirs = QLearner(kind(OBS, ACT, (16, 12), 0.0, True), plain(**common))
     ours.actor.normalizer.update(np.random.default_rng(1).normal(1, 2, (100, OBS)))
     theirs.actor.load_state_dict({k: v for k, v in ours.actor.state_dict().items() if "summarizer" not in k})
@@ -332,7 +330,7 @@ def longer(b, rows=4, junk=1e3):
 
 @pytest.mark.parametrize("name, cell", [("rdpg", "elman"), ("rtd3", "gru"), ("rsac", "lstm"), ("rsac", "ltc")])
 def test_padding_changes_no_loss_and_no_gradient(name, cell, monkeypatch):
-    ours = learner(FAMILY[name][0](cell=cell, neurons=6, hidden=(8,), previous_action=True, policy_delay=1))
+    ours = learner(FAMILY[name][0](cell=dict(name=cell, neurons=6, previous_action=True), hidden=(8,), policy_delay=1))
     other = learner(ours.config)
     buffer = SequenceReplay(100, 1, OBS, ACT)
     fill(buffer, (3, 7, 1, 6))
@@ -349,7 +347,7 @@ def test_padding_changes_no_loss_and_no_gradient(name, cell, monkeypatch):
 @pytest.mark.parametrize("name", FAMILY)
 def test_masked_losses_equal_loops_over_episodes(name, monkeypatch):
     """Oracle: each episode alone, step by step, no padding; then the mean over all their steps."""
-    c = FAMILY[name][0](neurons=5, hidden=(8,), policy_delay=1, **EVERYTHING)
+    c = FAMILY[name][0](cell=dict(neurons=5, **PREVIOUS), hidden=(8,), policy_delay=1, normalize_observation=True)
     ours = learner(c)
     buffer = SequenceReplay(100, 1, OBS, ACT)
     episodes = fill(buffer, (3, 7, 1, 6))
@@ -398,7 +396,7 @@ def test_masked_losses_equal_loops_over_episodes(name, monkeypatch):
 
 
 def test_burn_in_changes_values_but_takes_no_part_in_learning():
-    c = RSACConfig(neurons=5, hidden=(8,), sequence_length=6, burn_in=3)
+    c = RSACConfig(cell=dict(neurons=5), hidden=(8,), sequence_length=6, burn_in=3)
     buffer = SequenceReplay(100, 1, OBS, ACT, sequence_length=6, burn_in=3)
     fill(buffer, (12, 11))
     batch = all_of(buffer, [5, 4])
@@ -410,19 +408,16 @@ def test_burn_in_changes_values_but_takes_no_part_in_learning():
     (grad,) = torch.autograd.grad(sum(v.square().sum() for v in h), batch.observation)
     assert len(h[0]) == 4 and not grad[:3].any() and grad[3:].any(-1).all()
     # Targets and rewards of the burn-in stand in no loss.
-    other = dataclasses.replace(
-        batch,
-        **{
-            n: torch.cat([getattr(batch, n)[:3] + 9, getattr(batch, n)[3:]]) for n in ("reward", "action", "terminated")
-        },
-    )
+    names = ("reward", "action", "terminated")
+    changed = {n: torch.cat([getattr(batch, n)[:3] + 9, getattr(batch, n)[3:]]) for n in names}
+    other = dataclasses.replace(batch, **changed)
     a, b = (learner(c).update(one, torch.Generator().manual_seed(1)) for one in (batch, other))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_truncation_never_cuts_the_bootstrap():
     for name, (kind, _) in FAMILY.items():
-        ours = learner(kind(neurons=5, hidden=(8,), smoothing=0.0))
+        ours = learner(kind(cell=dict(neurons=5), hidden=(8,), smoothing=0.0))
         buffer = SequenceReplay(100, 1, OBS, ACT)
         fill(buffer, (4, 4, 4))
         batch = all_of(buffer)
@@ -475,7 +470,8 @@ def test_what_is_stored_where_episodes_end(env):
 def test_an_update_computes_no_summary_twice(name, times, monkeypatch):
     """RSAC: actor, critics and target critics, each once, and the critics after their step. The others act in targets
     with a copy of the actor."""
-    ours = learner(FAMILY[name][0](cell="elman", neurons=4, hidden=(8,), summarizers="critics", policy_delay=1))
+    cell = dict(name="elman", neurons=4)
+    ours = learner(FAMILY[name][0](cell=cell, hidden=(8,), summarizers="critics", policy_delay=1))
     buffer, count = SequenceReplay(40, 1, OBS, ACT), []
     fill(buffer, (3, 4))
     whole = Summarizer.sequence
@@ -488,8 +484,8 @@ def test_an_update_computes_no_summary_twice(name, times, monkeypatch):
 def test_stored_state_reproduces_acting(cell, sharing):
     """From the stored memory the same steps give the same memory bit for bit, and a sequence the same summaries."""
     agent = small(
-        cell=cell, summarizers=sharing, sequence_length=8, memory_start="stored", learning_starts=5_000,
-        **{**EVERYTHING, "normalize_observation": False},
+        cell=dict(name=cell, **PREVIOUS), summarizers=sharing, sequence_length=8, memory_start="stored",
+        learning_starts=5_000,
     )  # fmt: skip
     agent.begin()
     for _ in range(60):
@@ -537,9 +533,9 @@ def crash(run):
 @pytest.mark.parametrize(
     "kind, changes",
     [
-        (RSAC, dict(sequence_length=8, burn_in=3, memory_start="stored", cell="ltc")),
-        (RTD3, dict(summarizers="critics", cell="elman", **EVERYTHING)),
-        (RDPG, dict(summarizers="shared", cell="gru")),
+        (RSAC, dict(sequence_length=8, burn_in=3, memory_start="stored", cell=dict(name="ltc"))),
+        (RTD3, dict(summarizers="critics", cell=dict(name="elman", **PREVIOUS), normalize_observation=True)),
+        (RDPG, dict(summarizers="shared", cell=dict(name="gru"))),
     ],
 )
 def test_resume_equals_never_having_stopped(tmp_path, kind, changes):
@@ -565,7 +561,8 @@ def test_a_buffer_that_was_not_saved_is_filled_again(tmp_path):
 @pytest.mark.parametrize("kind", [RDPG, RTD3, RSAC])
 @pytest.mark.parametrize("cell", ["lstm", "cfc"])
 def test_trains_saves_loads_and_evaluates(tmp_path, kind, cell):
-    run = cl.train(small(kind, cell=cell, **EVERYTHING), 192, progress=False)
+    agent = small(kind, cell=dict(name=cell, **PREVIOUS), normalize_observation=True)
+    run = cl.train(agent, 192, progress=False)
     assert np.isfinite(run.latest["critic_loss"]) and np.isfinite(run.latest["actor_loss"])
     loaded = cl.load(run.save_policy(tmp_path / "p"))
     obs = np.random.default_rng(0).normal(size=(6, 4))
@@ -588,9 +585,7 @@ def test_trains_saves_loads_and_evaluates(tmp_path, kind, cell):
 
 def test_evaluation_sees_what_acting_saw():
     """The policy on its own, given the observations, actions and rewards of training, acts from the same memory."""
-    agent = small(
-        learning_starts=1, batch_size=1, updates_per_step=1e-9, **{**EVERYTHING, "normalize_observation": False}
-    )
+    agent = small(learning_starts=1, batch_size=1, updates_per_step=1e-9, cell=PREVIOUS)
     agent.begin()
     state = agent.policy.initial_state(4)
     for _ in range(3):
@@ -631,8 +626,9 @@ def test_memory_remembers_a_cue(cell):
     """Without memory at most one step of six is paid: 1.0 in the mean, and 6.0 with it."""
     torch.manual_seed(0)
     c = RTD3Config(
-        cell=cell, neurons=8, hidden=(32,), learning_rate=3e-3, tau=0.02, batch_size=32, learning_starts=100,
-        updates_per_step=0.1, exploration_noise=0.3, buffer_size=5_000, gamma=0.9, summarizers="critics",
+        cell=dict(name=cell, neurons=8), hidden=(32,), learning_rate=3e-3, tau=0.02, batch_size=32,
+        learning_starts=100, updates_per_step=0.1, exploration_noise=0.3, buffer_size=5_000, gamma=0.9,
+        summarizers="critics",
     )  # fmt: skip
     agent = RTD3(cues(), c)
     cl.train(agent, 3_000 if cell == "gru" else 1_500, progress=False)
@@ -647,9 +643,20 @@ def test_memory_remembers_a_cue(cell):
 
 
 def test_command_line(tmp_path, capsys):
-    words = ["--env", PENDULUM, "--num-envs", "4", "--batch-size", "4", "--learning-starts", "64", "--neurons", "8"]
+    words = [
+        "--env",
+        PENDULUM,
+        "--num-envs",
+        "4",
+        "--batch-size",
+        "4",
+        "--learning-starts",
+        "64",
+        "--cell.neurons",
+        "8",
+    ]
     words += ["--buffer-size", "9000", "--steps", "128", "--folder", str(tmp_path), "--hidden", "16"]
-    assert main(["train", "rsac", *words, "--sequence-length", "8", "--cell", "ltc"]) == 0
+    assert main(["train", "rsac", *words, "--sequence-length", "8", "--cell.name", "ltc"]) == 0
     assert main(["evaluate", str(tmp_path), "--episodes", "2"]) == 0
     assert "rsac on InvertedPendulum-v5: 128 steps" in capsys.readouterr().out
 
@@ -667,10 +674,10 @@ def test_command_line(tmp_path, capsys):
         (dict(burn_in=-1), "burn_in=-1"),
         (dict(memory_start="stored"), "memory_start='stored' is not accepted with whole episodes"),
         (dict(memory_start="zeros"), "memory_start='zeros' is not known.*did you mean 'zero'"),
-        (dict(cell="lstn"), "cell='lstn' is not known.*did you mean 'lstm'"),
+        (dict(cell="lstn"), r"cell\.name='lstn' is not known.*did you mean 'lstm'"),
         (dict(summarizers="share"), "summarizers='share'.*did you mean 'shared'"),
-        (dict(neurons=0), "neurons=0"),
-        (dict(previous_action=1), "previous_action=1 is not accepted; it must be True or False"),
+        (dict(cell=dict(neurons=0)), r"cell\.neurons=0"),
+        (dict(cell=dict(previous_action=1)), r"cell\.previous_action=1 is not accepted; it must be True or False"),
     ],
 )
 def test_configs_refused(changes, sentence):
@@ -682,15 +689,17 @@ def test_agents_refused(tmp_path):
     with pytest.raises(ArgumentError, match="buffer_size=2000 is too small for an episode of 1000 .* at least 8008"):
         small(buffer_size=2_000)
     with pytest.raises(ArgumentError, match="layers=2 is not accepted by cell='ltc'"):
-        small(cell="ltc", layers=2)
-    with pytest.raises(ArgumentError, match="cell_options=.* are not accepted by cell='lstm'"):
-        small(cell_options={"tau": (1, 2)})
+        small(cell=dict(name="ltc", layers=2))
+    with pytest.raises(ArgumentError, match=r"cell\.options=.* are not accepted by cell='lstm'"):
+        small(cell=dict(options={"tau": (1, 2)}))
     with pytest.raises(ArgumentError, match="cell='gru' does not take these options"):
-        small(cell="gru", cell_options={"solver": "euler"})
+        small(cell=dict(name="gru", options={"solver": "euler"}))
     with pytest.raises(ArgumentError, match=r"action bounds \[-inf\]"):
         envs = cues()
         envs.single_action_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
         RSAC(envs)
-    cl.train(small(), 128, folder=tmp_path, progress=False)
-    with pytest.raises(ArgumentError, match="does not fit"):
-        cl.train(small(neurons=9), 256, folder=tmp_path, resume=True, progress=False)
+    run = cl.train(small(), 128, folder=tmp_path, progress=False)
+    with pytest.raises(ArgumentError, match=r"is of another training: cell\.neurons: 8 there, 9 here"):
+        cl.train(small(cell=dict(neurons=9)), 256, folder=tmp_path, resume=True, progress=False)
+    with pytest.raises(ArgumentError, match="the checkpoint does not fit"):
+        small(cell=dict(neurons=9)).load_state_dict(*run.agent.state_dict())

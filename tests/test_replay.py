@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from course_lib import machine
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.rl import replay as module
 from course_lib.rl.replay import Replay
 
 RNG = np.random.default_rng(0)
@@ -93,7 +93,7 @@ def test_memory_is_told():
 
 
 def test_more_than_the_machine_has(monkeypatch):
-    monkeypatch.setattr(module, "memory", lambda: 2**20)
+    monkeypatch.setattr(machine, "memory", lambda: 2**20)
     with pytest.raises(ArgumentError, match=r"buffer_size=100000 needs 4 MiB .* accepted here: 1 to 26,214"):
         Replay(100_000, 3, 2)
 

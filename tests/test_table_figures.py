@@ -41,9 +41,9 @@ def test_plans_start_at_the_hand_and_are_followed():
 def test_noise_alone_wanders_farther_along_a_path():
     """A plan's noise keeps its direction for five steps: farther by up to √5 than as strong a noise on each action."""
     far = {}
-    for way, options in {"step": {}, "path": dict(chunk=5, trajectory="dmp", explore="plan")}.items():
+    for way, plan in {"step": 1, "path": dict(chunk=5, trajectory="dmp", explore="plan")}.items():
         envs = cl.make("Push-v0", 16, seed=0, rate=100)
-        config = cl.PPOConfig(rollout_steps=40, minibatch_size=64, init_log_std=-1.5, **options)
+        config = cl.PPOConfig(rollout_steps=40, minibatch_size=64, init_log_std=-1.5, plan=plan)
         places = table_figures.wander(cl.PPO(envs, config).policy, seconds=0.4, copies=60)
         assert places.shape == (41, 60, 3)
         far[way] = np.sqrt(np.square(places[-1, :, 0] - places[0, :, 0]).mean())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.nets import wiring
 from course_lib.errors import ArgumentError
+from course_lib.nets import wiring
 from course_lib.nets.wiring import Wiring
 
 NCP = dict(sensory_fanout=4, inter_fanout=3, recurrent_command=5, motor_fanin=3)

@@ -1,6 +1,7 @@
 """Proximal policy optimisation (Schulman et al. 2017), clipped form.
 
-`PPO.iterate()` is the whole algorithm: collect, estimate advantages, improve. The losses are pure functions.
+`PPO.iterate()` is the whole algorithm: collect, estimate advantages, improve. The losses are pure functions. All of it
+stands in one file, to be read from top to bottom.
 """
 
 from __future__ import annotations

@@ -184,7 +184,8 @@ def differences(there: dict, here: dict) -> list[str]:
             out += [f"{prefix}{text}" for text in differences(nested(a), nested(b))]
         elif a != b:
             out.append(f"{name}: {a!r} there, {b!r} here")
-    return sorted(out)
+    # What the policy was built from follows from the config, unless it was handed over.
+    return sorted(text for text in out if not text.startswith("settings.")) or sorted(out)
 
 
 def settle(run: Run, resume: bool, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""A ball on a rail is to be held at the middle. The example of a new task in CONTRIBUTING.md: course_lib/envs/ball.py"""
+"""A ball on a rail, to be held at the middle. The example of a new task in CONTRIBUTING.md: course_lib/envs/ball.py"""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ReinforceConfig(Config):
 
 
 class Reinforce(Agent):
-    """The policy gradient with rewards to go, cut off at the end of a rollout; the mean over the copies is subtracted."""
+    """The policy gradient with rewards to go, cut off at the end of a rollout, less their mean over the copies."""
 
     name, Config = "reinforce", ReinforceConfig
 
