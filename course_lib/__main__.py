@@ -1,242 +1,41 @@
-"""Command line: `python -m course_lib train | sweep | evaluate | render | doctor | demo`.
+"""`python -m course_lib`: runs `course.commands`, and says in a sentence what ended a command early."""
 
-The options of `train` are the fields of the algorithm's config dataclass, read by tyro.
-"""
-
-from __future__ import annotations
-
+import os
+import signal
 import sys
-from dataclasses import dataclass, field, make_dataclass
-from pathlib import Path
-from typing import Annotated
-
-import tyro
-
-from course_lib.errors import ArgumentError, CourseError, check_choice
-from course_lib.rl.algorithms import ALGORITHMS, algorithm
-
-USAGE = """usage: python -m course_lib COMMAND ...
-
-  train ALGORITHM --env ID     train a policy (algorithms: {algorithms})
-  sweep ALGORITHM --env ID     try many settings, kept and resumable
-  evaluate POLICY              returns without and with exploration noise
-  render POLICY --out FILE     an MP4 of one episode
-  doctor                       check this installation
-  demo                         train, evaluate and film a pendulum in two minutes
-
-Add --help to a command for its options."""
-
-
-@dataclass
-class Train:
-    """Train a policy and save it with its curve and a checkpoint."""
-
-    env: str = "HalfCheetah-v5"
-    """id of the environment"""
-    steps: int = 300_000
-    """environment steps over all copies"""
-    num_envs: int = 64
-    """copies stepped together"""
-    hide: str | None = None
-    """kind of observation to mask, e.g. velocities"""
-    folder: Path | None = None
-    """where to save; runs/ALGORITHM-ENV-SEED by default"""
-    resume: bool = False
-    """go on from the checkpoint in the folder, to the same number of steps"""
-    overwrite: bool = False
-    """begin anew where the folder holds a training, which is lost"""
-    log: tuple[str, ...] = ("csv",)
-    """loggers: csv, tensorboard, trackio, wandb"""
-    max_seconds: float | None = None
-    """stop after this much wall-clock time"""
-
-
-@dataclass
-class Sweep:
-    """Try settings of an algorithm, each a whole training; what is in the storage is gone on with."""
-
-    space: tuple[str, ...]
-    """what to vary, e.g. 'learning_rate=log(1e-4,1e-2)' 'epochs=int(2,10)' 'gamma=uniform(0.9,0.999)'
-    'cell.name=choice(None,ltc)'; quote each"""
-    env: str = "HalfCheetah-v5"
-    """id of the environment"""
-    steps: int = 200_000
-    """environment steps of each training"""
-    num_envs: int = 64
-    """copies stepped together"""
-    hide: str | None = None
-    """kind of observation to mask, e.g. velocities"""
-    trials: int = 50
-    """settings to try in all"""
-    sampler: str = "tpe"
-    """tpe or random"""
-    pruner: str = "median"
-    """median, hyperband or none"""
-    storage: str | None = None
-    """sqlite:///FILE, journal:///FILE or a database's URL; sqlite:///runs/sweep.db by default"""
-    name: str | None = None
-    """of the sweep in its storage; ALGORITHM-ENV-SEED by default"""
-    workers: int | None = None
-    """trials at once"""
-    backend: str = "processes"
-    """processes or ray"""
-    episodes: int = 20
-    """episodes that evaluate a trial"""
-    max_seconds: float | None = None
-    """begin no trial after this much wall-clock time"""
-    top: int = 10
-    """trials to print at the end"""
-
-
-@dataclass
-class Evaluate:
-    """Evaluate a saved or shipped policy."""
-
-    policy: Annotated[str, tyro.conf.Positional]
-    """a file, a run's folder, or the name of a shipped policy"""
-    episodes: int = 20
-    seed: int = 0
-    env: str | None = None
-    """another environment than the one it was trained on"""
-
-
-@dataclass
-class Render:
-    """Film one episode of a saved or shipped policy."""
-
-    policy: Annotated[str, tyro.conf.Positional]
-    """a file, a run's folder, or the name of a shipped policy"""
-    out: Path = Path("episode.mp4")
-    seed: int = 0
-    steps: int | None = None
-    """control steps to film; the whole episode by default"""
-    width: int = 480
-    height: int = 360
-    stochastic: bool = False
-
-
-def _algorithm_first(command: str, argv: list[str]) -> tuple[str, list[str]]:
-    """The algorithm's name and the other words; `--algorithm NAME` will do too."""
-    if argv and not argv[0].startswith("-"):
-        return argv[0], argv[1:]
-    name = _option("--algorithm", argv)
-    if name is None:
-        raise ArgumentError(f"{command} needs an algorithm first; accepted: {', '.join(ALGORITHMS)}")
-    at = next(i for i, word in enumerate(argv) if word.startswith("--algorithm"))
-    return name, argv[:at] + argv[at + (1 if "=" in argv[at] else 2) :]
-
-
-def _option(name: str, argv: list[str]) -> str | None:
-    """The value of `--name VALUE` or `--name=VALUE`."""
-    for i, word in enumerate(argv):
-        if word == name and i + 1 < len(argv):
-            return argv[i + 1]
-        if word.startswith(f"{name}="):
-            return word.split("=", 1)[1]
-    return None
-
-
-def _options(base: type, command: str, argv: list[str]):
-    """The options of `base` and of the algorithm's config, read together -> algorithm, agent class, options."""
-    name, words = _algorithm_first(command, argv)
-    agent_class, config_class = algorithm(name)
-    # The defaults of the algorithm depend on the environment, so the environment is looked up first.
-    env = _option("--env", words) or base.env
-    config = field(default_factory=lambda: config_class.recommended(env))
-    options = make_dataclass(
-        base.__name__, [("config", Annotated[config_class, tyro.conf.arg(name="")], config)], bases=(base,)
-    )
-    options.__doc__ = base.__doc__
-    return name, agent_class, tyro.cli(options, args=words, prog=f"python -m course_lib {command} {name}")
-
-
-def _train(argv: list[str]) -> None:
-    name, agent_class, args = _options(Train, "train", argv)
-    import course_lib as cl
-
-    hide = {} if args.hide is None else {"hide": args.hide}
-    envs = cl.make(args.env, num_envs=args.num_envs, seed=args.config.seed, **hide)
-    agent = agent_class(envs, args.config)
-    folder = args.folder or Path("runs") / f"{name}-{args.env.replace('/', '-')}-{args.config.seed}"
-    run = cl.train(
-        agent, args.steps, folder=folder, resume=args.resume, overwrite=args.overwrite, log=args.log,
-        max_seconds=args.max_seconds,
-    )  # fmt: skip
-    print(run)
-    print(f"saved in {folder}; watch it: python -m course_lib render {folder}")
-
-
-def _sweep(argv: list[str]) -> None:
-    name, _, args = _options(Sweep, "sweep", argv)
-    import course_lib as cl
-    from course_lib.sweeps import parse_space
-
-    found = cl.sweep(
-        args.env, name, parse_space(args.space), config=args.config, seed=args.config.seed, env_steps=args.steps,
-        num_envs=args.num_envs, env_options=None if args.hide is None else {"hide": args.hide}, trials=args.trials,
-        sampler=args.sampler, pruner=None if args.pruner == "none" else args.pruner, storage=args.storage,
-        name=args.name, workers=args.workers, backend=args.backend, episodes=args.episodes,
-        max_seconds=args.max_seconds,
-    )  # fmt: skip
-    print(found)
-    print(found.table(args.top))
-    if found.interrupted:
-        print("the same command goes on where this one ended")
-
-
-def _policy(name: str):
-    from course_lib.policies.saved import load
-
-    folder = Path(name)
-    return load(folder / "policy.safetensors" if folder.is_dir() else name)
-
-
-def _evaluate(argv: list[str]) -> None:
-    args = tyro.cli(Evaluate, args=argv, prog="python -m course_lib evaluate")
-    import course_lib as cl
-
-    print(cl.evaluate(_policy(args.policy), args.episodes, args.seed, args.env))
-
-
-def _render(argv: list[str]) -> None:
-    args = tyro.cli(Render, args=argv, prog="python -m course_lib render")
-    policy = _policy(args.policy)
-    from course_lib.evaluation.rollout import rollout_states
-    from course_lib.viz import video
-
-    states = rollout_states(policy, seed=args.seed, steps=args.steps, deterministic=not args.stochastic)
-    frames = video.render(states, width=args.width, height=args.height)
-    video.save_video(args.out, frames, states.fps)
-    print(f"{args.out}: {len(frames)} frames, return {states.rewards.sum():.0f}")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command -> exit status (0 good, 2 a refused argument, 1 other trouble)."""
-    argv = sys.argv[1:] if argv is None else argv
-    commands = {
-        "train": _train,
-        "sweep": _sweep,
-        "evaluate": _evaluate,
-        "render": _render,
-        "doctor": None,
-        "demo": None,
-    }
-    if not argv or argv[0] in ("-h", "--help"):
-        print(USAGE.format(algorithms=", ".join(ALGORITHMS)))
-        return 0 if argv else 2
+    """Run one command -> exit status: 0 good, 1 trouble, 2 a refused argument, 130 interrupted, 141 nobody reads."""
     try:
-        check_choice("command", argv[0], commands)
-        if argv[0] in ("doctor", "demo"):
-            import importlib
+        from course_lib.course.commands import run  # here, because it takes a second in which Ctrl-C may be pressed
 
-            return importlib.import_module(f"course_lib.course.{argv[0]}").main() or 0
-        commands[argv[0]](argv[1:])
-    except CourseError as error:
-        text = str(error).replace("resume=True", "--resume").replace("overwrite=True", "--overwrite")
-        print(f"error: {text}", file=sys.stderr)
-        return 2
-    return 0
+        status = run(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("\nstopped; what was saved before stands", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # such as `… | head`: the end of the pipe is closed, and nothing more can be said there
+        _leave_unsaid()
+        return 141
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        _leave_unsaid()
+        return 1
+
+
+def _leave_unsaid() -> None:
+    """What Python still holds for the standard output goes nowhere, or it would complain once more at its end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C while Python shuts down
+    sys.exit(ended)

@@ -142,9 +142,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_lib demo", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build") / "demo", help="where the files go")
     parser.add_argument("--steps", type=int, default=budget(smoke=8_192, lite=40_960, full=40_960))
-    words = list(sys.argv[1:] if argv is None else argv)
-    # `python -m course_lib demo` leaves its own name in front of the options.
-    args = parser.parse_args(words[1:] if words[:1] == ["demo"] else words)
+    args = parser.parse_args(argv)
     import course_lib as cl
 
     started = time.perf_counter()

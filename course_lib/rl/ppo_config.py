@@ -33,7 +33,8 @@ class PPOConfig(Config):
     clip: Positive = 0.2
     """ε of the clipped surrogate, eq. (7)"""
     value_coef: NonNegative = 0.5
-    """weight of the value loss, c1 of eq. (9)"""
+    """weight of the value loss, c1 of eq. (9); it multiplies ½ (V - target)², where Stable-Baselines3's vf_coef
+    multiplies the whole square: 1 here is its .5"""
     entropy_coef: NonNegative = 0.0
     """weight of the entropy bonus, c2 of eq. (9)"""
     max_grad_norm: Positive = 0.5
