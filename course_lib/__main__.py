@@ -15,6 +15,8 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.flush()
         return status
     except KeyboardInterrupt:
+        if argv is None:  # it ends the process, in which one more Ctrl-C would still be heard
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nstopped; what was saved before stands", file=sys.stderr)
         return 130
     except BrokenPipeError:  # such as `… | head`: the end of the pipe is closed, and nothing more can be said there

@@ -13,7 +13,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from course_lib.envs import BatchedEnv, make, make_task
-from course_lib.envs.anymal.walk import walk as anymal, model as anymal_model, sprint as anymal_sprint
+from course_lib.envs.anymal import model as anymal_model
+from course_lib.envs.anymal import sprint as anymal_sprint
+from course_lib.envs.anymal import walk as anymal
 from course_lib.envs.anymal.model import FEET, JOINTS, LEGS, SCRAPES, TORQUES, build, gravity, randomised, to_body
 from course_lib.envs.anymal.terrain import Terrain
 from course_lib.errors import ArgumentError

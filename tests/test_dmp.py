@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from course_lib.nets.dmp import DMP
 from course_lib.errors import ArgumentError
+from course_lib.nets.dmp import DMP
 
 
 def given(dmp, batch=3, seed=0, dtype=torch.float64):

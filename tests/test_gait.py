@@ -5,30 +5,36 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 import pytest
+import torch
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
-from course_lib.lessons import nb06_crowd as crowd, nb06_gait_figures as gait_figures, nb06_robot as robot_figures
-from course_lib.render import gl
-from course_lib.lessons.nb06_gait import Gait, record_gait, smooth
 from course_lib.evaluation.rollout import rollout_states
+from course_lib.lessons import nb06_crowd as crowd
+from course_lib.lessons import nb06_gait_figures as gait_figures
+from course_lib.lessons import nb06_robot as robot_figures
+from course_lib.lessons.nb06_gait import Gait, record_gait, smooth
+from course_lib.render import gl
 
 SPRINT, WALK = "AnymalSprint-v0", "AnymalC-v0"
 
 
-class Trot:
+class Trot(cl.Policy):
     """Swings the legs in diagonal pairs, needs no training; the memory is the step."""
 
+    state_dim = 1
+
     def __init__(self, env_id=SPRINT, size=0.3, **options):
+        super().__init__(52 if env_id == WALK else 46, 12)
         self.env_id, self.env_options, self.size = env_id, options, size
 
-    def act(self, obs, state=None, deterministic=True, rng=None):
-        step = 0 if state is None else state
-        action = np.zeros((len(obs), 12), np.float32)
+    def choose(self, x, state, rng):
+        step = state[:, 0].double()
+        action = torch.zeros(len(x), 12)
         for leg, lag in enumerate((0, np.pi, np.pi, 0)):
-            action[:, 3 * leg + 1] = self.size * np.sin(0.15 * step + lag)
-            action[:, 3 * leg + 2] = self.size * np.cos(0.15 * step + lag)
-        return action, step + 1
+            action[:, 3 * leg + 1] = self.size * torch.sin(0.15 * step + lag)
+            action[:, 3 * leg + 2] = self.size * torch.cos(0.15 * step + lag)
+        return action, state + 1
 
 
 @pytest.fixture(scope="module")
@@ -315,20 +321,22 @@ def test_joint_tour_moves_one_kind_at_a_time():
         robot_figures.film(cl.make_task(SPRINT).model, np.zeros((3, 5)))
 
 
-class Greedy:
+class Greedy(cl.Policy):
     """A policy that sees the last reward, and notes what it sees."""
 
-    env_id, env_options = "AnymalC-v0", {"push_force": 0.0}
+    state_dim = 1
 
     def __init__(self):
+        super().__init__(52, 12)
+        self.env_id, self.env_options = WALK, {"push_force": 0.0}
         self.seen = []
 
-    def act(self, obs, state=None, **options):
-        self.seen.append(0.0 if state is None else state.copy())
-        return np.zeros((len(obs), 12), np.float32), np.zeros((len(obs), 1))
+    def choose(self, x, state, rng):
+        self.seen.append(state.numpy().copy())
+        return torch.zeros(len(x), 12), torch.zeros_like(state)
 
     def rewarded(self, state, reward):
-        return np.asarray(reward)[:, None]
+        return torch.as_tensor(reward)[:, None]
 
 
 @pytest.mark.parametrize("play", [record_gait, lambda p, **o: crowd.march(p, 1, **o), rollout_states])

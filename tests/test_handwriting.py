@@ -5,10 +5,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from course_lib.errors import ArgumentError, NonFiniteError
+from course_lib.lessons import nb09_dmp as dmp_figures
+from course_lib.lessons import nb09_dmp_lab as dmp_lab
 from course_lib.lessons import nb09_handwriting as hw
 from course_lib.nets.dmp import DMP
-from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.lessons import nb09_dmp as dmp_figures, nb09_dmp_lab as dmp_lab
 
 
 @pytest.fixture(scope="module")

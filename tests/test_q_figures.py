@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.lessons.nb05_overestimation import Estimates
 from course_lib.lessons import nb05_q as q_figures
+from course_lib.lessons.nb05_overestimation import Estimates
 
 
 def row(task, variant, seed, value, bias):

@@ -9,9 +9,9 @@ import torchdiffeq
 from scipy.integrate import solve_ivp
 from torch import nn
 
+from course_lib.errors import ArgumentError, NonFiniteError
 from course_lib.nets import solvers
 from course_lib.nets.cells import CELLS, ODECell, make_cell
-from course_lib.errors import ArgumentError, NonFiniteError
 from course_lib.nets.solvers import GRADIENTS, METHODS, TABLEAUS, Counted, odeint
 
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}

@@ -22,10 +22,11 @@ import pytest
 import course_lib as cl
 from course_lib.__main__ import main
 from course_lib.errors import ArgumentError
+from course_lib.rl.agent import Agent
 from course_lib.sweeps import Record
 from course_lib.sweeps import storage as storage_module
 from course_lib.sweeps import workers as workers_module
-from course_lib.sweeps.space import check_space, parse_space
+from course_lib.sweeps.space import check_space, parse_space, with_values
 
 X = {"x": cl.uniform(0, 1)}
 LOG = "journal:///sweep.log"  # in the test's own folder
@@ -81,7 +82,7 @@ def test_refused_ranges(make, sentence):
         ({"normalize_reward": cl.integer(0, 1)}, "normalize_reward, which takes bool"),
         ({"gamma": cl.choice(None, 0.9)}, "gamma, which takes float"),
         ({"gamma": cl.uniform(0.9, 1.5)}, r"space\['gamma'\]=uniform\(0.9, 1.5\) goes too far: gamma=1.5"),
-        ({"cell": cl.choice(None, "ltcc")}, "goes too far: cell='ltcc'.*did you mean 'ltc'"),
+        ({"cell": cl.choice(None, "ltcc")}, "goes too far: cell.name='ltcc'.*did you mean 'ltc'"),
     ],
 )
 def test_refused_spaces(space, sentence):
@@ -195,16 +196,16 @@ def test_a_trial_is_a_training_that_can_be_repeated():
 class Settings:
     gain: float = 1.0
     seed: int = 0
+    torch_threads: int = 1
 
 
-class Doubler:
-    """An agent of another kind: all that `cl.train` asks for."""
+class Doubler(Agent):
+    """An agent of another kind, whose policy learns nothing."""
 
     name = "doubler"
 
-    def __init__(self, envs, config):
-        self.envs, self.config, self.env_steps, self.policy = envs, config, 0, self
-        self.env_id = envs.id
+    def make_policy(self, policy):
+        return cl.Policy(self.obs_dim, self.act_dim)
 
     def iterate(self, progress):
         self.env_steps += 10
@@ -292,7 +293,7 @@ def test_an_interrupt_in_a_training():
         def __call__(self, run):
             return 0.0
 
-    class Agent(Doubler):
+    class Pressing(Doubler):
         def iterate(self, progress):
             if progress > 0.5 and not Press.done:
                 Press.done = True
@@ -300,9 +301,9 @@ def test_an_interrupt_in_a_training():
             return super().iterate(progress)
 
     options = dict(config=Settings(), env_steps=100, num_envs=1, trials=2, value="training", name="t", **QUIET)
-    found = cl.sweep("InvertedPendulum-v5", Agent, {"gain": cl.uniform(0, 1)}, **options)
+    found = cl.sweep("InvertedPendulum-v5", Pressing, {"gain": cl.uniform(0, 1)}, **options)
     assert found.interrupted == "stopped by the user" and [t.state for t in found.trials] == ["waiting"]
-    found = cl.sweep("InvertedPendulum-v5", Agent, {"gain": cl.uniform(0, 1)}, **options)
+    found = cl.sweep("InvertedPendulum-v5", Pressing, {"gain": cl.uniform(0, 1)}, **options)
     assert [t.state for t in found.trials] == ["complete"] * 2
 
 
@@ -631,13 +632,13 @@ def test_importances_are_the_shares_of_the_variance():
     assert list(found) == ["a", "b", "idle"] and found["a"].value == pytest.approx(0.9, abs=0.05)
     assert found["idle"].value < 0.02 and sum(v.value for v in found.values()) == pytest.approx(1)
     assert found["a"].value == pytest.approx(np.mean(found["a"].each)) and math.isnan(found["a"].low)
-    assert sweeps[0].importances(at=1, trees=8)["b"].value > 0.95  # early on, another one mattered
-    assert next(iter(sweeps[0].importances(method="ped-anova"))) == "a"
+    assert cl.importances(sweeps[0], at=1, trees=8)["b"].value > 0.95  # early on, another one mattered
+    assert next(iter(cl.importances(sweeps[0], method="ped-anova"))) == "a"
 
 
 def test_intervals_of_importances_are_as_wide_as_sweeps_scatter():
     sweeps = [sweep_of(lambda a, b, noise: 2 * math.log10(a) + b + 0.3 * noise, 50, seed) for seed in range(10)]
-    found = [s.importances(draws=12, trees=8, seed=1)["b"] for s in sweeps]
+    found = [cl.importances(s, draws=12, trees=8, seed=1)["b"] for s in sweeps]
     scatter = np.std([f.value for f in found], ddof=1)
     width = np.mean([f.high - f.value for f in found]) / 1.96
     assert scatter / 2 < width < 2 * scatter and all(f.low <= f.value <= f.high for f in found)
@@ -648,21 +649,21 @@ def test_intervals_of_importances_are_as_wide_as_sweeps_scatter():
 def test_importances_that_cannot_be_had(monkeypatch):
     one = cl.sweep(objective=itself, space=X, trials=3, **QUIET)
     with pytest.raises(ArgumentError, match="has 3 complete trials; importances need at least 4"):
-        one.importances()
+        cl.importances(one)
     with pytest.raises(ArgumentError, match="0 trials with a report at step 4"):
-        one.importances(at=4)
+        cl.importances(one, at=4)
     two = cl.sweep(objective=hill, space=HILL, trials=5, **QUIET)
     with pytest.raises(ArgumentError, match="different spaces"):
         cl.importances([one, two])
     with pytest.raises(ArgumentError, match="method='anova' is not known"):
-        two.importances(method="anova")
+        cl.importances(two, method="anova")
 
     def missing(**options):
         raise ImportError
 
     monkeypatch.setattr(optuna.importance, "FanovaImportanceEvaluator", missing)
     with pytest.raises(ArgumentError, match="pip install scikit-learn; or method='ped-anova'"):
-        cl.sweep(objective=itself, space=X, trials=5, **QUIET).importances()
+        cl.importances(cl.sweep(objective=itself, space=X, trials=5, **QUIET))
 
 
 # ----------------------------------------------------------------------------------------------- figures
@@ -706,7 +707,7 @@ def drawn(axes):
 
 
 def test_history_shows_every_trial_and_the_best_so_far(mixed):
-    (axes,) = mixed.figure_history().axes
+    (axes,) = cl.plot_history(mixed).axes
     wanted = {(t.number, t.last) for t in mixed.trials if t.state in ("complete", "pruned")}
     points = {tuple(p) for p in drawn(axes)}
     assert wanted <= points and len(points) == 30
@@ -727,40 +728,38 @@ def test_labels_of_logarithmic_axes_are_short():
 
 
 def test_slices_and_parallel_coordinates_show_every_trial(mixed):
-    panels = mixed.figure_slices(title="t").axes[: len(mixed.space)]
+    panels = cl.plot_slices(mixed, title="t").axes[: len(mixed.space)]
     assert [a.get_xlabel() for a in panels] == ["x", "lr", "n", "z", "hidden"]
     assert all(len(drawn(a)) == 30 for a in panels)
     best = mixed.best
     assert {(best.params["lr"], best.value)} <= {tuple(p) for p in drawn(panels[1])}
-    (axes,) = mixed.figure_parallel().axes
+    (axes,) = cl.plot_parallel(mixed).axes
     ends = {round(float(c.get_segments()[0][-1, 1]), 6) for c in axes.collections}
     values = [t.last for t in mixed.trials if t.state != "failed"]
     assert ends == {round((v - min(values)) / (max(values) - min(values)), 6) for v in values}
 
 
 def test_importances_figure(mixed):
-    figure = mixed.figure_importances(draws=3, trees=4)
-    (axes,) = figure.axes
-    shares = cl.importances([mixed], draws=3, trees=4)
+    shares = cl.importances(mixed, draws=3, trees=4)
+    (axes,) = cl.plot_importances(shares).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(shares)
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([s.value for s in shares.values()])
-    from course_lib.viz.sweeps import figures as sweep_figures
-
-    assert len(sweep_figures.importances([mixed, mixed], draws=2, trees=2).axes[0].get_legend().texts) == 2
+    both = cl.importances([mixed, mixed], draws=2, trees=2)
+    assert len(cl.plot_importances(both).axes[0].get_legend().texts) == 2
 
 
 def test_figures_of_a_sweep_without_values():
     found = cl.sweep(objective=Interrupting(1), space=X, trials=2, name="none", **QUIET)
-    found.figure_history()
-    for draw in (found.figure_parallel, found.view):
+    cl.plot_history(found)
+    for draw in (cl.plot_parallel, cl.SweepView):
         with pytest.raises(ArgumentError, match="no trial with a value yet"):
-            draw()
+            draw(found)
     with pytest.raises(ArgumentError, match="no complete trial yet"):
         _ = found.best
 
 
 def test_the_view_holds_every_trial_and_needs_nothing_else(mixed):
-    view = mixed.view(title="<b>")
+    view = cl.SweepView(mixed, title="<b>")
     whole = [t for t in mixed.trials if t.state != "failed"]
     assert view.page.count("<path class='t'") == len(whole) and view.page.count("<circle class='t'") == 5 * len(whole)
     assert f"<b>trial {mixed.best.number}<\\/b>, complete" in view.page and "&lt;b&gt;" in view.page
@@ -778,7 +777,7 @@ def test_the_view_in_a_browser(mixed):
     at('pointerdown', 8); at('pointermove', 8 + 0.5 * (box.height - 16)); at('pointerup', 0);
     marks.find(m => +m.dataset.i === n - 1).dispatchEvent(new PointerEvent('pointerenter'));
     </script>"""
-    Path("view.html").write_text(mixed.view().page + act)
+    Path("view.html").write_text(cl.SweepView(mixed).page + act)
     words = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=1000", "--dump-dom"]
     dom = subprocess.run(
         [CHROMIUM, *words, f"--user-data-dir={Path.cwd()}/c", Path("view.html").resolve().as_uri()],
@@ -790,9 +789,9 @@ def test_the_view_in_a_browser(mixed):
     assert re.search(rf"<div id=.panel.[^>]*><b>trial {mixed.best.number}</b>, complete", dom)
 
 
-def test_the_live_plot_replaces_itself(mixed, monkeypatch):
-    from course_lib.sweeps import driver
-    from course_lib.viz.sweeps.figures import LiveHistory, live_history
+def test_the_live_plot_replaces_itself(monkeypatch):
+    from course_lib.course import session
+    from course_lib.viz.sweeps.figures import LiveHistory, live_histories
 
     shown = []
 
@@ -804,10 +803,54 @@ def test_the_live_plot_replaces_itself(mixed, monkeypatch):
         shown.append(thing)
         return Handle()
 
-    assert live_history() is None  # outside a notebook
-    monkeypatch.setattr(driver, "live_plot", lambda: LiveHistory(display=display))
+    assert live_histories() == []  # outside a notebook
+    monkeypatch.setattr(session, "live_histories", lambda: [LiveHistory(display=display)])
     cl.sweep(objective=itself, space=X, trials=4, live=True, **QUIET)
     assert 2 <= len(shown) <= 4 and all(s.data[:4] == b"\x89PNG" for s in shown)
+
+
+def test_callbacks_hear_of_every_trial_and_of_the_end():
+    heard = []
+
+    class Listener:
+        def on_trial(self, sweep):
+            heard.append(len(sweep.of_state("complete", "failed")))
+
+        def on_end(self, sweep):
+            heard.append(sweep.name)
+
+    cl.sweep(objective=itself, space=X, trials=3, name="heard", callbacks=(Listener(), object()), **QUIET)
+    assert heard == [1, 2, 3, "heard"]
+
+
+# ------------------------------------------------------------------------------------------ nested fields
+def test_fields_of_a_config_in_a_config():
+    config = cl.PPOConfig(cell=dict(name="ltc", neurons=4))
+    space = {"cell.neurons": cl.integer(2, 8), "cell.name": cl.choice("ltc", "ctrnn"), "gamma": cl.uniform(0.9, 0.99)}
+    assert check_space(space, config) == space
+    new = with_values(config, {"cell.neurons": 3, "cell.name": "ctrnn", "gamma": 0.95})
+    assert (new.cell.neurons, new.cell.name, new.gamma, config.cell.neurons) == (3, "ctrnn", 0.95, 4)
+    new = with_values(config, {"cell": "cfc", "cell.neurons": 2})
+    assert (new.cell.name, new.cell.neurons) == ("cfc", 2)
+    for wrong, sentence in (
+        ({"cell.neuron": cl.integer(2, 8)}, "did you mean 'cell.neurons'"),
+        ({"cell.neurons": cl.uniform(2, 8)}, "does not fit PPOConfig.cell.neurons, which takes int; use cl.integer"),
+        ({"cell.neurons": cl.integer(0, 8)}, "goes too far: cell.neurons=0"),
+        ({"cell.name": cl.choice("ltc", "lct")}, "goes too far: cell.name='lct'.*did you mean 'ltc'"),
+        ({"plan.trajectory": cl.choice("dpm")}, "goes too far: plan.trajectory='dpm'"),
+    ):
+        with pytest.raises(ArgumentError, match=sentence):
+            check_space(wrong, config)
+
+
+def test_a_sweep_over_a_cell(capsys):
+    words = "sweep ppo --env InvertedPendulum-v5 --space cell.neurons=int(2,3) cell.name=choice(ltc,gru) --num-envs 4"
+    words += f" --steps 128 --rollout-steps 16 --sequence-length 8 --minibatch-size 32 --storage {LOG} --episodes 2 --trials 2"
+    words += " --name cells"
+    assert main(words.split()) == 0 and "cell.neurons" in capsys.readouterr().out
+    found = cl.load_sweep("cells", LOG)
+    best = found.best_config.cell
+    assert best.name in ("ltc", "gru") and best.neurons == found.best.params["cell.neurons"]
 
 
 # ------------------------------------------------------------------------------------------ command line

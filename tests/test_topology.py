@@ -9,12 +9,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_hex
 
-from course_lib.nets import wiring
 from course_lib.errors import ArgumentError
-from course_lib.viz.topology import layout as topology_layout, scene as topology_scene
-from course_lib.viz.topology.paint import topology, topology_view
+from course_lib.nets import wiring
+from course_lib.policies.actor_critics import RecurrentActorCritic
+from course_lib.viz.style import new_figure
+from course_lib.viz.topology import layout as topology_layout
+from course_lib.viz.topology import scene as topology_scene
+from course_lib.viz.topology.html import topology_view
+from course_lib.viz.topology.paint import topology
 
 NCP = wiring.ncp(4, 12, 6, 2, sensory_fanout=4, inter_fanout=3, recurrent_command=5, motor_fanin=3)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -131,15 +136,18 @@ def test_activations_fill_the_neurons():
 
 
 def test_policy_and_tensors_and_axes_are_accepted():
-    torch = pytest.importorskip("torch")
     inner = SimpleNamespace(
         recurrent_weight=torch.randn(4, 4, requires_grad=True), input_weight=torch.randn(4, 2), wiring=None
     )
-    policy = SimpleNamespace(cell=inner, readout=torch.nn.Linear(4, 1), clamped={2: 0.0})
+    scene = scene_of(inner, torch.nn.Linear(4, 1))
+    assert ("n3", "a0") in edges_of(scene) and not any(s.dashed for s in scene.nodes)
+    policy = RecurrentActorCritic(2, 1, cell=dict(name="ltc", neurons=4))
+    policy.clamped = {2: 0.0}
     scene = scene_of(policy)
     assert [s.data["node"] for s in scene.nodes if s.dashed] == ["n2"]
     assert ("n3", "a0") in edges_of(scene)
-    from course_lib.viz.style import new_figure
+    weights = {key: e.data["weight"] for key, e in edges_of(scene).items()}
+    assert weights == {key: e.data["weight"] for key, e in edges_of(scene_of(policy.cell, policy.readout)).items()}
 
     figure, axes = new_figure(1, 2, figsize=(9, 3))
     assert topology(policy, observation_names=["angle", "position"], action_names="force", ax=axes[1]) is figure

@@ -6,39 +6,44 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import IPython.display
 import numpy as np
 import pytest
+import torch
+from IPython.display import HTML, Image
 
-import course_lib
+import course_lib as cl
+from course_lib.course import session
 from course_lib.errors import ArgumentError
-from course_lib.viz import curves, film, live, video
+from course_lib.evaluation.rollout import rollout_states
 from course_lib.render import gl
+from course_lib.render import open as opening
+from course_lib.viz import curves, film, live, video
 
 
-class Sine:
+class Sine(cl.Policy):
     """A policy that needs no training."""
 
-    env_id = "HalfCheetah-v5"
-    env_options: dict = {}
+    def __init__(self, dim=6, obs_dim=17):
+        super().__init__(obs_dim, dim)
+        self.t, self.env_id = 0, "HalfCheetah-v5"
 
-    def __init__(self, dim=6):
-        self.t, self.dim = 0, dim
-
-    def act(self, obs, state=None, deterministic=True, rng=None):
+    def choose(self, x, state, rng):
         self.t += 1
-        return np.tile(0.8 * np.sin(0.8 * self.t + np.arange(self.dim)), (len(obs), 1)), state
+        return (0.8 * torch.sin(0.8 * self.t + torch.arange(self.act_dim))).expand(len(x), -1), state
 
 
 @pytest.fixture(scope="module")
 def rollout():
-    return video.rollout_states(Sine(), steps=40)
+    return rollout_states(Sine(), steps=40)
 
 
 @pytest.fixture
 def no_gl(monkeypatch):
     monkeypatch.setattr(gl, "_chosen", "none")
-    film._told.clear()
+    monkeypatch.setattr(opening, "_told", set())
 
 
 def curve(top, seed=0, n=60):
@@ -154,24 +159,36 @@ class Screen:
 
     def __call__(self, thing, display_id):
         self.outputs.append(thing)
+        self.show()
         return self
 
     def update(self, thing):
         self.outputs[-1] = thing
         self.updates += 1
+        self.show()
+
+    def show(self):
+        """What it takes to show a thing."""
 
 
 def test_live_plot_is_cheap_and_leaves_one_picture(monkeypatch):
+    now = [0.0]  # s, on a clock of our own: an update takes 0.001, a picture 0.002
+    monkeypatch.setattr(live, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(live, "INTERVAL", 0.0)
-    screen, run = Screen(), FakeRun()
+
+    class Slow(Screen):
+        def show(self):
+            now[0] += 0.002
+
+    screen, run = Slow(), FakeRun()
     plot = live.LivePlot(display=screen)
     plot.on_start(run)
-    for k in range(200):
+    for k in range(2000):
         run.step(k)
-        time.sleep(0.001)
+        now[0] += 0.001
         plot.on_update(run)
     # Each picture buys a pause of a hundred times what it cost, even with no shortest interval set.
-    assert screen.updates < 20
+    assert 5 < screen.updates < 20 and 0.002 * screen.updates <= 0.01 * now[0]
     assert len(screen.outputs) == 1 and "<svg" in screen.outputs[0].data and "nan" not in screen.outputs[0].data
     plot.on_end(run)
     assert len(screen.outputs) == 1 and screen.outputs[0].data[:4] == b"\x89PNG"
@@ -187,18 +204,59 @@ def test_svg_is_well_formed(points):
 
 
 def test_outside_a_notebook_nothing_is_drawn():
-    assert not hasattr(live.live_callback(), "on_update") and not live.has_front_end()
+    assert live.live_plots() == [] and not live.has_front_end()
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """As in a cell of a notebook that somebody looks at: what is shown there."""
+    screen = Screen()
+    monkeypatch.setattr(live, "_shell", lambda: SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=True)))
+    monkeypatch.setattr(live, "INTERVAL", 0.0)
+    monkeypatch.setattr(live, "SHARE", np.inf)
+    monkeypatch.setattr(IPython.display, "display", screen)
+    return screen
+
+
+@pytest.mark.parametrize("among_others", [False, True])
+def test_train_draws_where_it_is_asked_to_in_a_notebook(notebook, capsys, among_others):
+    class Looking:
+        """A callback of one's own, beside the plot."""
+
+        def __init__(self):
+            self.steps = []
+
+        def on_update(self, run):
+            self.steps.append(run.agent.env_steps)
+            assert notebook.outputs == [] or isinstance(notebook.outputs[0], HTML)
+
+    agent, mine = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64)), Looking()
+    run = cl.train(agent, 8000, live=True, callbacks=(mine,) if among_others else ())
+    assert "steps" not in capsys.readouterr().out
+    assert len(notebook.outputs) == 1 and isinstance(notebook.outputs[0], Image)
+    assert notebook.outputs[0].data[:4] == b"\x89PNG"
+    assert len(run.curve["env_steps"]) > 1 and notebook.updates == len(run.curve["env_steps"])
+    assert mine.steps == (list(run.curve["env_steps"]) if among_others else [])
+
+
+def test_train_draws_nothing_unasked_or_without_a_notebook(notebook, capsys, monkeypatch):
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64))
+    run = cl.train(agent, 100)
+    assert notebook.outputs == [] and "steps" in capsys.readouterr().out
+    monkeypatch.setattr(live, "_shell", lambda: None)
+    cl.train(run, 100, live=True)
+    assert notebook.outputs == [] and "steps" in capsys.readouterr().out
+    cl.train(run, 100, live=True, progress=False)
+    assert "steps" not in capsys.readouterr().out
 
 
 def test_background_stops_and_keeps_the_run():
-    import course_lib as cl
-
     agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64))
-    handle = live.background(agent, 10_000_000)
+    handle = session.background(agent, 10_000_000)
     while not handle.run.curve and handle.running:
         time.sleep(0.01)
     handle.stop()
-    run = handle.wait(30)
+    run = handle.wait(300)
     assert not handle.running and run.interrupted and len(run.curve["env_steps"]) >= 1
 
 
@@ -207,11 +265,9 @@ def test_background_hands_errors_over():
         def on_update(self, run):
             raise OSError("no space left")
 
-    import course_lib as cl
-
-    handle = live.background(cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64)), 100, callbacks=[Broken()])
+    handle = session.background(cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64)), 100, callbacks=[Broken()])
     with pytest.raises(OSError, match="no space"):
-        handle.wait(30)
+        handle.wait(300)
 
 
 # --- video ----------------------------------------------------------------------------------
@@ -220,17 +276,17 @@ def test_background_hands_errors_over():
 def test_rollout_holds_one_episode(rollout):
     assert len(rollout) == 40 and rollout.physics.shape == (40, 19) and rollout.actions.shape == (40, 6)
     assert np.allclose(rollout.physics[:, 0], np.arange(40) * rollout.dt)
-    again = video.rollout_states(Sine(), steps=40)
+    again = rollout_states(Sine(), steps=40)
     assert np.array_equal(again.physics, rollout.physics)
-    ended = video.rollout_states(Sine(1), "InvertedPendulum-v5")
+    ended = rollout_states(Sine(1, 4), "InvertedPendulum-v5")
     assert len(ended) < 1000 and ended.fps == pytest.approx(25)
 
 
 def test_gymnasiums_own_environments_are_drawn_too():
-    pushed = video.rollout_states(Sine(7), "Pusher-v5", steps=3)
+    pushed = rollout_states(Sine(7, 23), "Pusher-v5", steps=3)
     assert pushed.physics.shape[0] == 3 and pushed.dt == pytest.approx(0.05)
     with pytest.raises(ArgumentError, match="no MuJoCo model"):
-        video.rollout_states(Sine(1), "Pendulum-v1", steps=3)
+        rollout_states(Sine(1, 3), "Pendulum-v1", steps=3)
 
 
 @pytest.mark.skipif(gl.choose_gl_backend() == "none", reason="no OpenGL here")
@@ -255,8 +311,8 @@ def test_render_without_opengl_draws_and_says_the_cure_once(rollout, no_gl, caps
 
 @pytest.mark.parametrize("name", ["InvertedPendulum-v5", "Ant-v5", "Reacher-v5"])
 def test_drawing_knows_every_kind_of_robot(name, no_gl):
-    dims = {"InvertedPendulum-v5": 1, "Ant-v5": 8, "Reacher-v5": 2}
-    frames = video.render(Sine(dims[name]), name, steps=4)
+    widths = {"InvertedPendulum-v5": (1, 4), "Ant-v5": (8, 105), "Reacher-v5": (2, 10)}
+    frames = video.render(Sine(*widths[name]), name, steps=4)
     assert frames[0].std() > 5
 
 
@@ -276,7 +332,7 @@ def test_save_video_is_whole_or_absent(rollout, no_gl, tmp_path, monkeypatch):
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(mediapy, "write_video", fail)
-    with pytest.raises(video.VideoError, match="disk full"):
+    with pytest.raises(film.VideoError, match="disk full"):
         video.save_video(tmp_path / "c.mp4", frames)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith((".c", "c"))]
 
@@ -288,7 +344,7 @@ def test_without_ffmpeg_there_is_a_sentence(rollout, no_gl, tmp_path, monkeypatc
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
-    with pytest.raises(video.VideoError, match="pip install imageio-ffmpeg"):
+    with pytest.raises(film.VideoError, match="pip install imageio-ffmpeg"):
         video.save_video(tmp_path / "a.mp4", np.zeros((2, 16, 16, 3), np.uint8))
 
 
@@ -306,14 +362,14 @@ def test_back_end_is_switched_after_mujoco_was_imported():
     code = (
         "import os, mujoco\n"
         "os.environ['MUJOCO_GL'] = 'egl'; os.environ['COURSE_GL'] = 'egl'\n"
-        "from course_lib.viz import gl\n"
+        "from course_lib.render import gl\n"
         "assert gl.choose_gl_backend() in ('egl', 'none')\n"
         "if gl._chosen == 'egl':\n"
         "    from mujoco.egl import GLContext\n"
         "    assert mujoco.GLContext is GLContext\n"
     )
     env = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "PYOPENGL_PLATFORM", gl.PROBED)}
-    root = Path(course_lib.__file__).parents[1]
+    root = Path(cl.__file__).parents[1]
     subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=root)
 
 

@@ -37,7 +37,7 @@ cl.setup()
 # %%
 from IPython.display import Image
 
-from course_lib.viz.states.states import states
+from course_lib.viz.states import states
 
 Image("learning_curve.png")
 
@@ -91,13 +91,13 @@ def draw(run, folder: Path) -> Path:
 def draw_inside(policy, folder: Path) -> list[Path]:
     """The states of an episode with pushes, and the network, as PNGs."""
     from course_lib.viz.states import state_figures, states
-    from course_lib.viz.topology.paint import paint as topology
+    from course_lib.viz.topology.paint import topology
 
     episode = states.record(policy, steps=100, pushes=states.random_pushes(100))
     written = []
     for name, figure in (
         ("hidden_states", state_figures.episode_figure(episode)),
-        ("network", topology.topology(policy, observation_names=episode.names, action_names=["force"])),
+        ("network", topology(policy, observation_names=episode.names, action_names=["force"])),
     ):
         written.append(folder / f"{name}.png")
         figure.savefig(written[-1], dpi=120)

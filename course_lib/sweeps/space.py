@@ -171,7 +171,7 @@ def _check_field(name: str, found: Dimension, config) -> None:
             with_values(config, {name: value})
         except ArgumentError as error:
             # Only what is wrong with this field alone: others that it must agree with may be in the space too.
-            if str(error).startswith(f"{name}="):
+            if str(error).startswith((f"{name}=", f"{name}.")):
                 raise ArgumentError(f"space[{name!r}]={found!r} goes too far: {error}") from None
 
 
@@ -201,6 +201,8 @@ def with_values(config, values: Mapping):
 def _types(hint) -> set:
     """The classes in an annotation: `int | None` -> {int, NoneType}; `tuple[int, …]` -> {tuple}."""
     origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        return {typing.Any}  # a config in a config takes a name or a dict, and checks it
     if origin is typing.Literal:
         return {type(value) for value in typing.get_args(hint)}
     if origin in (typing.Union, types.UnionType):
