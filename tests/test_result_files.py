@@ -1,6 +1,7 @@
 """A benchmark recognises the runs it has finished."""
 
 import sys
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from course_lib.rl.offpolicy_config import SACConfig
 from course_lib.rl.ppo import PPOConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from _report import beside, known_runs, read_result, write_result  # noqa: E402
+from _results import RunFile, beside, known_runs, read_result, write_result  # noqa: E402
+
+FACTS = dict(claims={}, intervals={}, seeds=[0], wall_seconds=1, command="x")
 
 
 def write(path, config):
-    rows = [{"setting": "a", "seed": 0, "return": float("nan")}]
-    write_result(path, claims={}, intervals={}, seeds=[0], per_seed=rows, config=config, wall_seconds=1, command="x")
+    write_result(path, per_seed=[{"setting": "a", "seed": 0, "return": float("nan")}], config=config, **FACTS)
 
 
 @pytest.mark.parametrize("config", [PPOConfig(), SACConfig(), SACConfig(learning_rate=1e-3)])
@@ -43,18 +45,21 @@ def test_runs_made_side_by_side_are_put_together_once_each(tmp_path):
     for file, runs in zip(files, ([("a", 0), ("b", 0)], [("a", 0), ("a", 1)], [("b", 1)]), strict=True):
         old = config if file != files[2] else {"a": {"x": 1}, "b": {"x": 9}}  # made with another setting of b
         rows = [{"run": run, "seed": seed, "from": file.name} for run, seed in runs]
-        write_result(file, claims={}, intervals={}, seeds=[0], per_seed=rows, config=old, wall_seconds=1, command="x")
-    known = [(r["run"], r["seed"], r["from"]) for r in known_runs([*files, tmp_path / "none.json"], config)]
-    assert known == [("a", 0, "0.json"), ("b", 0, "0.json"), ("a", 1, "1.json")]
+        write_result(file, per_seed=rows, config=old, **FACTS)
+    known = known_runs([*files, tmp_path / "none.json"], config, "run", ("run", "seed"))
+    assert {key: row["from"] for key, row in known.items()} == {
+        ("a", 0): "0.json",
+        ("b", 0): "0.json",
+        ("a", 1): "1.json",
+    }
     assert beside([]) == {} and "side" not in beside(files) and "two at a time" in beside(files)["note"]
 
 
 def test_a_run_keeps_the_processor_it_was_made_on(tmp_path, monkeypatch):
-    old, new, config = tmp_path / "old.json", tmp_path / "new.json", {"a": {"x": 1}}
-    facts = dict(claims={}, intervals={}, seeds=[0], config=config, wall_seconds=1, command="x")
-    monkeypatch.setattr("_report.machine", lambda: {"cpu": "first"})
-    write_result(old, per_seed=[{"run": "a", "seed": 0}], **facts)
-    monkeypatch.setattr("_report.machine", lambda: {"cpu": "second"})
-    rows = known_runs([old], config) + [{"run": "a", "seed": 1}]
-    write_result(new, per_seed=rows, **facts)
-    assert [row["cpu"] for row in known_runs([new], config)] == ["first", "second"]
+    args = Namespace(name="toy", json=tmp_path / "toy.json", include=[], began=0.0)
+    monkeypatch.setattr("_results.machine", lambda: {"cpu": "first"})
+    write_result(args.json, per_seed=[{"seed": 0}], **FACTS, config={"x": 1})  # from before runs said it
+    monkeypatch.setattr("_results.machine", lambda: {"cpu": "second"})
+    file = RunFile(args, ("seed",), {"x": 1}, None, lambda rows: ({}, {}), None, {})
+    file.add({"seed": 1})
+    assert [row["cpu"] for row in read_result(args.json, {"x": 1})] == ["first", "second"]

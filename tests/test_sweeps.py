@@ -845,8 +845,8 @@ def test_fields_of_a_config_in_a_config():
 
 def test_a_sweep_over_a_cell(capsys):
     words = "sweep ppo --env InvertedPendulum-v5 --space cell.neurons=int(2,3) cell.name=choice(ltc,gru) --num-envs 4"
-    words += f" --steps 128 --rollout-steps 16 --sequence-length 8 --minibatch-size 32 --storage {LOG} --episodes 2 --trials 2"
-    words += " --name cells"
+    words += f" --steps 128 --rollout-steps 16 --sequence-length 8 --minibatch-size 32 --storage {LOG}"
+    words += " --episodes 2 --trials 2 --name cells"
     assert main(words.split()) == 0 and "cell.neurons" in capsys.readouterr().out
     found = cl.load_sweep("cells", LOG)
     best = found.best_config.cell

@@ -33,7 +33,7 @@ NEEDED = {
     "matplotlib": "3.8",
     "mediapy": "1.2",
     "imageio-ffmpeg": "0.5",
-    "optuna": "4.0",
+    "optuna": "4.3",
     "safetensors": "0.4.3",
     "tyro": "0.9",
 }

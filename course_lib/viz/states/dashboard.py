@@ -17,6 +17,11 @@ from course_lib.viz.style import COLOURS, style
 
 INK, GREY = "#111820", "#7a828c"
 DPI = 84
+# Fixed, with two planes and with one: layouts that measure differ between versions of matplotlib, and cost a redraw.
+MARGINS = {
+    True: dict(left=0.08, right=0.955, top=0.945, bottom=0.095, wspace=0.24, hspace=2.2),
+    False: dict(left=0.08, right=0.955, top=0.935, bottom=0.115, wspace=0.24, hspace=2.2),
+}
 
 
 class Dashboard:
@@ -58,10 +63,12 @@ class Dashboard:
         two = len(self.planes) == 2
         right = [["P0", "V0"]] * 3 + [["P1", "V1"] if two else ["P0", "V0"]] * 3
         left = ["A", "A", "T", "T", "U", "U"]
-        self.figure = Figure(figsize=(11.6, 5.5 if two else 4.6), dpi=DPI, layout="constrained")
+        self.figure = Figure(figsize=(11.6, 5.5 if two else 4.6), dpi=DPI, layout="none")
         self.canvas = FigureCanvasAgg(self.figure)
         self.axes = self.figure.subplot_mosaic(
-            [[name, *row] for name, row in zip(left, right, strict=True)], width_ratios=[1.45, 1, 1]
+            [[name, ".", *row] for name, row in zip(left, right, strict=True)],  # a gap for ticks and labels
+            width_ratios=[1.45, 0.12, 1, 1],
+            gridspec_kw=MARGINS[two],
         )
         self._states(self.axes["A"])
         self._constants(self.axes["T"])
@@ -74,7 +81,6 @@ class Dashboard:
             self._add(name, self.axes[name].axvline(0, color=INK, linewidth=1.4))
         self._portraits()
         self.canvas.draw()
-        self.figure.set_layout_engine("none")  # measured once; laying out again would cost half a redraw
         self._background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def _add(self, name: str, artist) -> None:
@@ -91,7 +97,7 @@ class Dashboard:
         axes.grid(False)
         axes.set_yticks(range(0, n, max(1, n // 8)))
         axes.set(ylabel="neuron", title="hidden state")
-        self.figure.colorbar(picture, ax=axes, pad=0.01, fraction=0.04)
+        self.figure.colorbar(picture, cax=axes.inset_axes((1.01, 0.0, 0.02, 1.0)))
         for neuron in self.record.held:
             axes.plot([len(states) * 0.01], [neuron], "x", color=INK, markersize=8, markeredgewidth=2)
 
@@ -158,6 +164,8 @@ class Dashboard:
                 axes.set(xlim=maps[k].extent[:2], ylim=maps[k].extent[2:], xlabel=self.record.names[i])
                 if letter == "P":
                     axes.set_ylabel(self.record.names[j])
+                else:  # the scale of the map beside it
+                    axes.tick_params(labelleft=False)
         self.axes["P0"].set_title(f"policy: {self.record.action_names[self.action]}")
         self.axes["V0"].set_title("value (normalised return)")
         for letter in "PV":

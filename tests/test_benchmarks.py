@@ -1,0 +1,301 @@
+"""The frame of the benchmarks, on a toy that trains nothing; and every script's command line."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(BENCHMARKS.glob("[a-z]*.py"))
+sys.path.insert(0, str(BENCHMARKS))
+import _report  # noqa: E402
+from _report import Table, claims_from, cli, column, interval_of, run_all, select, take_turns, write_rounds  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """Sets what stands on the command line."""
+    return lambda *words: monkeypatch.setattr(sys, "argv", ["toy.py", *map(str, words)])
+
+
+class Toy:
+    """A benchmark of two kinds; the return of a run is its seed, and ten more for kind b."""
+
+    def __init__(self, options):
+        self.options, self.made, self.stop_at, self.more = options, [], None, {}
+
+    def one_run(self, args, kind: str, seed: int) -> dict:
+        if (kind, seed) == self.stop_at:
+            raise KeyboardInterrupt
+        self.made.append((kind, seed))
+        return {"kind": kind, "seed": seed, "return": seed + 10.0 * (kind == "b"), "train_seconds": args.steps / 100}
+
+    @staticmethod
+    def claims_of(rows):
+        return claims_from({f"return_{kind}": column(rows, "return", kind=kind) for kind in "abc"})
+
+    @staticmethod
+    def report(rows):
+        table = Table("kind", "seeds")
+        for kind in "ab":
+            table.add(kind, len(select(rows, kind=kind)))
+        return table
+
+    def __call__(self, *words, one_run=None, config=None, **more):
+        """Run it with these options -> what runs it made."""
+        self.options(*words)
+        self.made = []
+        args = cli(
+            "toy", "A toy.", seeds=range(3), kinds=["a", "b"], steps=200, keep="nothing", fixed=dict(episodes=50),
+            quick=dict(seeds=2, kinds=1, steps=7, episodes=1),
+        )  # fmt: skip
+        wanted = [(kind, seed) for seed in args.seeds for kind in args.kinds]
+        run_all(
+            args, one_run or self.one_run, wanted, key=("kind", "seed"), config=config or {"steps": args.steps},
+            claims_of=self.claims_of, report=self.report, **self.more | more,
+        )  # fmt: skip
+        return self.made
+
+
+@pytest.fixture
+def toy(options):
+    return Toy(options)
+
+
+def content(path="assets/results/toy.json") -> dict:
+    return json.loads(Path(path).read_text())
+
+
+def runs(path="assets/results/toy.json") -> list[tuple]:
+    return [(row["kind"], row["seed"]) for row in content(path)["per_seed"]]
+
+
+ALL = [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+
+
+def test_a_whole_benchmark(toy, capsys):
+    assert toy(says="return {return:.1f}") == ALL == runs()
+    out, found = capsys.readouterr().out, content()
+    assert "b, seed 2: return 12.0\n" in out and "return_b=11\n" in out and "\na         3\n" in out
+    assert found["claims"] == {"return_a": 1.0, "return_b": 11.0} and found["intervals"]["return_a"] == [0.0, 2.0]
+    assert found["seeds"] == [0, 1, 2] and found["config"] == {"steps": 200} and found["wall_seconds"] == 12.0
+    assert found["command"] == "python benchmarks/toy.py" and found["versions"]["numpy"] == np.__version__
+    assert found["machine"]["cpu"] == found["per_seed"][0]["cpu"]
+
+
+def test_all_known_means_nothing_to_do(toy, capsys):
+    toy()
+    before = Path("assets/results/toy.json").read_bytes()
+    assert toy() == [] and Path("assets/results/toy.json").read_bytes() == before
+    assert "6 of 6 runs" in capsys.readouterr().out
+
+
+def test_a_stop_loses_the_run_in_hand_and_no_other(toy):
+    toy.stop_at = ("b", 1)
+    with pytest.raises(KeyboardInterrupt):
+        toy()
+    assert runs() == ALL[:3] and content()["claims"] == {"return_a": 0.5, "return_b": 10.0}
+    toy.stop_at = None
+    assert toy() == ALL[3:] and runs() == ALL
+
+
+def test_options_choose_runs_of_the_same_file(toy):
+    assert toy("--kinds", "b", "--seeds", 2) == [("b", 2)]
+    assert toy("--seeds", 2, 5) == [("a", 2), ("a", 5), ("b", 5)]
+    assert len(runs()) == 4 and content()["seeds"] == [2, 5]
+
+
+def test_quick_is_small_and_goes_elsewhere(toy, capsys):
+    toy()
+    for _ in range(2):  # a check of the script, not a run to be gone on with
+        assert toy("--quick", "--keep") == [("a", 0), ("a", 1)]
+    assert content("build/toy_quick.json")["config"] == {"steps": 7} and content()["config"] == {"steps": 200}
+    assert toy("--quick", "--json", "mine.json", "--seeds", 4, 5, 6) == [("a", 4), ("a", 5)] == runs("mine.json")
+    assert toy("--quick", "--json", "mine.json", "--seeds", 5, 6) == [("a", 6)]
+
+
+def test_what_quick_puts_in_the_place_of_options(options):
+    given = dict(
+        quick=dict(names=2, numbers=["9"], free=2, pace=0.5, hidden=1, few=1), names=["x", "y", "z"], pace=2.5,
+        numbers=dict(nargs="+", default=["1"]), free=dict(nargs="*", default=None), few=[3, 4], on=False,
+        fixed=dict(hidden=9, left=8), keep="all",
+    )  # fmt: skip
+    options("--on", "--keep", "--few", 4, 3)
+    args = cli("toy", "A toy.", **given)
+    assert (args.names, args.pace, args.free, args.few, args.on) == (["x", "y", "z"], 2.5, None, [4, 3], True)
+    assert (args.keep, args.hidden, args.left, args.name) == (True, 9, 8, "toy") and not hasattr(args, "include")
+    options("--quick", "--keep", "--names", "z", "--pace", 3)
+    args = cli("toy", "A toy.", **given)
+    assert (args.names, args.numbers, args.free, args.pace) == (["z"], ["9"], [0, 1], 0.5)
+    assert (args.hidden, args.left, args.keep, args.few) == (1, 8, False, [3])
+
+
+@pytest.mark.parametrize("words", [["--names", "w"], ["--pace", "fast"], ["--include", "x.json"], ["--seeds", "a"]])
+def test_options_that_make_no_sense(options, words, capsys):
+    options(*words)
+    with pytest.raises(SystemExit, match="2"):
+        cli("toy", "A toy.", quick={}, seeds=[0], names=["x"], pace=1.0)
+    assert words[0] in capsys.readouterr().err
+
+
+def test_runs_made_side_by_side_are_taken_up(toy, capsys):
+    toy("--kinds", "a", "--json", "a.json")
+    toy("--kinds", "b", "--seeds", 0, 1, "--json", "b.json")
+    assert toy("--seeds", "--include", "a.json", "b.json") == []
+    assert sorted(runs()) == sorted(ALL[:5]) and "two at a time" in content()["note"]
+    assert "b.json: 2 of 2 runs" in capsys.readouterr().out
+    assert toy("--include", "a.json") == [("b", 2)]
+    assert toy() == [] and "two at a time" in content()["note"]
+
+
+def test_runs_of_other_settings_are_not_taken_up(toy, capsys):
+    toy("--kinds", "a", "--steps", 300, "--json", "other.json")
+    toy("--kinds", "b")
+    assert toy("--seeds", "--include", "other.json") == [] and {kind for kind, _ in runs()} == {"b"}
+    assert "other.json: 0 of 3 runs" in capsys.readouterr().out
+    parts = {"a": {"x": 1}, "b": {"x": 2}}
+    toy("--json", "both.json", config=parts, part="kind")
+    toy("--json", "one.json", "--seeds", "--include", "both.json", config=parts | {"a": {"x": 9}}, part="kind")
+    assert runs("one.json") == [("b", 0), ("b", 1), ("b", 2)]
+
+
+def test_an_included_file_does_not_replace_what_is_known(toy):
+    toy("--kinds", "a", "--seeds", 0, "--json", "a.json")
+    row = dict(content("a.json")["per_seed"][0], **{"return": 99.0})
+    Path("b.json").write_text(json.dumps(content("a.json") | {"per_seed": [row, row | {"seed": 1}]}))
+    toy("--json", "a.json", "--seeds", "--include", "b.json")
+    assert [r["return"] for r in content("a.json")["per_seed"]] == [0.0, 99.0]
+
+
+def test_other_settings_begin_anew_and_the_old_file_stays(toy, capsys):
+    toy()
+    old = content()
+    toy("--steps", 300, "--seeds", 0)
+    assert runs() == ALL[:2] and content("assets/results/toy.json.old1") == old
+    assert "toy.json.old1" in capsys.readouterr().out
+    toy("--steps", 400, "--seeds", 1)
+    assert content("assets/results/toy.json.old1") == old and content("assets/results/toy.json.old2")["seeds"] == [0]
+
+
+def test_a_change_of_one_part_leaves_the_other(toy):
+    parts = {"a": {"x": 1}, "b": {"x": 2}}
+    toy(config=parts, part="kind")
+    assert toy("--seeds", 0, config=parts | {"a": {"x": 9}}, part="kind") == [("a", 0)]
+    assert sorted(runs()) == [("a", 0), ("b", 0), ("b", 1), ("b", 2)]
+    assert len(runs("assets/results/toy.json.old1")) == 6
+
+
+def test_another_call_may_write_to_the_same_file(toy, options):
+    def one_run(args, kind, seed):
+        if (kind, seed) == ("a", 0):
+            Toy(options)("--seeds", 0, "--kinds", "b")  # done by another call in the meantime
+        return toy.one_run(args, kind, seed)
+
+    assert toy("--seeds", 0, 1, one_run=one_run) == [("a", 0), ("a", 1), ("b", 1)]
+    assert sorted(runs()) == sorted(ALL[:4])
+
+
+def test_a_row_may_grow(toy):
+    def unfinished(args, row):
+        return "tuned" not in row
+
+    def one_run(args, kind, seed, row=None):
+        if row is None:
+            row = toy.one_run(args, kind, seed)
+            yield row
+        if (kind, seed) == toy.stop_at:
+            raise KeyboardInterrupt
+        yield row | {"tuned": True}
+
+    toy.stop_at = ("a", 1)
+    first = dict(one_run=lambda *a, **k: one_run(*a, **k), unfinished=unfinished)
+    toy.one_run = lambda args, kind, seed: toy.made.append(seed) or {
+        "kind": kind, "seed": seed, "return": 0.0, "train_seconds": 1.0
+    }  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        toy("--kinds", "a", **first)
+    assert toy.made == [0, 1] and [row.get("tuned") for row in content()["per_seed"]] == [True, None]
+    toy.stop_at = None
+    assert toy("--kinds", "a", **first) == [2] and all(row["tuned"] for row in content()["per_seed"])
+
+
+def test_a_run_that_is_not_done_is_not_written(toy, capsys):
+    assert toy("--seeds", 0, one_run=lambda args, kind, seed: None) == []
+    assert not Path("assets/results/toy.json").exists() and "a, seed 0 is not done yet" in capsys.readouterr().out
+
+
+def test_entries_of_the_result_file(toy, capsys):
+    toy("--seeds", 0, tried="much", count=len)
+    assert content()["tried"] == "much" and content()["count"] == 2
+    Path("assets/results/toy.json").write_text(json.dumps(content() | {"note": "by hand"}))
+    toy("--seeds", 1, tried="more", count=len)
+    assert (content()["note"], content()["tried"], content()["count"]) == ("by hand", "more", 4)
+    assert "keeps what it said before: note" in capsys.readouterr().out
+    toy("--steps", 1)
+    assert "note" not in content()
+
+
+def test_where_rows_do_not_say_how_long_they_took_calls_add_up(toy, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    toy("--seeds", 0, seconds=None)
+    first = content()["wall_seconds"]
+    toy("--seeds", 1, seconds=None)
+    assert first > 0 and content()["wall_seconds"] == 2 * first
+
+
+def test_contestants_take_turns(options, capsys):
+    seen = []
+    options("--rounds", 3)
+    args = cli("speed", "A toy.", rounds=15, quick=dict(rounds=2))
+    rates = take_turns({n: lambda n=n: seen.append(n) or float(len(seen)) for n in "xy"}, args.rounds, warm_up=1)
+    assert seen == list("xyxyxyxy") and rates["x"].tolist() == [3, 5, 7] and rates["y"].tolist() == [4, 6, 8]
+    assert str(_report.speed_table("who", {"rate": rates, "more": {"y": rates["y"]}}, ".0f")).splitlines()[2:] == [
+        "x       5        [3, 7]                    ",
+        "y       6        [4, 8]     6        [4, 8]",
+    ]
+    write_rounds(args, {"rate": rates}, {"x_vs_y": rates["x"] / rates["y"]}, {"n": 1}, digits=1, tried=("much",))
+    found = content("assets/results/speed.json")
+    assert found["per_seed"] == [{"x": 3.0, "y": 4.0}, {"x": 5.0, "y": 6.0}, {"x": 7.0, "y": 8.0}]
+    assert found["claims"] == {"x_vs_y": 5 / 6} and found["tried"] == ["much"] and "a round" in found["note"]
+    assert "x_vs_y=0.833333\n" in capsys.readouterr().out
+    write_rounds(args, {8: rates, 32: rates}, {}, {}, digits=1, note="other")
+    found = content("assets/results/speed.json")
+    assert found["per_seed"][0] == {"8": {"x": 3.0, "y": 4.0}, "32": {"x": 3.0, "y": 4.0}} and found["note"] == "other"
+
+
+def test_intervals():
+    assert interval_of([3.0]) == [3.0, 3.0] and interval_of([1, 2, 3]) == [1.0, 3.0]
+    assert claims_from({"x": [1, 3], "none": []}, np.mean) == ({"x": 2.0}, {"x": [1.0, 3.0]})
+
+
+# --- the scripts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_has_the_same_command_line(script, monkeypatch, capsys):
+    """Its help, then its options with --quick; it is stopped before it does anything."""
+    seen, real = [], cli
+
+    def stopped(name, doc, **options):
+        seen.append(real(name, doc, **options))
+        raise SystemExit(0)
+
+    monkeypatch.setattr(_report, "cli", stopped)
+    for word in ("--help", "--quick"):
+        monkeypatch.setattr(sys, "argv", [script.name, word])
+        with pytest.raises(SystemExit, match="0"):
+            runpy.run_path(str(script), run_name="__main__")
+    out = capsys.readouterr().out
+    assert f"python benchmarks/{script.name}" in out and "--json FILE" in out and "--quick" in out
+    assert ("--seeds" in out) == ("--include FILE" in out) != ("--rounds" in out)
+    (args,) = seen
+    assert args.name == script.stem and args.json == Path(f"build/{script.stem}_quick.json") and not args.keep
