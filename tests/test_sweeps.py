@@ -823,6 +823,21 @@ def test_callbacks_hear_of_every_trial_and_of_the_end():
     assert heard == [1, 2, 3, "heard"]
 
 
+def test_an_environment_that_workers_do_not_know_is_refused_before_anything_is_stored(tmp_path, monkeypatch):
+    import gymnasium as gym
+    from gymnasium.envs.classic_control.pendulum import PendulumEnv
+
+    options = dict(config=Settings(), env_steps=100, num_envs=1, trials=2, workers=2, value="training", **QUIET)
+    gym.register("HereOnly-v0", PendulumEnv, max_episode_steps=10)
+    try:
+        with pytest.raises(ArgumentError, match="registered in this process alone.*'MODULE:HereOnly-v0'"):
+            cl.sweep("HereOnly-v0", Doubler, {"gain": cl.uniform(0, 1)}, name="u", **options)
+    finally:
+        gym.registry.pop("HereOnly-v0")
+    with pytest.raises(ArgumentError, match="is no sweep"):
+        cl.load_sweep("u", LOG)
+
+
 # ------------------------------------------------------------------------------------------ nested fields
 def test_fields_of_a_config_in_a_config():
     config = cl.PPOConfig(cell=dict(name="ltc", neurons=4))

@@ -17,7 +17,7 @@ from course_lib.envs.engine.task import Task
 from course_lib.errors import ArgumentError, plain
 
 OURS = ("num_envs", "vectorization_mode", "vector_kwargs", "render_mode", "wrappers")  # in a spec, but not of one copy
-USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker")  # wrappers that `gymnasium.make` adds by itself
+USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "_Scalar")  # wrappers that `gymnasium.make` adds by itself
 
 
 def adopt(envs: VectorEnv) -> BatchedEnv | Foreign:

@@ -104,6 +104,7 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0, most_s
     obs, _ = envs.reset(seed=seed)
     state, running = None, np.ones(n, bool)
     returns, lengths, success = np.zeros(n), np.zeros(n, dtype=int), None
+    most_steps = None if most_steps is None else check_count("most_steps", most_steps)
     limit = most_steps or (MOST_STEPS if envs.horizon is None else envs.horizon)
     while running.any() and lengths.max() < limit:
         action, state = policy.act(obs, state, deterministic=deterministic, rng=rng)
@@ -147,7 +148,15 @@ def make_for(policy: Policy, num_envs: int, seed: int, env_id: str | None = None
             f"the policy was trained in {policy.env_id} {policy.env_note}, which cannot be made again from its name; "
             f"accepted: cl.evaluate(policy, envs=…) with such environments, or env_id={policy.env_id!r} for plain ones"
         )
-    return environments.make(env_id or policy.env_id, num_envs, seed, **{**policy.env_options, **env_options})
+    return _fitting(
+        policy, environments.make(env_id or policy.env_id, num_envs, seed, **{**policy.env_options, **env_options})
+    )
+
+
+def _fitting(policy: Policy, envs):
+    """`envs`, if `policy` has their widths."""
+    policy.check_widths(*(space.shape[0] for space in (envs.single_observation_space, envs.single_action_space)))
+    return envs
 
 
 def evaluate(
@@ -173,7 +182,7 @@ def evaluate(
     if made:
         envs = make_for(policy, check_count("episodes", episodes), seed, env_id, **env_options)
     else:
-        envs = adopt(envs)
+        envs = _fitting(policy, adopt(envs))
     try:
         modes = [run_episodes(policy, envs, deterministic, seed, most_steps) for deterministic in (True, False)]
         return Evaluation(envs.id, *modes)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
 from course_lib.machine import check_memory
+
+
+@contextlib.contextmanager
+def single_precision() -> Iterator[None]:
+    """Policies compute in float32; inside the `with` block (or function) fresh tensors are, whatever the caller set."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 class RunningMoments(nn.Module):
@@ -104,13 +118,14 @@ class Policy(nn.Module):
 
     def initial_state(self, n: int) -> Tensor:
         """(n, state_dim) of zeros."""
-        return torch.zeros(n, self.state_dim)
+        return torch.zeros(n, self.state_dim, dtype=torch.float32)
 
     def rewarded(self, state: Tensor, reward: np.ndarray) -> Tensor:
         """`state` with the reward (n,) of the last action in it, for a policy that sees rewards."""
         return state
 
     @torch.no_grad()
+    @single_precision()
     def act(
         self,
         obs: np.ndarray,

@@ -19,7 +19,7 @@ from course_lib.policies.actors import (
     RecurrentSquashedActor,
     SquashedActor,
 )
-from course_lib.policies.base import Policy
+from course_lib.policies.base import Policy, single_precision
 from course_lib.policies.chunks import ChunkActorCritic
 
 FORMAT = "liquid-control policy 1"
@@ -118,7 +118,7 @@ def _built(kind: type[Policy], settings, tensors: dict[str, Tensor]) -> Policy:
     for name in ("obs_dim", "act_dim"):
         check_count(name, settings.get(name))
     held = sum(value.numel() * value.element_size() for value in tensors.values())
-    with torch.random.fork_rng(devices=[]), to_be_filled(), memory_limit(2 * held + SLACK):
+    with torch.random.fork_rng(devices=[]), single_precision(), to_be_filled(), memory_limit(2 * held + SLACK):
         return kind(**settings)
 
 

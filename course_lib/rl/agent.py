@@ -16,7 +16,7 @@ from torch import Tensor
 
 from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError
-from course_lib.policies.base import Policy
+from course_lib.policies.base import Policy, single_precision
 from course_lib.rl.config import Config
 from course_lib.rl.spaces import widths
 
@@ -48,14 +48,15 @@ class Agent:
         self.obs_dim, self.act_dim = widths(self.envs, self.name)
         self.check(self.envs)
         torch.set_num_threads(self.config.torch_threads)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), single_precision():
             torch.manual_seed(self.config.seed)
             self.policy = self.make_policy(policy)
             self.build()
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self.env_steps = self.iterations = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=100)
-        self.enter(self.envs)
+        with single_precision():
+            self.enter(self.envs)
 
     # --- what a subclass defines --------------------------------------------------------------
 

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
 from course_lib.policies.actor_critics import ActorCritic
+from course_lib.policies.base import single_precision
 
 
+@single_precision()
 def clone(
     policy: ActorCritic,
     data: dict[str, np.ndarray],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Run:
 
     def __init__(self, agent: Agent, folder: str | Path | None = None):
         self.agent = agent
-        self.folder = None if folder is None else Path(folder)
+        self.folder = as_folder(folder)
         self._rows: list[dict[str, float]] = []
         self.wall_seconds = 0.0
         self._own: Path | None = None  # the folder that holds this very training
@@ -68,7 +69,7 @@ class Run:
             ArgumentError: the folder holds another training, or more of this one, and `overwrite` is not set.
             NonFiniteError: a weight or a statistic is NaN, infinite or beyond all measure; nothing is written.
         """
-        folder = self.folder if folder is None else Path(folder)
+        folder = self.folder if folder is None else as_folder(folder)
         if folder is None:
             raise ArgumentError(
                 "folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')"
@@ -159,6 +160,15 @@ class Run:
         self.start, self.target = header["start"], header["target"]
         self.folder = self._own = folder
         return self
+
+
+def as_folder(folder: str | Path | None) -> Path | None:
+    """`folder` as a path."""
+    if folder is None:
+        return None
+    if not isinstance(folder, (str, os.PathLike)):
+        raise ArgumentError(f"folder={folder!r} is not accepted; it must be the path of a folder, e.g. 'runs/cheetah'")
+    return Path(folder)
 
 
 # --- folders ------------------------------------------------------------------------------------

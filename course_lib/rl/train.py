@@ -16,9 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.policies.base import single_precision
 from course_lib.rl import logs
 from course_lib.rl.agent import Agent
-from course_lib.rl.run import Run, settle
+from course_lib.rl.run import Run, as_folder, settle
 
 __all__ = ["Run", "notify", "train"]
 
@@ -45,6 +46,7 @@ class _Interrupt:
             signal.signal(signal.SIGINT, self._old)
 
 
+@single_precision()
 def train(
     agent: Agent | Run,
     env_steps: int,
@@ -81,7 +83,7 @@ def train(
     env_steps = check_count("env_steps", env_steps)
     run = agent if isinstance(agent, Run) else Run(agent, folder)
     if folder is not None:
-        run.folder = Path(folder)
+        run.folder = as_folder(folder)
     if resume and run.folder is None:
         raise ArgumentError("resume=True needs folder=…, the place of the checkpoint to go on from")
     logs.check(log, run.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,3 +84,21 @@ def check_env(env, options: dict) -> None:
     if env is None:
         raise ArgumentError("env=None is not accepted: name an environment, or give objective=…")
     make(env, 1, **options).close()
+
+
+def check_known_elsewhere(env: str, workers: int) -> None:
+    """Raise unless other processes know the environment `env` too: what a notebook registers, they do not."""
+    import gymnasium
+
+    from course_lib.envs import TASKS
+
+    if env.removeprefix("course/") in TASKS or ":" in env:  # of this course, or its module is imported there
+        return
+    if str(gymnasium.spec(env).entry_point).startswith("gymnasium."):
+        return
+    code = "import gymnasium, sys; sys.exit(sys.argv[1] not in gymnasium.registry)"
+    if subprocess.run([sys.executable, "-c", code, env], capture_output=True).returncode:
+        raise ArgumentError(
+            f"env={env!r} is registered in this process alone, and workers={workers} others would not know it; "
+            f"accepted: 'MODULE:{env}' with the module that registers it, or workers=1"
+        )

@@ -14,7 +14,7 @@ from course_lib.policies.saved import nested
 from course_lib.rl.algorithms import ALGORITHMS, algorithm
 from course_lib.sweeps.choose import make_pruner, make_sampler, quiet
 from course_lib.sweeps.driver import Driver
-from course_lib.sweeps.objective import Training, check_env
+from course_lib.sweeps.objective import Training, check_env, check_known_elsewhere
 from course_lib.sweeps.results import Sweep
 from course_lib.sweeps.space import Dimension, check_space, dimension
 from course_lib.sweeps.storage import open_storage, sentences, shown
@@ -89,6 +89,8 @@ def sweep(
         options = dict(env_steps=env_steps, num_envs=num_envs, env_options=env_options or {}, threads=threads,
                        reports=reports, value=value, episodes=episodes)  # fmt: skip
         objective, config, label = _training(env, algorithm, config, seed, options)
+        if (workers or 1) > 1 or backend == "ray":
+            check_known_elsewhere(env, workers or 2)
     elif not callable(objective):
         raise ArgumentError(f"objective={objective!r} is not accepted; it must be a function of (config, report)")
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.errors import ArgumentError, CourseError, check_count
+from course_lib.errors import ArgumentError, CourseError, check_count, check_range
 from course_lib.render.open import tell
 
 
@@ -102,11 +102,20 @@ def save_video(path, frames, fps: float | None = None, crf: int = 23) -> Path:
     if path.suffix.lower() not in (".mp4", ".gif"):
         raise ArgumentError(f"path={str(path)!r} is not accepted; its name must end in .mp4 or .gif")
     frames = np.asanyarray(frames)
+    whole = frames.dtype.kind in "iu" and (not frames.size or 0 <= frames.min() <= frames.max() <= 255)
+    if not whole:
+        raise ArgumentError(
+            f"frames of type {frames.dtype} are not accepted; pictures hold whole numbers from 0 to 255"
+        )
+    frames = as_frames(frames, getattr(frames, "fps", 30.0))
     if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) == 0:
         raise ArgumentError(f"frames have shape {frames.shape}; accepted: (T, H, W, 3) with T of at least 1")
     mediapy = _encoder()
-    rate = float(fps or getattr(frames, "fps", 30.0))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    rate = float(getattr(frames, "fps", 30.0)) if fps is None else check_range("fps", fps, 0, 1000, open_low=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VideoError(f"path={str(path)!r} cannot be written: {error.strerror}; choose another folder") from None
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
     how = {"codec": "gif"} if part.suffix == ".gif" else {"codec": "h264", "crf": crf}
     even = np.asarray(frames)[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]  # what yuv420p needs
@@ -123,6 +132,8 @@ def save_video(path, frames, fps: float | None = None, crf: int = 23) -> Path:
 
 def display_video(frames: np.ndarray, fps: float | None = None, title: str = "", crf: int = 25) -> None:
     """Embed frames (T, H, W, 3) in the notebook as H.264; without ffmpeg, a strip of six of them."""
+    if not len(frames):
+        raise ArgumentError("there is no frame to show; accepted: at least one")
     rate = float(fps or getattr(frames, "fps", 30.0))
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     if not shell:

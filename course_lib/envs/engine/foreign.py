@@ -70,7 +70,9 @@ class Foreign(VectorWrapper):
         seed, self._first_seed = (self._first_seed if seed is None else seed), None
         options = {k: v for k, v in (options or {}).items() if k != "stagger"} or None  # needs a clock per copy
         self._returns[:], self._steps[:] = 0.0, 0
-        return self.env.reset(seed=seed, options=options)
+        observation, infos = self.env.reset(seed=seed, options=options)
+        self._check(observation, "the first observation")
+        return observation, infos
 
     def step(self, actions):
         observation, reward, terminated, truncated, infos = self.env.step(actions)
@@ -90,6 +92,8 @@ class Foreign(VectorWrapper):
         self._check(infos["final_obs"] if over.any() else observation, "observation")
         self._check(reward, "reward")
         self._returns[over], self._steps[over] = 0.0, 0
+        if over.any():
+            self._check(observation, "the first observation")
         return observation, reward, terminated, truncated, infos
 
     def _check(self, values, name: str) -> None:
@@ -122,12 +126,24 @@ def _take_last(infos: dict, index: np.ndarray) -> None:
         infos[name], infos[f"_{name}"] = merged, mask
 
 
+class _Scalar(gym.Wrapper):
+    """Rewards as numbers, also those of environments that give arrays of one."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if isinstance(reward, np.ndarray) and reward.size == 1:
+            reward = reward.item()
+        return observation, reward, terminated, truncated, info
+
+
 def make_foreign(id: str, num_envs: int, seed: int | None, **kwargs) -> Foreign:
     """`num_envs` copies of Gymnasium's environment `id`, stepped one after the other."""
     vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
     try:
         with quiet():
-            envs = gym.make_vec(id, num_envs, vectorization_mode="sync", vector_kwargs=vector, **kwargs)
+            envs = gym.make_vec(
+                id, num_envs, vectorization_mode="sync", vector_kwargs=vector, **{"wrappers": [_Scalar], **kwargs}
+            )
     except (TypeError, gym.error.Error) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ArgumentError(f"{id} cannot be made with {kwargs or 'no options'}: {reason}") from None
