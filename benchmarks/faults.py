@@ -11,7 +11,6 @@ Everything runs in processes of its own, so that a crash or a hang is counted an
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -49,10 +48,22 @@ DAMAGES = ("flip", "flip", "cut", "zero", "swap", "forge", "forge")
 
 
 def random_config(rng: random.Random):
-    """An algorithm and some fields for its config, of which one to three are likely to be wrong."""
+    """An algorithm and some fields for its config, each likely or out of place."""
     name = rng.choice(list(ALGORITHMS))
-    fields = [f.name for f in dataclasses.fields(algorithm(name)[1])]
-    return name, {field: rng.choice(WRONG) for field in rng.sample(fields, rng.randint(1, 3))}
+    plain = vars(algorithm(name)[1]())
+    fields = rng.sample(list(plain), rng.randint(1, 4))
+    return name, {f: rng.choice(WRONG) if rng.random() < 0.4 else likely(plain[f], rng) for f in fields}
+
+
+def likely(value, rng: random.Random):
+    """A value such as somebody might try in the place of this one."""
+    if isinstance(value, bool):
+        return rng.random() < 0.5
+    if isinstance(value, int):
+        return rng.choice((1, 2, 7, max(value // 2, 1), value * 2))
+    if isinstance(value, float):
+        return rng.choice((0.1, 0.5, 1.0, 1.1, 2.0)) * value
+    return rng.choice(((4,), (8, 8), [16])) if isinstance(value, tuple) else value
 
 
 def try_config(case) -> str:
@@ -246,30 +257,38 @@ def one_run(args, part: str, seed: int) -> dict:
     began = time.perf_counter()
     rng = random.Random(f"{part} {seed}")
     if part == "configs":
-        tried = args.configs
-        found, notes = outcomes(try_config, [random_config(rng) for _ in range(tried)])
+        count = args.configs
+        found, notes = outcomes(try_config, [random_config(rng) for _ in range(count)])
     elif part == "files":
-        tried = args.files
-        found, notes = outcomes(try_file, [random_file(rng) for _ in range(tried)])
+        count = args.files
+        found, notes = outcomes(try_file, [random_file(rng) for _ in range(count)])
     else:
-        tried = args.kills
-        found, notes = kills(part.removeprefix("kills "), tried)
+        count = args.kills
+        found, notes = kills(part.removeprefix("kills "), count)
     counts = {name: found[name] for name in ("accepted", "sentence", "raw", "hung", "changed", "differs", "rows")}
-    return {"run": part, "seed": seed, "tried": tried, **counts, "notes": notes[:50],
+    return {"run": part, "seed": seed, "tried": count, **counts, "notes": notes[:50],
             "train_seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
-    by = {row["run"]: row for row in rows}
-    claims = {}
+    by, claims = {row["run"]: row for row in rows}, {}
     if "configs" in by:
         claims |= {"config_raw": by["configs"]["raw"], "config_hung": by["configs"]["hung"]}
     if "files" in by:
-        files = by["files"]
-        claims |= {"files_raw": files["raw"] + files["hung"], "files_accepted_changed": files["changed"]}
+        claims |= {
+            "files_raw": by["files"]["raw"] + by["files"]["hung"],
+            "files_accepted_changed": by["files"]["changed"],
+        }
     if killed := [row for run, row in by.items() if run.startswith("kills")]:
         claims["resumes_that_differ"] = sum(row["differs"] for row in killed)
-    return claims, {}
+    return claims, {name: [value, value] for name, value in claims.items()}
+
+
+def tried(rows: list[dict]) -> dict[str, int]:
+    """How many cases each claim is about."""
+    part = {"config": "configs", "files": "files", "resumes": "kills"}
+    count = {kind: sum(r["tried"] for r in rows if r["run"].startswith(run)) for kind, run in part.items()}
+    return {claim: count[claim.split("_")[0]] for claim in claims_of(rows)[0]}
 
 
 def report(rows: list[dict]) -> Table:
@@ -291,7 +310,7 @@ def main() -> None:
         args, one_run, [(part, seed) for part in args.parts for seed in args.seeds], key=("run", "seed"),
         config={part: {"configs": args.configs, "files": args.files}.get(part, args.kills) for part in parts},
         part="run", claims_of=claims_of, report=report,
-        says="{raw} raw, {hung} hung, {changed} changed, {differs} differ",
+        says="{raw} raw, {hung} hung, {changed} changed, {differs} differ", claim_seeds=tried,
     )  # fmt: skip
     for row in json.loads(args.json.read_text())["per_seed"]:
         for note in row["notes"][:10]:

@@ -158,6 +158,7 @@ class OneOf:
 
 
 Count, Natural = Annotated[int, Whole(1)], Annotated[int, Whole(0)]
+Few, Seed = Annotated[int, Whole(1, 1000)], Annotated[int, Whole(0, 2**63 - 1)]
 Positive, NonNegative = Annotated[float, Between(0, open_low=True)], Annotated[float, Between(0)]
 Share, Number = Annotated[float, Between(0, 1)], Annotated[float, Between(-math.inf)]
 

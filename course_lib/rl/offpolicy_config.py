@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from course_lib.errors import ArgumentError, Between, Count, Natural, NonNegative, Number, OneOf, Positive, Share
+from course_lib.errors import ArgumentError, Between, Count, Few, NonNegative, Number, OneOf, Positive, Seed, Share
 from course_lib.nets.ensemble import PRODUCTS
 from course_lib.rl.config import Config
 
@@ -15,7 +15,7 @@ class DDPGConfig(Config):
     """Hyperparameters of the family. The defaults are DDPG's (Lillicrap et al. 2016), with the networks, rates and
     batches that TD3 and SAC are usually compared with; each change of those two is one of the first ten fields."""
 
-    critics: Count = 1
+    critics: Few = 1
     """networks that estimate Q; targets use the least estimate (TD3, section 4.2: twin critics)"""
     smoothing: NonNegative = 0.0
     """sd of the noise on the target's action (TD3, section 5.3); 0 for none"""
@@ -69,9 +69,9 @@ class DDPGConfig(Config):
     products: Annotated[str, OneOf(tuple(PRODUCTS))] = "float32"
     """'bfloat16' rounds the factors of the updates' matrix products, several times faster where the processor has AMX;
     elsewhere it does nothing"""
-    torch_threads: Count = 1
+    torch_threads: Few = 1
     """threads torch may use; small networks gain nothing from more"""
-    seed: Natural = 0
+    seed: Seed = 0
     """seeds the weights, the noise and the sampling"""
 
     def __post_init__(self):
@@ -103,7 +103,7 @@ class DDPGConfig(Config):
 class TD3Config(DDPGConfig):
     """DDPG with three changes (Fujimoto et al. 2018): twin critics, smoothed targets, a delayed actor."""
 
-    critics: Count = 2
+    critics: Few = 2
     smoothing: NonNegative = 0.2
     policy_delay: Count = 2
 
@@ -112,7 +112,7 @@ class TD3Config(DDPGConfig):
 class SACConfig(DDPGConfig):
     """DDPG with twin critics and a stochastic actor that is paid for entropy (Haarnoja et al. 2018a, 2018b)."""
 
-    critics: Count = 2
+    critics: Few = 2
     stochastic: bool = True
     temperature: NonNegative = 1.0
     learn_temperature: bool = True

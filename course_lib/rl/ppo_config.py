@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from course_lib.errors import Between, Count, Natural, NonNegative, OneOf, Positive, Share
+from course_lib.errors import Between, Count, Few, NonNegative, OneOf, Positive, Seed, Share
 from course_lib.nets.config import CellConfig
 from course_lib.policies.networks import ACTIVATIONS
 from course_lib.policies.plans import PlanConfig
@@ -64,7 +64,7 @@ class PPOConfig(Config):
     """start of log σ of the Gaussian"""
     adam_eps: Positive = 1e-5
     """ε of Adam"""
-    torch_threads: Count = 1
+    torch_threads: Few = 1
     """threads torch may use; small networks gain nothing from more"""
-    seed: Natural = 0
+    seed: Seed = 0
     """seeds the weights, the action noise and the shuffling"""

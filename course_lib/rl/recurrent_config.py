@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from course_lib.errors import ArgumentError, Count, Natural, NonNegative
+from course_lib.errors import ArgumentError, Count, Few, Natural, NonNegative
 from course_lib.nets.config import SummarizerConfig
 from course_lib.rl.offpolicy_config import DDPGConfig
 from course_lib.rl.sequence_replay import check_sequences
@@ -47,7 +47,7 @@ class RDPGConfig(DDPGConfig):
 class RTD3Config(RDPGConfig):
     """RDPG with the changes of TD3: twin critics, smoothed targets, a delayed actor (Yang & Nguyen 2021)."""
 
-    critics: Count = 2
+    critics: Few = 2
     smoothing: NonNegative = 0.2
     policy_delay: Count = 2
 
@@ -56,7 +56,7 @@ class RTD3Config(RDPGConfig):
 class RSACConfig(RDPGConfig):
     """RDPG with the changes of SAC: twin critics, a stochastic actor paid for entropy (Yang & Nguyen 2021)."""
 
-    critics: Count = 2
+    critics: Few = 2
     stochastic: bool = True
     temperature: NonNegative = 1.0
     learn_temperature: bool = True
