@@ -104,9 +104,7 @@ def save_video(path, frames, fps: float | None = None, crf: int = 23) -> Path:
     frames = np.asanyarray(frames)
     whole = frames.dtype.kind in "iu" and (not frames.size or 0 <= frames.min() <= frames.max() <= 255)
     if not whole:
-        raise ArgumentError(
-            f"frames of type {frames.dtype} are not accepted; pictures hold whole numbers, 0 to 255"
-        )
+        raise ArgumentError(f"frames of type {frames.dtype} are not accepted; pictures hold whole numbers, 0 to 255")
     frames = as_frames(frames, getattr(frames, "fps", 30.0))
     if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) == 0:
         raise ArgumentError(f"frames have shape {frames.shape}; accepted: (T, H, W, 3) with T of at least 1")
