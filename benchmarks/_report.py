@@ -1,23 +1,190 @@
-"""What every benchmark shares: the printed table, the machine, intervals, the result file."""
+"""The frame of every benchmark: one command line, one loop over runs, one way to write down what was found.
+
+A script reads its options with `cli`. One that trains hands its function for a single run to `run_all`, which makes
+the runs that are not in the result file yet. One that measures speed calls `take_turns` and `write_rounds`.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
+import argparse
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
-from importlib import metadata
+from inspect import isgenerator
 from pathlib import Path
 
 import numpy as np
+from _results import RunFile, write_result
 
-from course_lib.files import write_atomically
 from course_lib.evaluation.returns import bootstrap_interval
-from course_lib.machine import cores
-from course_lib.rl.algorithms import ALGORITHMS, algorithm
 
-PACKAGES = ("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "envpool", "ncps", "torchdiffeq")
+ROUND = "one entry of per_seed is a round in which all contestants ran one after another"
+RESUMES = "Every finished run is added to the result file at once; the same command goes on after a stop."
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def cli(
+    name: str, doc: str, *, quick: dict, seeds=None, keep: str = "", fixed: dict | None = None, **options
+) -> argparse.Namespace:
+    """The options of the benchmark `name`, whose docstring is `doc`, from the command line.
+
+    There are always `--json` and `--quick`; with `seeds` (those by default) also `--seeds` and `--include`; where
+    policies ship, `--keep`, and `keep` says which. Each of `options` adds one: a list is one of names, all of them by
+    default; a number or a text is a default; False is a switch; a dict goes to argparse. `fixed` are settings that no
+    option changes. `quick` says what `--quick` puts in the place of options and fixed settings; of a list, a number
+    takes so many.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = RESUMES if seeds is not None else None
+    for option, value in options.items():
+        parser.add_argument(f"--{option}", **_option(value))
+    if seeds is not None:
+        seeds = seeds if isinstance(seeds, dict) else dict(default=[*seeds], help="none: nothing but what is known")
+        parser.add_argument("--seeds", type=int, nargs="*", **seeds)
+        words = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
+        parser.add_argument("--include", type=Path, nargs="*", default=[], metavar="FILE", help=words)
+    if keep:
+        parser.add_argument("--keep", action="store_true", help=f"ship {keep}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=f"result file, assets/results/{name}.json by default")
+    words = f"little and short, to check the script; claims and ships nothing, writes build/{name}_quick.json"
+    parser.add_argument("--quick", action="store_true", help=words)
+    args = parser.parse_args()
+    for file in getattr(args, "include", []):
+        if not file.is_file():
+            parser.error(f"argument --include: there is no file {file}")
+    given, args.name, args.began = args.json, name, time.perf_counter()
+    args.json = given or Path(f"assets/results/{name}.json")
+    vars(args).update(fixed or {})
+    if args.quick:
+        vars(args).update({option: _fewer(getattr(args, option), value) for option, value in quick.items()}, keep=False)
+        args.json = given or Path(f"build/{name}_quick.json")
+        if given is None:
+            args.json.unlink(missing_ok=True)  # or the next check would find all done
+    return args
+
+
+def _option(value) -> dict:
+    """For `add_argument`."""
+    if isinstance(value, dict):
+        return value if isinstance(value["default"], (list, type(None))) else {"type": type(value["default"]), **value}
+    if isinstance(value, (list, tuple)):
+        return dict(type=type(value[0]), nargs="+", default=[*value], choices=[*value])
+    return dict(action="store_true") if value is False else dict(type=type(value), default=value)
+
+
+def _fewer(value, quick):
+    """What `--quick` makes of `value`."""
+    if isinstance(quick, int) and isinstance(value, (list, type(None))):
+        return [*range(quick)] if value is None else value[:quick]
+    return quick
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def run_all(
+    args: argparse.Namespace,
+    one_run: Callable,
+    wanted: Iterable[tuple],
+    *,
+    key: tuple[str, ...],
+    config: dict,
+    report: Callable,
+    claims_of: Callable = lambda rows: ({}, {}),
+    part: str | None = None,
+    says: str = "{train_seconds} s",
+    seconds: Callable[[dict], float] | None = lambda row: row["train_seconds"],
+    unfinished: Callable = lambda args, row: False,
+    **facts,
+) -> None:
+    """Make the runs that are `wanted` and not known yet, add each to the result file at once, print table and claims.
+
+    key: the entries of a row, "seed" among them, that tell runs apart. `wanted` lists their values, and
+    one_run(args, *values) makes such a row; None says that the run goes on another time. A generator makes a row that
+    grows, and is written each time. A known row that is `unfinished` is handed back: one_run(…, row=row).
+    config, part: the settings that runs are made with; see `read_result`.
+    claims_of(rows) -> claims, intervals. report(rows) -> what to print at the end: a table, a text, or a list of such.
+    says: of a finished run, with entries of the row in braces.
+    seconds: training time of a row; None where rows do not say, then that of all calls together is written.
+    facts: further entries of the result file; a function is called with the rows.
+    """
+    file = RunFile(args, key, config, part, claims_of, seconds, facts)
+    file.take_up(args.include)
+    wanted, postponed = list(wanted), []
+    done = len(set(wanted) & file.known().keys())
+    print(f"{done} of {len(wanted)} runs are in {args.json} already", flush=True)
+    for values in wanted:
+        row = file.known().get(values)
+        if row is not None and not unfinished(args, row):
+            continue
+        made = one_run(args, *values) if row is None else one_run(args, *values, row=row)
+        label = ", ".join(f"seed {v}" if name == "seed" else str(v) for name, v in zip(key, values, strict=True))
+        for row in made if isgenerator(made) else [made]:
+            if row is None:
+                postponed.append(label)
+            else:
+                file.add(row)
+                print(f"{label}: {says.format(**row)}", flush=True)
+    if rows := [*file.known().values()]:
+        shown = report(rows)
+        print(*(shown if isinstance(shown, list) else [shown]), sep="\n")
+        print_claims(claims_of(rows)[0])
+    for label in postponed:
+        print(f"{label} is not done yet")
+    if file.by_hand:
+        print(f"{args.json} keeps what it said before: {', '.join(file.by_hand)}; see whether it still holds")
+
+
+def seedless(config) -> dict:
+    """The fields of an algorithm's config but the seed."""
+    return {name: value for name, value in asdict(config).items() if name != "seed"}
+
+
+# --- speed, in rounds ---------------------------------------------------------------------------
+
+
+def take_turns(contestants: dict[str, Callable[[], float]], rounds: int, warm_up: int = 0) -> dict[str, np.ndarray]:
+    """Name -> what the contestant measured in each round (rounds,). In a round all take turns."""
+    found = [[measure() for measure in contestants.values()] for _ in range(warm_up + rounds)]
+    return dict(zip(contestants, np.array(found[warm_up:]).T, strict=True))
+
+
+def speed_table(first: str, columns: dict[str, dict[str, np.ndarray]], digits: str) -> Table:
+    """Median and interval over the rounds: a row for each contestant, two columns for each of `columns`."""
+    table = Table(first, *(cell for label in columns for cell in (label, "95 % interval")))
+    for name in next(iter(columns.values())):
+        cells = []
+        for values in columns.values():
+            if name in values:
+                low, high = interval_of(values[name])
+                cells += [float(np.median(values[name])), f"[{low:{digits}}, {high:{digits}}]"]
+            else:
+                cells += ["", ""]
+        table.add(name, *cells)
+    return table
+
+
+def write_rounds(args, columns: dict[str, dict[str, np.ndarray]], ratios: dict, config: dict, digits: int, **facts):
+    """Write what `take_turns` found, one column or several, and the claims, which are medians of `ratios` (rounds,).
+
+    An entry of per_seed is a round: what each contestant measured, under the name of its column where there are more.
+    """
+    claims, intervals = claims_from(ratios)
+    rows = [
+        {str(c): {name: round(float(v[i]), digits) for name, v in values.items()} for c, values in columns.items()}
+        for i in range(args.rounds)
+    ]
+    write_result(
+        args.json, claims=claims, intervals=intervals, seeds=range(args.rounds),
+        per_seed=rows if len(columns) > 1 else [next(iter(row.values())) for row in rows], config=config,
+        wall_seconds=time.perf_counter() - args.began, command=f"python benchmarks/{args.name}.py",
+        **{"note": ROUND} | facts,
+    )  # fmt: skip
+    print_claims(claims)
+
+
+# --- tables and figures -------------------------------------------------------------------------
 
 
 class Table:
@@ -44,151 +211,43 @@ def _text(cell) -> str:
     return f"{cell:,}" if isinstance(cell, (int, np.integer)) else str(cell)
 
 
-def median_interval(values) -> list[float]:
-    """95 % bootstrap interval of the median; with one value, that value twice."""
-    values = np.asarray(values, float)
+def select(rows: list[dict], **where) -> list[dict]:
+    """The rows with these entries."""
+    return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+
+def column(rows: list[dict], name: str, **where) -> list:
+    """One entry of the rows with these entries."""
+    return [row[name] for row in select(rows, **where)]
+
+
+def interval_of(values: Sequence[float], statistic=np.median) -> list[float]:
+    """95 % bootstrap interval; with one value, that value twice."""
     if len(values) < 2:
         return [float(values[0])] * 2
-    return [float(v) for v in bootstrap_interval(values, np.median)]
+    return list(bootstrap_interval(np.asarray(values, float), statistic))
 
 
-def thin_curve(curve: dict[str, np.ndarray], names: tuple[str, ...], points: int) -> dict[str, list[float | None]]:
-    """At most `points` evenly spread entries of each named metric, to five digits; None where it is not finite."""
+def claims_from(groups: dict[str, Sequence[float]], statistic=np.median) -> tuple[dict, dict]:
+    """Claims and intervals: `statistic` of each group that has values."""
+    groups = {claim: values for claim, values in groups.items() if len(values)}
+    claims = {claim: float(statistic(values)) for claim, values in groups.items()}
+    return claims, {claim: interval_of(values, statistic) for claim, values in groups.items()}
+
+
+def print_claims(claims: dict[str, float]) -> None:
+    for claim, value in claims.items():
+        print(f"{claim}={value:.6g}")
+
+
+def parameters(module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def thin_curve(curve: dict[str, Sequence[float]], points: int, names: Sequence[str] = ()) -> dict[str, list]:
+    """At most `points` evenly spread entries of the named metrics (of all), to five digits; None where not finite."""
+    names = names or tuple(curve)
     index = np.unique(np.linspace(0, len(curve[names[0]]) - 1, points).astype(int))
-    return {
-        name: [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(curve[name])[index]] for name in names
-    }
-
-
-def machine() -> dict:
-    """Cores this process may use, processor, memory and system."""
-    cpu = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        cpu = names[0] if names else cpu
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
-    return {
-        "cores": cores(),
-        "cpu": cpu,
-        "memory_gib": memory and round(memory, 1),
-        "system": platform.system(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of every package of `PACKAGES` that is installed."""
-    out = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            out[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return out
-
-
-def _plain(config: dict) -> dict:
-    """As it comes back from a result file."""
-    return json.loads(json.dumps(_strict(config)))
-
-
-def write_result(path: Path, *, claims, intervals, seeds, per_seed, config, wall_seconds, command, **more) -> None:
-    """Write a result file, atomically. Runs that do not say yet which processor they were made on get this one's."""
-    here = machine()
-    per_seed = [{**row, "cpu": row.get("cpu", here["cpu"])} if "run" in row else row for row in per_seed]
-    content = {
-        "claims": claims,
-        "intervals": intervals,
-        "seeds": list(seeds),
-        "per_seed": per_seed,
-        "config": config,
-        "versions": versions(),
-        "machine": here,
-        "wall_seconds": round(wall_seconds, 1),
-        "command": command,
-        **more,
-    }
-    text = json.dumps(_strict(content), indent=1, allow_nan=False)
-    write_atomically(Path(path), (text + "\n").encode())
-
-
-def _strict(value):
-    """`value` with null for NaN, which JSON has no word for; `course_lib.files.result` reads it back as NaN."""
-    if isinstance(value, dict):
-        return {k: _strict(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-@lru_cache
-def _defaults() -> list[dict]:
-    """Those of every algorithm's hyperparameters."""
-    return [_plain(asdict(algorithm(name)[1]())) for name in ALGORITHMS]
-
-
-def same_config(old, new) -> bool:
-    """Whether two configurations, read from JSON, mean the same.
-
-    The library gains hyperparameters; results from before one existed are still those of its default.
-    """
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return old == new
-    added = {key for key in new.keys() - old.keys() if any(d.get(key, ...) == new[key] for d in _defaults())}
-    return old.keys() == new.keys() - added and all(same_config(old[key], new[key]) for key in old)
-
-
-def read_result(path: Path, config: dict, part: str | None = None) -> list[dict]:
-    """The runs already in the result file that were made with the same `config`.
-
-    `part` names the entry of a run that says which part of the configuration it used ("task", "setting"); then only
-    that part must be the same. A run goes on saying which processor it was made on, whoever writes it again.
-    """
-    path = Path(path)
-    if not path.is_file():
-        return []
-    content, plain = json.loads(path.read_text()), _plain(config)
-    for row in content["per_seed"]:
-        if "run" in row:
-            row.setdefault("cpu", content["machine"]["cpu"])
-    if part is None:
-        return content["per_seed"] if same_config(content["config"], plain) else []
-    named = [row for row in content["per_seed"] if part in row]  # a file from before there were such parts has none
-    return [row for row in named if same_config(content["config"].get(row[part]), plain.get(row[part]))]
-
-
-INCLUDE = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
-
-
-def known_runs(files: list[Path], config: dict) -> list[dict]:
-    """The runs of several result files (see `read_result`), each "run" and "seed" once: they may have been made side by
-    side, each call with a `--json` of its own."""
-    rows = {}
-    for file in files:
-        for row in read_result(file, config, "run"):
-            rows.setdefault((row["run"], row["seed"]), row)
-    return list(rows.values())
-
-
-def beside(include: list[Path]) -> dict[str, str]:
-    """What a result says about runs that were taken up from other files."""
-    note = (
-        "runs were made two at a time, each on a core of its own, some with other work beside, and put together by "
-        "--include"
-    )
-    return {"note": note} if include else {}
-
-
-def write_runs(path: Path, name: str, rows: list[dict], config: dict, claims_of, include: list[Path], **more) -> None:
-    """Write the result file of the benchmark `name`, made of runs with "seed" and "train_seconds".
-
-    claims_of(rows) -> claims, intervals. include: the files that runs were taken up from.
-    """
-    claims, intervals = claims_of(rows)
-    write_result(
-        path, claims=claims, intervals=intervals, seeds=sorted({row["seed"] for row in rows}), per_seed=rows,
-        config=config, wall_seconds=sum(row["train_seconds"] for row in rows), command=f"python benchmarks/{name}.py",
-        **more, **beside(include),
-    )  # fmt: skip
+    columns = {name: np.asarray(curve[name], float)[index] for name in names}
+    return {name: [float(f"{v:.5g}") if np.isfinite(v) else None for v in values] for name, values in columns.items()}

@@ -1,30 +1,27 @@
 """What the parts of the walking reward do: drop one, or pay ten times as much for it, and train the walker on.
 
-    python benchmarks/anymal_rewards.py [--settings "no velocity" …] [--seeds 0 1 2] [--json FILE] [--quick]
+    python benchmarks/anymal_rewards.py [--settings "no velocity" …] [--seeds 0 1 2] [--quick]
 
 The shipped policy `anymal_walk_mlp` is trained on for 400,000 steps with the weights of some terms times 0 or 10, the
 rest as they were; and with all as they were, for as long. "effort" is three terms that speak of the same thing and can
 stand in for each other: torque, energy and smoothness. Weights start as shipped, the optimiser afresh. Then eight
 episodes without noise and without pushes, with fixed seeds and the task's own commands, are measured
-(`viz.gait.Gait.measures`); a row holds their medians. Every finished run is added to the result file at once.
+(`lessons.nb06_gait.Gait.measures`); a row holds their medians.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from _report import Table, read_result, write_result
+from _report import Table, cli, column, run_all, seedless
 
 import course_lib as cl
 from course_lib.envs.anymal.walk import WEIGHTS
 from course_lib.lessons.nb06_gait import record_gait
 
 NAME, START = "anymal_rewards", "anymal_walk_mlp"
-STEPS, EPISODES, LEARNING_RATE, COPIES = 400_000, 8, 1e-3, 64
+LEARNING_RATE, COPIES = 1e-3, 64
 ALL = "all as it was"
 EFFORT = ("torque", "energy", "smoothness")
 SETTINGS: dict[str, dict[str, float]] = {  # term -> factor on its weight
@@ -46,67 +43,45 @@ TRIED = (
 
 
 def settings_of(policy, seed: int = 0) -> cl.PPOConfig:
-    return cl.PPOConfig(**{**policy.header["config"], "learning_rate": LEARNING_RATE, "seed": seed})
+    return cl.PPOConfig.from_dict({**policy.header["config"], "learning_rate": LEARNING_RATE, "seed": seed})
 
 
 def measures_of(policy, episodes: int, steps: int) -> dict[str, float]:
-    """Medians over episodes of the task with all its terms."""
+    """Medians over episodes of `steps` control steps of the task with all its terms."""
     gaits = [record_gait(policy, seed=500 + k, steps=steps, push_force=0.0).measures() for k in range(episodes)]
     return {name: float(np.median([g[name] for g in gaits])) for name in gaits[0]}
 
 
-def one_run(setting: str, seed: int, steps: int, episodes: int) -> dict:
+def one_run(args, setting: str, seed: int) -> dict:
     start = cl.load(START)
     weights = WEIGHTS | (start.env_options.get("weights") or {})
     changed = weights | {term: factor * weights[term] for term, factor in SETTINGS[setting].items()}
     envs = cl.make(start.env_id, COPIES, seed=1000 * seed, **{**start.env_options, "weights": changed})
     agent = cl.PPO(envs, settings_of(start, seed), policy=start)
     began = time.perf_counter()
-    cl.train(agent, steps, progress=False)
+    cl.train(agent, args.steps, progress=False)
     seconds = time.perf_counter() - began
-    measures = measures_of(agent.policy, episodes, 1000 if steps == STEPS else 100)
+    measures = measures_of(agent.policy, args.episodes, args.play)
     return {"setting": setting, "seed": seed, "measures": measures, "train_seconds": round(seconds, 1)}
 
 
 def report(rows: list[dict]) -> Table:
     table = Table("reward", "seeds", *SHOWN)
     for setting in dict.fromkeys(row["setting"] for row in rows):
-        mine = [row["measures"] for row in rows if row["setting"] == setting]
+        mine = column(rows, "measures", setting=setting)
         values = [[np.nan if m[name] is None else m[name] for m in mine] for name in SHOWN]
         table.add(setting, len(mine), *(float(np.median(v)) for v in values))
     return table
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="two short runs; claims nothing")
-    args = parser.parse_args()
-    steps, episodes = STEPS, EPISODES
-    if args.quick:
-        args.seeds, args.settings, steps, episodes = args.seeds[:1], args.settings[:2], 8_192, 1
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    start = cl.load(START)
-    config = asdict(settings_of(start)) | {"num_envs": COPIES, "steps": steps, "episodes": episodes, "start": START}
-    config |= {"env_options": start.env_options, "start_command": start.header.get("command"), "factors": SETTINGS}
-    config.pop("seed")
-    rows = read_result(args.json, config)
-    for seed in args.seeds:
-        for setting in args.settings:
-            if any((r["setting"], r["seed"]) == (setting, seed) for r in rows):
-                continue
-            rows.append(one_run(setting, seed, steps, episodes))
-            write_result(
-                args.json, claims={}, intervals={}, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-                config=config, wall_seconds=sum(r["train_seconds"] for r in rows),
-                command=f"python benchmarks/{NAME}.py", tried=TRIED,
-            )  # fmt: skip
-            print(f"{setting}, seed {seed}: {rows[-1]['train_seconds']} s", flush=True)
-    print(report(rows))
-
-
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(3), settings=[*SETTINGS], fixed=dict(steps=400_000, episodes=8, play=1000),
+        quick=dict(seeds=1, settings=2, steps=8_192, episodes=1, play=100),
+    )  # fmt: skip
+    start = cl.load(START)
+    config = seedless(settings_of(start)) | {"num_envs": COPIES, "steps": args.steps, "episodes": args.episodes}
+    config |= {"start": START, "env_options": start.env_options, "start_command": start.header.get("command")}
+    config |= {"factors": SETTINGS}
+    wanted = [(setting, seed) for seed in args.seeds for setting in args.settings]
+    run_all(args, one_run, wanted, key=("setting", "seed"), config=config, report=report, tried=TRIED)

@@ -1,6 +1,6 @@
 """Which hyperparameters matter for ANYmal's sprint? Fifty trials in an hour on two cores, twice, over two spaces.
 
-    python benchmarks/anymal_sweep.py [--spaces predecessor ours] [--seeds 0 1] [--trials 50] [--json FILE] [--quick]
+    python benchmarks/anymal_sweep.py [--spaces predecessor ours] [--seeds 0 1] [--trials 50] [--quick]
 
 "predecessor" has the factors and ranges of the sweep that this course's predecessor ran (50 trials of 2 to 3 hours):
 learning rate, epochs, entropy weight, buffer and the two ends of the schedule of σ, with its task (raw observation, its
@@ -10,20 +10,20 @@ wide enough to show it, from the recommended settings.
 
 A trial trains for a fixed number of environment steps, reports its training return after each tenth, may be stopped by
 the median rule, and counts by 20 episodes without noise in the actions. Their starts differ by `reset_noise`. Every
-trial is kept in the storage at once: a stopped benchmark goes on where it was. Minutes are those in which at least one
+trial is kept in the storage at once: a stopped sweep goes on where it was. Minutes are those in which at least one
 trial ran. Importances come with intervals over the two sweeps and their trials, for the final values and for an early
 report, which the pruned trials have too.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from _report import Table, write_result
+from _report import Table, cli, column, run_all, select
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
@@ -100,12 +100,16 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def one_sweep(name: str, seed: int, trials: int, env_steps: int, episodes: int, storage: str, workers: int) -> cl.Sweep:
+def steps_of(args, name: str) -> int:
+    return 10_000 if args.quick else SETTINGS[name].env_steps
+
+
+def one_sweep(args, name: str, seed: int) -> cl.Sweep:
     s = SETTINGS[name]
     return cl.sweep(
-        ENV, s.agent, s.space, config=s.config, env_steps=env_steps,
-        env_options={"reset_noise": NOISE, **s.env_options}, trials=trials, episodes=episodes, seed=seed,
-        storage=storage, name=f"{name}-{seed}", workers=workers,
+        ENV, s.agent, s.space, config=s.config, env_steps=steps_of(args, name),
+        env_options={"reset_noise": NOISE, **s.env_options}, trials=args.trials, episodes=args.episodes, seed=seed,
+        storage=args.storage, name=f"{name}-{seed}", workers=args.workers,
     )  # fmt: skip
 
 
@@ -119,7 +123,11 @@ def minutes(sweep: cl.Sweep) -> float:
     return total / 60
 
 
-def row_of(name: str, seed: int, sweep: cl.Sweep) -> dict:
+def one_run(args, name: str, seed: int) -> dict:
+    sweep = one_sweep(args, name, seed)
+    print(sweep, sweep.table(5), sep="\n", flush=True)
+    if sweep.interrupted:
+        raise SystemExit("stopped; the same command goes on")
     done = {state: len(sweep.of_state(state)) for state in ("complete", "pruned", "failed")}
     trained = sum(t.seconds for t in sweep.trials if math.isfinite(t.seconds)) / 60
     return {
@@ -142,59 +150,50 @@ def shares(sweeps: list[cl.Sweep], draws: int) -> dict:
     return out
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spaces", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--storage", default=f"sqlite:///build/{NAME}.db")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="a few tiny trials; claims nothing")
-    args = parser.parse_args()
-    steps, episodes, draws = {name: SETTINGS[name].env_steps for name in SETTINGS}, 20, 100
-    if args.quick:
-        args.trials, steps, episodes, draws = 6, dict.fromkeys(SETTINGS, 10_000), 4, 5
-        args.storage = f"journal:///build/{NAME}_quick.log"
-        Path(f"build/{NAME}_quick.log").unlink(missing_ok=True)
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    config = {name: {"env_steps": steps[name], "config": asdict(SETTINGS[name].config)} for name in args.spaces}
-    rows, sweeps, importances = [], {}, {}
-    for name in args.spaces:
-        for seed in args.seeds:
-            found = one_sweep(name, seed, args.trials, steps[name], episodes, args.storage, args.workers)
-            print(found, found.table(5), sep="\n", flush=True)
-            if found.interrupted:
-                raise SystemExit("stopped; the same command goes on")
-            rows.append(row_of(name, seed, found))
-            sweeps.setdefault(name, []).append(found)
-        importances[name] = shares(sweeps[name], draws)
-        mine = [r for r in rows if r["space"] == args.spaces[0]]
-        taken = [r["minutes"] for r in mine]
-        claims = {"sweep_minutes": float(np.median(taken)), "sweep_trials": float(min(r["trials"] for r in mine))}
-        write_result(
-            args.json, claims=claims,
-            intervals={"sweep_minutes": [min(taken), max(taken)], "sweep_trials": [claims["sweep_trials"]] * 2},
-            seeds=args.seeds, per_seed=rows,
-            config={"env": ENV, "trials": args.trials, "workers": args.workers, **config},
-            wall_seconds=60 * sum(r["minutes"] for r in rows), command=f"python benchmarks/{NAME}.py", before=BEFORE,
-            importances=importances,
-        )  # fmt: skip
-    table = Table("space", "seed", "trials", "complete", "pruned", "failed", "minutes", "best")
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    """Of the sweeps over the first space."""
+    mine = select(rows, space=next((name for name in SETTINGS if select(rows, space=name)), None))
+    taken, trials = column(mine, "minutes"), float(min(column(mine, "trials")))
+    claims = {"sweep_minutes": float(np.median(taken)), "sweep_trials": trials}
+    return claims, {"sweep_minutes": [min(taken), max(taken)], "sweep_trials": [trials] * 2}
+
+
+def report(rows: list[dict], importances: dict) -> list[Table]:
+    columns = ("space", "seed", "trials", "complete", "pruned", "failed", "minutes", "best")
+    tables = [Table(*columns)]
     for r in rows:
-        table.add(*(r[k] for k in ("space", "seed", "trials", "complete", "pruned", "failed", "minutes", "best")))
-    print(table)
+        tables[0].add(*(r[k] for k in columns))
     for name, kinds in importances.items():
         for kind, found in kinds.items():
-            table = Table(f"{name}, {kind}", "share", "95 % interval", "each sweep")
+            tables.append(Table(f"{name}, {kind}", "share", "95 % interval", "each sweep"))
             for field, share in found.items():
                 each = ", ".join(f"{v:.2f}" for v in share["each"])
-                table.add(field, share["value"], f"{share['low']:.2f} to {share['high']:.2f}", each)
-            print(table)
-    for claim, value in claims.items():
-        print(f"{claim}={value:.6g}")
+                tables[-1].add(field, share["value"], f"{share['low']:.2f} to {share['high']:.2f}", each)
+    return tables
 
 
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(2), spaces=[*SETTINGS], trials=50, workers=2, storage=f"sqlite:///build/{NAME}.db",
+        fixed=dict(episodes=20, draws=100),
+        quick=dict(trials=6, storage=f"journal:///build/{NAME}_quick.log", episodes=4, draws=5),
+    )  # fmt: skip
+    if args.quick:
+        Path(f"build/{NAME}_quick.log").unlink(missing_ok=True)
+    config = {n: {"env_steps": steps_of(args, n), "config": asdict(s.config)} for n, s in SETTINGS.items()}
+    known: dict[tuple, dict] = {}  # importances take half a minute a space
+
+    def importances(rows: list[dict]) -> dict:
+        found = {name: select(rows, space=name) for name in SETTINGS}
+        for name, mine in found.items():
+            if mine and (name, len(mine)) not in known:
+                known[name, len(mine)] = shares([cl.Sweep.from_dict(r["sweep"]) for r in mine], args.draws)
+        return {name: known[name, len(mine)] for name, mine in found.items() if mine}
+
+    run_all(
+        args, one_run, [(name, seed) for name in args.spaces for seed in args.seeds], key=("space", "seed"),
+        config={"env": ENV, "trials": args.trials, "workers": args.workers, **config}, claims_of=claims_of,
+        report=lambda rows: report(rows, json.loads(args.json.read_text())["importances"]),
+        says="{trials} trials in {minutes} min", seconds=lambda row: 60 * row["minutes"], before=BEFORE,
+        importances=importances,
+    )  # fmt: skip

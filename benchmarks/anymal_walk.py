@@ -1,6 +1,6 @@
 """ANYmal C walks where it is told to: tracking of the commanded speed, pushes, and a step of 15 cm after fine-tuning.
 
-    python benchmarks/anymal_walk.py [--settings mlp ltc] [--seeds 0 1 2] [--json FILE] [--keep] [--quick]
+    python benchmarks/anymal_walk.py [--settings mlp ltc] [--seeds 0 1 2] [--flat] [--keep] [--quick]
 
 `AnymalC-v0`, 50 control steps a second. Trained on flat ground with pushes and randomised robots, first ahead only,
 then with all commands (forward -0.5 to 1 m/s, sideways, turns). All tests are with the nominal robot, without noise in
@@ -13,19 +13,18 @@ the actions, 100 episodes each; the last policy counts.
              20 s: up, along, down and 1 m on, without falling; before and after fine-tuning among hurdles. The turning
              rate told is that of a pilot who keeps the heading.
 
-`--keep` ships the policies of seed 0.
+`--flat` leaves fine-tuning to a later call, `--keep` ships the policies of seed 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import Table, claims_from, cli, parameters, run_all, select, thin_curve
 
 import course_lib as cl
 from course_lib.files import load_tensors, save_tensors
@@ -59,7 +58,7 @@ TRIED = (  # seed 0
 )
 SETTINGS: dict[str, dict] = {
     "mlp": {},
-    "ltc": dict(cell="ltc", neurons=32, encoder=64, feedthrough=True, minibatch_size=2048),
+    "ltc": dict(cell=dict(name="ltc", neurons=32, encoder=64, feedthrough=True), minibatch_size=2048),
 }
 
 
@@ -139,60 +138,72 @@ def ship(policy, name: str, seed: int, env_steps: int, label: str, **facts) -> N
 
 def short_curve(curve: dict[str, list]) -> dict[str, list]:
     index = np.unique(np.linspace(0, len(curve["stage"]) - 1, 60).astype(int))
-    numbers = {k: np.array(v, float) for k, v in curve.items() if k != "stage"}
-    return thin_curve(numbers, ("env_steps", "minutes", "return_mean"), 60) | {
-        "stage": [curve["stage"][i] for i in index]
-    }
+    numbers = thin_curve(curve, 60, ("env_steps", "minutes", "return_mean"))
+    return numbers | {"stage": [curve["stage"][i] for i in index]}
 
 
-def walk(name: str, seed: int, share: float, keep: bool, episodes: int, folder: Path) -> dict:
-    """From nothing to a walker. All that fine-tuning goes on from is left in `folder`."""
+def left_at(args, name: str, seed: int) -> Path:
+    """Where a walker is left with all that fine-tuning goes on from."""
+    return Path("build") / (f"{NAME}_quick" if args.quick else NAME) / f"{name}_{seed}.safetensors"
+
+
+def walk(args, name: str, seed: int) -> dict:
+    """From nothing to a walker."""
     agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[0][1]), settings_of(name, seed))
     curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
     began = time.perf_counter()
-    learn(agent, STAGES, seed, share, curve, began)
-    row = {"setting": name, "seed": seed, "parameters": sum(p.numel() for p in agent.policy.parameters())}
+    learn(agent, STAGES, seed, args.share, curve, began)
+    row = {"setting": name, "seed": seed, "parameters": parameters(agent.policy)}
     row |= {"minutes": round((time.perf_counter() - began) / 60, 2), "env_steps": agent.env_steps}
     tensors, facts = agent.state_dict()
-    save_tensors(folder / f"{name}_{seed}.safetensors", tensors, {"format": NAME, "agent": facts})
-    row |= tests(agent.policy, episodes) | {"curve": short_curve(curve)}
-    row["step_crossed_before"] = crossed(agent.policy, episodes)
-    if keep:
+    save_tensors(left_at(args, name, seed), tensors, {"format": NAME, "agent": facts})
+    row |= tests(agent.policy, args.episodes) | {"curve": short_curve(curve)}
+    row["step_crossed_before"] = crossed(agent.policy, args.episodes)
+    if args.keep and seed == 0:
         ship(agent.policy, name, seed, agent.env_steps, "walk", tracking_error=row["tracking_error"])
     return row
 
 
-def step(row: dict, share: float, keep: bool, episodes: int, folder: Path) -> dict:
+def step(args, row: dict) -> dict:
     """Fine-tuning of a row's walker: policy, optimiser and normalisers go on."""
     name, seed = row["setting"], row["seed"]
     agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[-1][1]), settings_of(name, seed))
-    tensors, header = load_tensors(folder / f"{name}_{seed}.safetensors", NAME)
+    tensors, header = load_tensors(left_at(args, name, seed), NAME)
     agent.load_state_dict(tensors, header["agent"])
     curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
     began = time.perf_counter()
-    learn(agent, FINE_TUNING, seed, share, curve, began)
+    learn(agent, FINE_TUNING, seed, args.share, curve, began)
     found = {"step_minutes": round((time.perf_counter() - began) / 60, 2), "step_env_steps": agent.env_steps}
-    found |= {"step_crossed": crossed(agent.policy, episodes), "step_curve": short_curve(curve)}
+    found |= {"step_crossed": crossed(agent.policy, args.episodes), "step_curve": short_curve(curve)}
     found["fine_tuning"] = json.loads(json.dumps(FINE_TUNING))
-    found["step_tracking_error"] = tests(agent.policy, episodes)["tracking_error"]
-    if keep:
+    found["step_tracking_error"] = tests(agent.policy, args.episodes)["tracking_error"]
+    if args.keep and seed == 0:
         ship(agent.policy, name, seed, agent.env_steps, "step", step_crossed=found["step_crossed"])
     return found
 
 
+def unfinished(args, row: dict) -> bool:
+    """Whether a walker is still to be fine-tuned, or to be so in another way."""
+    return not args.flat and row.get("fine_tuning") != json.loads(json.dumps(FINE_TUNING))
+
+
+def one_run(args, name: str, seed: int, row: dict | None = None):
+    """A walker, then the same after fine-tuning. One whose state is gone is trained again."""
+    if row is None or not left_at(args, name, seed).is_file():
+        row = walk(args, name, seed)
+        yield row
+    if not args.flat:
+        yield row | step(args, row)
+
+
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     """Claims and their intervals; all are about the MLP."""
-    claims, intervals = {}, {}
-    columns = {
-        "walk_tracking_error": lambda r: r["tracking_error"],
-        "push_survival": lambda r: r["push_survival"]["50"],
-        "step_crossed": lambda r: r["step_crossed"],
-    }
-    for claim, figure in columns.items():
-        mine = [r for r in rows if r["setting"] == "mlp" and (claim != "step_crossed" or claim in r)]
-        if values := [figure(r) for r in mine]:
-            claims[claim], intervals[claim] = float(np.median(values)), median_interval(values)
-    return claims, intervals
+    mlp = select(rows, setting="mlp")
+    return claims_from({
+        "walk_tracking_error": [r["tracking_error"] for r in mlp],
+        "push_survival": [r["push_survival"]["50"] for r in mlp],
+        "step_crossed": [r["step_crossed"] for r in mlp if "step_crossed" in r],
+    })  # fmt: skip
 
 
 def report(rows: list[dict]) -> Table:
@@ -206,53 +217,15 @@ def report(rows: list[dict]) -> Table:
     return table
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
-    parser.add_argument("--flat", action="store_true", help="leave fine-tuning to a later call")
-    parser.add_argument("--quick", action="store_true", help="one short run; claims nothing")
-    args = parser.parse_args()
-    share, episodes = 1.0, 100
-    if args.quick:
-        args.seeds, share, episodes = args.seeds[:1], 0.002, 5
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    common = {"num_envs": COPIES, "stages": STAGES}
-    config = {name: asdict(settings_of(name)) | common for name in SETTINGS}
-    rows = read_result(args.json, config, "setting")
-    folder = Path("build") / (NAME + ("_quick" if args.quick else ""))
-
-    def done() -> None:
-        claims, intervals = claims_of(rows)
-        write_result(
-            args.json, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-            config=config | {"fine_tuning": FINE_TUNING},
-            wall_seconds=60 * sum(r["minutes"] + r.get("step_minutes", 0) for r in rows),
-            command=f"python benchmarks/{NAME}.py", tried=TRIED,
-        )  # fmt: skip
-        print(report(rows), flush=True)
-
-    for seed in args.seeds:
-        for name in args.settings:
-            keep = args.keep and seed == 0 and not args.quick
-            row = next((r for r in rows if (r["setting"], r["seed"]) == (name, seed)), None)
-            tuned = row is not None and row.get("fine_tuning") == json.loads(json.dumps(FINE_TUNING))
-            left = (folder / f"{name}_{seed}.safetensors").is_file()
-            if row is None or not (tuned or left or args.flat):  # a walker whose state is gone is trained again
-                rows = [r for r in rows if r is not row]
-                row = walk(name, seed, share, keep, episodes, folder)
-                rows.append(row)
-                done()
-            if not (tuned or args.flat):
-                row |= step(row, share, keep, episodes, folder)
-                done()
-    print(report(rows))
-    for claim, value in claims_of(rows)[0].items():
-        print(f"{claim}={value:.6g}")
-
-
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(3), keep="the policies of seed 0", settings=[*SETTINGS], flat=False,
+        fixed=dict(share=1.0, episodes=100), quick=dict(seeds=1, share=0.002, episodes=5),
+    )  # fmt: skip
+    config = {name: asdict(settings_of(name)) | {"num_envs": COPIES, "stages": STAGES} for name in SETTINGS}
+    run_all(
+        args, one_run, [(name, seed) for seed in args.seeds for name in args.settings], key=("setting", "seed"),
+        config=config | {"fine_tuning": FINE_TUNING}, part="setting", claims_of=claims_of, report=report,
+        says="error {tracking_error:.3f} m/s, upright {upright:.0%}", unfinished=unfinished,
+        seconds=lambda row: 60 * (row["minutes"] + row.get("step_minutes", 0)), tried=TRIED,
+    )  # fmt: skip

@@ -1,23 +1,18 @@
 """The bug museum: PPO on Hopper-v5 with one planted bug at a time, and the metrics that give it away.
 
-    python benchmarks/bug_museum.py [--seeds 0 1 2] [--steps 300000] [--json FILE] [--quick]
+    python benchmarks/bug_museum.py [--seeds 0 1 2] [--steps 300000] [--quick]
 
 Every exhibit is a subclass of the library's PPO that overrides one method; nothing raises, nothing is NaN, every one
 of them has been written by accident somewhere. The notebook on PPO shows the recorded metrics before the names.
-Every finished run is added to the result file at once; runs already there, with the same configuration, are not
-trained again.
 """
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import asdict
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -25,15 +20,8 @@ from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.rl import ppo
 
 NAME, ENV = "bug_museum", "Hopper-v5"
-METRICS = (
-    "env_steps",
-    "return_mean",
-    "approx_kl",
-    "clip_fraction",
-    "explained_variance",
-    "entropy",
-    "value_loss",
-)
+LATE = ("approx_kl", "clip_fraction", "explained_variance", "entropy")
+METRICS = ("env_steps", "return_mean", *LATE, "value_loss")
 
 
 class Reshaped(cl.PPO):
@@ -97,82 +85,48 @@ EXHIBITS: dict[str, type[cl.PPO]] = {
 CLAIMS = dict(zip(EXHIBITS, ("healthy", "reshaped", "no_done_mask", "clamped", "broadcast"), strict=True))
 
 
-def one_run(exhibit: str, seed: int, steps: int, episodes: int) -> dict:
-    """Train one exhibit with one seed -> its row of the result file."""
+def one_run(args, exhibit: str, seed: int) -> dict:
     agent = EXHIBITS[exhibit](cl.make(ENV, num_envs=64, seed=1000 * seed), cl.PPOConfig(seed=seed))
-    run = cl.train(agent, steps, progress=False)
-    test = cl.make(ENV, num_envs=episodes, seed=10_000)
+    run = cl.train(agent, args.steps, progress=False)
+    test = cl.make(ENV, num_envs=args.episodes, seed=10_000)
     return {
         "exhibit": exhibit,
         "seed": seed,
         "return_deterministic": run_episodes(run.policy, test).mean,
         "return_stochastic": run_episodes(run.policy, test, deterministic=False).mean,
         "train_seconds": round(run.wall_seconds, 1),
-        "curve": thin_curve(run.curve, METRICS, 60),
+        "curve": thin_curve(run.curve, 60, METRICS),
     }
 
 
-def save(path: Path, rows: list[dict], config: dict) -> dict[str, float]:
-    """Write the result file -> its claims: the median stochastic return of each exhibit at the end."""
-    groups = {e: [r["return_stochastic"] for r in rows if r["exhibit"] == e] for e in EXHIBITS}
-    groups = {CLAIMS[e]: values for e, values in groups.items() if values}
-    claims = {f"museum_return_{e}": float(np.median(values)) for e, values in groups.items()}
-    write_result(
-        path,
-        claims=claims,
-        intervals={f"museum_return_{e}": median_interval(values) for e, values in groups.items()},
-        seeds=sorted({r["seed"] for r in rows}),
-        per_seed=rows,
-        config=config,
-        wall_seconds=sum(r["train_seconds"] for r in rows),
-        command=f"python benchmarks/{NAME}.py",
-        exhibits={e: " ".join(kind.__doc__.split()) for e, kind in EXHIBITS.items() if kind is not cl.PPO},
-    )
-    return claims
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    """The median return with noise of each exhibit at the end."""
+    return claims_from({f"museum_return_{CLAIMS[e]}": column(rows, "return_stochastic", exhibit=e) for e in EXHIBITS})
 
 
-def table(rows: list[dict]) -> Table:
+def report(rows: list[dict]) -> Table:
     """Medians over seeds: the return, and each metric averaged over the second half of training."""
-    names = ("approx_kl", "clip_fraction", "explained_variance", "entropy")
-    out = Table("exhibit", "return", "deterministic", *names, "seeds")
+    table = Table("exhibit", "return", "deterministic", *LATE, "seeds")
     for exhibit in EXHIBITS:
-        group = [r for r in rows if r["exhibit"] == exhibit]
-        if not group:
-            continue
-        late = [np.median([np.mean(r["curve"][n][len(r["curve"][n]) // 2 :]) for r in group]) for n in names]
-        returns = [np.median([r[f"return_{kind}"] for r in group]) for kind in ("stochastic", "deterministic")]
-        out.add(exhibit, *map(float, [*returns, *late]), len(group))
-    return out
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=300_000)
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="a few iterations: checks the script, claims nothing")
-    args = parser.parse_args()
-    episodes = 50
-    if args.quick:
-        args.seeds, args.steps, episodes = args.seeds[:2], 24_576, 5
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    base = asdict(cl.PPOConfig())
-    base.pop("seed")
-    config = base | {"env_id": ENV, "num_envs": 64, "steps": args.steps, "episodes": episodes}
-    rows = read_result(args.json, config)
-    for seed in args.seeds:  # a stop leaves whole seeds: every exhibit compared at the same ones
-        for exhibit in EXHIBITS:
-            if any((r["exhibit"], r["seed"]) == (exhibit, seed) for r in rows):
-                continue
-            rows.append(one_run(exhibit, seed, args.steps, episodes))
-            save(args.json, rows, config)
-            print(f"{exhibit}, seed {seed}: return {rows[-1]['return_stochastic']:.0f}", flush=True)
-    print(table(rows))
-    print(f"mean of {episodes} episodes, with noise and without, after {args.steps:,} steps; metrics: second half")
-    for name, value in save(args.json, rows, config).items():
-        print(f"{name}={value:.0f}")
+        if group := select(rows, exhibit=exhibit):
+            late = [np.median([np.mean(r["curve"][n][len(r["curve"][n]) // 2 :]) for r in group]) for n in LATE]
+            returns = [np.median(column(group, f"return_{kind}")) for kind in ("stochastic", "deterministic")]
+            table.add(exhibit, *map(float, [*returns, *late]), len(group))
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(3), steps=300_000, fixed=dict(episodes=50),
+        quick=dict(seeds=2, steps=24_576, episodes=5),
+    )  # fmt: skip
+    words = (
+        f"mean of {args.episodes} episodes, with noise and without, after {args.steps:,} steps; metrics: second half"
+    )
+    facts = {"env_id": ENV, "num_envs": 64, "steps": args.steps, "episodes": args.episodes}
+    run_all(  # a stop leaves whole seeds: every exhibit compared at the same ones
+        args, one_run, [(exhibit, seed) for seed in args.seeds for exhibit in EXHIBITS], key=("exhibit", "seed"),
+        config=seedless(cl.PPOConfig()) | facts, claims_of=claims_of, report=lambda rows: [report(rows), words],
+        says="return {return_stochastic:.0f}",
+        exhibits={e: " ".join(kind.__doc__.split()) for e, kind in EXHIBITS.items() if kind is not cl.PPO},
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Speed of the cells, forward and backward, against ncps and torchdiffeq at equal equations; memory for the gradient.
 
-    python benchmarks/cells.py [--rounds 15] [--json FILE] [--quick]
+    python benchmarks/cells.py [--rounds 15] [--quick]
 
 Batch 32, 64 steps, 4 inputs, float32, one torch thread, gradients for all weights. Contestants take turns in every
 round, so that a change in the machine's mood meets all of them; ratios are taken within a round.
@@ -17,15 +17,14 @@ Memory is what the forward pass leaves behind for the backward pass, by torch's 
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 import torchdiffeq
-from _report import Table, median_interval, write_result
+from _report import ROUND, Table, cli, speed_table, take_turns, write_rounds
 
 from course_lib.nets import native
 from course_lib.nets.cells import make_cell
@@ -123,14 +122,14 @@ def measure(n: int, rounds: int) -> tuple[dict[str, np.ndarray], dict]:
     """Milliseconds of one forward and backward pass of each contestant in each round, and errors."""
     fields, errors = contestants(n)
     x, h, g = torch.randn(STEPS, BATCH, INPUTS), torch.zeros(BATCH, n), torch.randn(STEPS, BATCH, n)
-    times = {name: [] for name in fields}
-    for r in range(-1, rounds):  # the first round warms up
-        for name, sequence in fields.items():
-            began = time.perf_counter()
-            sequence(x, h).backward(g)
-            if r >= 0:
-                times[name].append(1e3 * (time.perf_counter() - began))
-    return {name: np.array(values) for name, values in times.items()}, errors
+
+    def milliseconds(sequence) -> float:
+        began = time.perf_counter()
+        sequence(x, h).backward(g)
+        return 1e3 * (time.perf_counter() - began)
+
+    turns = {name: partial(milliseconds, sequence) for name, sequence in fields.items()}
+    return take_turns(turns, rounds, warm_up=1), errors
 
 
 def kept_bytes(forward) -> int:
@@ -181,67 +180,32 @@ class Autonomous(torch.nn.Module):
         return self.net(h)
 
 
-def print_tables(times, kept) -> None:
-    table = Table("forward + backward, ms (median)", *(c for n in SIZES for c in (f"{n} neurons", "95 % interval")))
-    for name in times[SIZES[0]]:
-        cells = []
-        for n in SIZES:
-            low, high = median_interval(times[n][name])
-            cells += [float(np.median(times[n][name])), f"[{low:.3g}, {high:.3g}]"]
-        table.add(name, *cells)
-    print(table, end="\n\n")
-    table = Table("kept for the gradient, MiB", *(f"{T} steps" for T in kept["lengths"]))
-    for name, values in kept["by_length"].items():
-        table.add(name, *(v / 2**20 for v in values))
-    print(table, end="\n\n")
-    table = Table("one interval, KiB", *(f"{c} substeps" for c in kept["substeps"]))
-    for name, values in kept["by_substeps"].items():
-        table.add(name, *(v / 2**10 for v in values))
-    print(table, end="\n\n")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="five rounds, short sequences: checks the script")
-    args = parser.parse_args()
-    lengths = LENGTHS
-    if args.quick:
-        args.rounds, lengths = 5, LENGTHS[:3]
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    torch.set_num_threads(1)
-    began = time.perf_counter()
-    times, errors = {}, {}
-    for n in SIZES:
-        times[n], errors[n] = measure(n, args.rounds)
-    kept = memory(lengths, SUBSTEP_COUNTS)
-    ratios = {f"{claim}_{n}": times[n][peer] / times[n][ours] for claim, (peer, ours) in CLAIMS.items() for n in SIZES}
-    print_tables(times, kept)
-    print(f"C code {native.status()}\n")
-    write_result(
-        args.json,
-        claims={name: float(np.median(values)) for name, values in ratios.items()},
-        intervals={name: median_interval(values) for name, values in ratios.items()},
-        seeds=list(range(args.rounds)),
-        per_seed=[
-            {str(n): {name: round(float(v[i]), 3) for name, v in times[n].items()} for n in SIZES}
-            for i in range(args.rounds)
-        ],
-        config={
-            "sizes": SIZES, "batch": BATCH, "steps": STEPS, "inputs": INPUTS, "unfolds": UNFOLDS, "substeps": SUBSTEPS,
-            "rounds": args.rounds, "threads": 1, "native": native.status().split(":")[0],
-        },
-        wall_seconds=time.perf_counter() - began,
-        command=f"python benchmarks/{NAME}.py",
-        note="one entry of per_seed is a round in which all contestants ran one after another; milliseconds",
-        errors={str(n): errors[n] for n in SIZES},
-        memory=kept,
-    )  # fmt: skip
-    for name, values in ratios.items():
-        print(f"{name}={np.median(values):.3g}")
+def kept_table(unit: str, label: str, columns: list[int], kept: dict[str, list[int]], size: int) -> Table:
+    table = Table(unit, *(f"{c} {label}" for c in columns))
+    for name, values in kept.items():
+        table.add(name, *(v / size for v in values))
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    args = cli(NAME, __doc__, rounds=15, fixed=dict(lengths=[*LENGTHS]), quick=dict(rounds=5, lengths=3))
+    torch.set_num_threads(1)
+    times, errors = {}, {}
+    for n in SIZES:
+        times[n], errors[n] = measure(n, args.rounds)
+    kept = memory(args.lengths, SUBSTEP_COUNTS)
+    ratios = {f"{claim}_{n}": times[n][peer] / times[n][ours] for claim, (peer, ours) in CLAIMS.items() for n in SIZES}
+    print(
+        speed_table("forward + backward, ms (median)", {f"{n} neurons": times[n] for n in SIZES}, ".3g"),
+        kept_table("kept for the gradient, MiB", "steps", kept["lengths"], kept["by_length"], 2**20),
+        kept_table("one interval, KiB", "substeps", kept["substeps"], kept["by_substeps"], 2**10),
+        f"C code {native.status()}\n", sep="\n\n",
+    )  # fmt: skip
+    config = {
+        "sizes": SIZES, "batch": BATCH, "steps": STEPS, "inputs": INPUTS, "unfolds": UNFOLDS, "substeps": SUBSTEPS,
+        "rounds": args.rounds, "threads": 1, "native": native.status().split(":")[0],
+    }  # fmt: skip
+    write_rounds(
+        args, times, ratios, config, digits=3, note=ROUND + "; milliseconds",
+        errors={str(n): errors[n] for n in SIZES}, memory=kept,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Speed of the DMP layer's closed form, forward and backward, against Euler loops and an independent package.
 
-    python benchmarks/dmp.py [--rounds 15] [--json FILE] [--quick]
+    python benchmarks/dmp.py [--rounds 15] [--quick]
 
 Float32, one torch thread, gradients for goal, weights, start position and start velocity. Processor time, so that other
 programs on the machine do not count; contestants take turns in every round, and ratios are taken within a round. Two
@@ -15,14 +15,13 @@ DoF, 6 basis functions, 40 steps, every 8th returned.
 
 from __future__ import annotations
 
-import argparse
 import time
+from functools import partial
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import torch
-from _report import Table, median_interval, write_result
+from _report import ROUND, cli, speed_table, take_turns, write_rounds
 
 from course_lib.nets.dmp import DMP
 
@@ -79,67 +78,34 @@ def contestants(batch, dofs, basis, steps, points) -> dict:
     return found
 
 
+def milliseconds(run, times: int) -> float:
+    """Processor milliseconds of one forward and backward pass, the median of a few."""
+    each = []
+    for _ in range(times):
+        began = time.process_time()
+        run()
+        each.append(1e3 * (time.process_time() - began))
+    return float(np.median(each))
+
+
 def measure(size: dict, rounds: int) -> dict[str, np.ndarray]:
-    """Processor milliseconds of one forward and backward pass of each contestant in each round, the median of a few."""
-    found = contestants(**size)
-    times = {name: [] for name in found}
-    for r in range(-1, rounds):  # the first round warms up
-        for name, run in found.items():
-            each = []
-            for _ in range(2 if name in LOOPS else 20):
-                began = time.process_time()
-                run()
-                each.append(1e3 * (time.process_time() - began))
-            if r >= 0:
-                times[name].append(float(np.median(each)))
-    return {name: np.array(values) for name, values in times.items()}
+    turns = {n: partial(milliseconds, run, 2 if n in LOOPS else 20) for n, run in contestants(**size).items()}
+    return take_turns(turns, rounds, warm_up=1)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="three rounds: checks the script")
-    args = parser.parse_args()
-    if args.quick:
-        args.rounds = 3
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
+if __name__ == "__main__":
+    args = cli(NAME, __doc__, rounds=15, quick=dict(rounds=3))
     torch.set_num_threads(1)
-    began = time.perf_counter()
     times = {name: measure(size, args.rounds) for name, size in SIZES.items()}
-    table = Table("forward + backward, ms (median)", *(c for n in SIZES for c in (n, "95 % interval")))
-    for name in times["imitation"]:
-        cells = []
-        for column in times.values():
-            low, high = median_interval(column[name])
-            cells += [float(np.median(column[name])), f"[{low:.3g}, {high:.3g}]"]
-        table.add(name, *cells)
-    print(table, end="\n\n")
+    print(speed_table("forward + backward, ms (median)", times, ".3g"), end="\n\n")
     ratios = {
         f"dmp_closed_form_speedup{'' if size == 'imitation' else '_' + size}": t["Euler loop"] / t["closed form"]
         for size, t in times.items()
     }
     for peer, claim in PEERS.items():
         ratios |= {f"{claim}_{size}": t[peer] / t["closed form"] for size, t in times.items() if peer in t}
-    write_result(
-        args.json,
-        claims={name: float(np.median(values)) for name, values in ratios.items()},
-        intervals={name: median_interval(values) for name, values in ratios.items()},
-        seeds=list(range(args.rounds)),
-        per_seed=[
-            {size: {name: round(float(v[i]), 4) for name, v in t.items()} for size, t in times.items()}
-            for i in range(args.rounds)
-        ],
-        config={"sizes": SIZES, "rounds": args.rounds, "threads": 1, "alpha": 25.0},
-        wall_seconds=time.perf_counter() - began,
-        command=f"python benchmarks/{NAME}.py",
-        note="one entry of per_seed is a round in which all contestants ran one after another; processor milliseconds",
+    write_rounds(
+        args, times, ratios, {"sizes": SIZES, "rounds": args.rounds, "threads": 1, "alpha": 25.0}, digits=4,
+        note=ROUND + "; processor milliseconds",
         peer=f"mp-pytorch {metadata.version('mp-pytorch')}" if LOOPS[1] in times["control"] else "none",
-    )
-    for name, values in ratios.items():
-        print(f"{name}={np.median(values):.3g}")
-
-
-if __name__ == "__main__":
-    main()
+    )  # fmt: skip

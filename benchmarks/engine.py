@@ -1,6 +1,6 @@
 """Environment steps per second: this course's engine against Gymnasium's, EnvPool's and MuJoCo alone.
 
-    python benchmarks/engine.py [--rounds 15] [--seconds 0.5] [--json FILE] [--quick]
+    python benchmarks/engine.py [--rounds 15] [--seconds 0.5] [--quick]
 
 Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5 and AnymalC-v0. Contestants take turns in every round, so
 that a change in the machine's mood meets all of them; ratios are taken within a round. Every one uses all cores it can:
@@ -14,14 +14,13 @@ On AnymalC-v0, a task of this course, Gymnasium's side runs the same task one co
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
+from functools import partial
 
 import gymnasium as gym
 import mujoco
 import numpy as np
-from _report import Table, median_interval, write_result
+from _report import cli, speed_table, take_turns, write_rounds
 from mujoco.rollout import Rollout
 
 from course_lib.envs import make, make_task
@@ -80,16 +79,8 @@ class Raw:
         while time.perf_counter() - began < seconds:
             if self.state[0, 0] >= self.limit:
                 self.state = self.first
-            self.pool.rollout(
-                self.models,
-                self.datas,
-                self.state,
-                self.control,
-                skip_checks=True,
-                nstep=self.steps,
-                state=self.out,
-                sensordata=self.sensors,
-            )
+            self.pool.rollout(self.models, self.datas, self.state, self.control, skip_checks=True,
+                              nstep=self.steps, state=self.out, sensordata=self.sensors)  # fmt: skip
             self.state = self.out[:, -1].copy()
             count += self.copies * BATCHES
         return count / (time.perf_counter() - began)
@@ -151,62 +142,20 @@ def measure(rounds: int, seconds: float) -> dict[str, dict[str, np.ndarray]]:
         fields = contestants(id)
         for contestant in fields.values():
             contestant.rate(0.05)  # first calls allocate
-        rounds_of = {name: [] for name in fields}
-        for _ in range(rounds):
-            for name, contestant in fields.items():
-                rounds_of[name].append(contestant.rate(seconds))
+        rates[id] = take_turns({name: partial(c.rate, seconds) for name, c in fields.items()}, rounds)
         for contestant in fields.values():
             contestant.close()
-        rates[id] = {name: np.array(values) for name, values in rounds_of.items()}
     return rates
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each contestant in each round")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="five short rounds: checks the script")
-    args = parser.parse_args()
-    if args.quick:
-        args.rounds, args.seconds = 5, 0.2
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    began = time.perf_counter()
+if __name__ == "__main__":
+    args = cli(
+        NAME, __doc__, rounds=15, seconds=dict(default=0.5, help="of each contestant in each round"),
+        quick=dict(rounds=5, seconds=0.2),
+    )  # fmt: skip
     rates = measure(args.rounds, args.seconds)
-    ratios = ratios_of(rates)
-    ids = (*IDS, OWN)
-    table = Table("env steps/s, median of rounds", *(cell for id in ids for cell in (id, "95 % interval")))
-    for name in rates[IDS[0]]:
-        cells = []
-        for id in ids:
-            if name not in rates[id]:
-                cells += ["", ""]
-                continue
-            low, high = median_interval(rates[id][name])
-            cells += [float(np.median(rates[id][name])), f"[{low:,.0f}, {high:,.0f}]"]
-        table.add(name, *cells)
-    print(table)
-    per_round = [
-        {id: {name: round(float(values[i]), 1) for name, values in rates[id].items()} for id in ids}
-        for i in range(args.rounds)
-    ]
-    write_result(
-        args.json,
-        claims={name: float(np.median(values)) for name, values in ratios.items()},
-        intervals={name: median_interval(values) for name, values in ratios.items()},
-        seeds=list(range(args.rounds)),
-        per_seed=per_round,
-        config={"ids": ids, "copies": COPIES, "threads": cores(), "rounds": args.rounds, "seconds": args.seconds},
-        wall_seconds=time.perf_counter() - began,
-        command=f"python benchmarks/{NAME}.py",
-        note="one entry of per_seed is a round in which all contestants ran one after another",
-    )
+    print(speed_table("env steps/s, median of rounds", rates, ",.0f"))
     if f"EnvPool, {COPIES}" not in rates[IDS[0]]:
         print("EnvPool is not installed (pip install envpool): no comparison with it")
-    for name, values in ratios.items():
-        print(f"{name}={np.median(values):.3g}")
-
-
-if __name__ == "__main__":
-    main()
+    facts = {"ids": [*rates], "copies": COPIES, "threads": cores(), "rounds": args.rounds, "seconds": args.seconds}
+    write_rounds(args, rates, ratios_of(rates), facts, digits=1)

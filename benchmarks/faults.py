@@ -299,8 +299,7 @@ def report(rows: list[dict]) -> Table:
     return table
 
 
-def main() -> None:
-    """Command line."""
+if __name__ == "__main__":
     parts = ["configs", "files", *(f"kills {name}" for name in ALGORITHMS)]
     args = cli(
         NAME, __doc__, seeds=[0], parts=parts, configs=2000, files=5000, kills=30,
@@ -315,7 +314,3 @@ def main() -> None:
     for row in json.loads(args.json.read_text())["per_seed"]:
         for note in row["notes"][:10]:
             print(f"{row['run']}: {note}")
-
-
-if __name__ == "__main__":
-    main()

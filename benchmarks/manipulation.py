@@ -1,7 +1,7 @@
 """Five tasks on a table: PPO, PPO that plans five actions at once, neural dynamic policies, and those of a liquid cell.
 
     python benchmarks/manipulation.py [--tasks Push-v0 …] [--methods ppo ppo_multi ndp ndp_ltc] [--seeds 0 1 2]
-                                      [--rate 100] [--steps N] [--json FILE] [--include FILE …] [--keep] [--quick]
+                                      [--rate 100] [--steps N] [--keep] [--quick]
 
     ppo        decides at every control step
     ppo_multi  decides every five steps; the network emits the five actions
@@ -20,39 +20,36 @@ play, which the claims tell apart by name. Bahl et al. (NeurIPS 2020) give sprin
 each task but Pick, which has those of Push.
 
 A success is one at the end of an episode without noise, over 400 episodes of the last policy; nothing is selected. NDP
-wins a task if its mean over the seeds is above 0 and at least that of ppo and of ppo_multi. Every finished run is added
-to the result file at once.
+wins a task if its mean over the seeds is above 0 and at least that of ppo and of ppo_multi.
 
 `--keep` ships the policies of seed 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from _report import INCLUDE, Table, known_runs, thin_curve, write_runs
+from _report import Table, claims_from, cli, column, parameters, run_all, select, thin_curve
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
-from course_lib.evaluation.returns import bootstrap_interval, run_episodes
+from course_lib.evaluation.returns import run_episodes
 
 NAME, COPIES, RATE, STEPS, SHOWN = "manipulation", 64, 100, 4_000_000, 25  # STEPS: at RATE
 SHORTER = {"ndp_ltc": 2}  # a part of the steps
 RATES = (25, 50, RATE)
 COMMON = dict(rollout_steps=80, minibatch_size=1024, learning_rate=5e-4, hidden=(64, 64))
 PLAN = dict(chunk=5, heads="present")
-NDP = PLAN | dict(trajectory="dmp", explore="plan", init_log_std=-2.0)
+PATH = PLAN | dict(trajectory="dmp", explore="plan")
+CELL = dict(name="ltc", neurons=32, encoder=64, feedthrough=True, critic="mlp")
 METHODS: dict[str, dict] = {
     "ppo": dict(init_log_std=-1.0),
-    "ppo_multi": PLAN | dict(init_log_std=-1.5),
-    "ndp": NDP,
-    "ndp_ltc": NDP
-    | dict(cell="ltc", neurons=32, encoder=64, feedthrough=True, critic="mlp", sequence_length=40, learning_rate=1e-3),
-    "ndp_steps": NDP | dict(explore="actions", init_log_std=-1.0),
+    "ppo_multi": dict(plan=PLAN, init_log_std=-1.5),
+    "ndp": dict(plan=PATH, init_log_std=-2.0),
+    "ndp_ltc": dict(plan=PATH, init_log_std=-2.0, cell=CELL, sequence_length=40, learning_rate=1e-3),
+    "ndp_steps": dict(plan=PATH | dict(explore="actions"), init_log_std=-1.0),
 }
 PICK = dict(init_log_std=-1.75)  # how often fingers on a valve change over hangs on the noise
 DMP = {  # of the paper
@@ -97,8 +94,8 @@ def steps_of(method: str, rate: int, steps: int) -> int:
 def settings_of(method: str, task: str, rate: int, seed: int = 0) -> cl.PPOConfig:
     finer = rate / RATES[0]
     pace = dict(gamma=1 - 0.01 / finer, gae_lambda=1 - 0.05 / finer)  # .99 and .95 at 25 Hz; the same in seconds
-    own = DMP[task] if "trajectory" in METHODS[method] else {}
-    own = own | (PICK if task == "Pick-v0" else {})
+    plan = METHODS[method].get("plan", {})
+    own = dict(plan=plan | (DMP[task] if "trajectory" in plan else {})) | (PICK if task == "Pick-v0" else {})
     return cl.PPOConfig(seed=seed, **COMMON | pace | METHODS[method] | own)
 
 
@@ -107,7 +104,8 @@ def success(policy, task: str, episodes: int, seed: int, deterministic: bool = T
     return run_episodes(policy, cl.make(task, episodes, seed=seed, **options), deterministic, seed).success_rate
 
 
-def one_run(method: str, task: str, rate: int, seed: int, steps: int, keep: bool, episodes: int = 400) -> dict:
+def one_run(args, method: str, task: str, rate: int, seed: int) -> dict:
+    steps, episodes = steps_of(method, rate, args.steps), args.episodes
     agent = cl.PPO(cl.make(task, COPIES, seed=1000 * seed, rate=rate), settings_of(method, task, rate, seed))
     curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "success")}
     seconds, finished, shown = 0.0, False, 0
@@ -123,7 +121,7 @@ def one_run(method: str, task: str, rate: int, seed: int, steps: int, keep: bool
             for values, value in zip(curve.values(), new, strict=True):
                 values.append(value)
     final = success(agent.policy, task, episodes, 10_000, rate=rate)
-    if keep:
+    if args.keep and seed == 0 and rate == RATE:
         cl.save_policy(
             agent.policy, f"assets/policies/{short(task)}_{method}", algorithm="ppo", seed=seed,
             config=asdict(agent.config), env_steps=agent.env_steps, wall_seconds=round(seconds, 1), success=final,
@@ -136,19 +134,19 @@ def one_run(method: str, task: str, rate: int, seed: int, steps: int, keep: bool
         "task": task,
         "rate": rate,
         "seed": seed,
-        "parameters": sum(p.numel() for p in agent.policy.parameters()),
-        "critic_parameters": sum(p.numel() for p in actor.critic.parameters()),
+        "parameters": parameters(agent.policy),
+        "critic_parameters": parameters(actor.critic),
         "train_seconds": round(seconds, 1),
         "env_steps": agent.env_steps,
         "success": final,
         "success_noisy": success(agent.policy, task, episodes, 10_000, deterministic=False, rate=rate),
         "return_mean": metrics["return_mean"],
-        "curve": thin_curve({k: np.array(v, float) for k, v in curve.items()}, tuple(curve), 50),
+        "curve": thin_curve(curve, 50),
     }
 
 
 def successes(rows: list[dict], method: str, task: str, rate: int = RATE) -> np.ndarray:
-    return np.array([r["success"] for r in rows if r["run"] == run_name(task, method, rate)])
+    return np.array(column(rows, "success", run=run_name(task, method, rate)))
 
 
 def wins(rows: list[dict], rng: np.random.Generator | None = None) -> float | None:
@@ -167,14 +165,9 @@ def wins(rows: list[dict], rng: np.random.Generator | None = None) -> float | No
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     """Claims and their 95 % intervals over the seeds."""
-    claims, intervals = {}, {}
-    for task in TABLETOP:
-        for method in METHODS:
-            for rate in RATES:
-                if len(values := successes(rows, method, task, rate)):
-                    name = f"success_{method}_{short(task)}" + ("" if rate == RATE else f"_{rate}hz")
-                    claims[name] = float(values.mean())
-                    intervals[name] = list(bootstrap_interval(values)) if len(values) > 1 else [claims[name]] * 2
+    runs = [(method, task, rate) for task in TABLETOP for method in METHODS for rate in RATES]
+    names = [f"success_{m}_{short(task)}" + ("" if rate == RATE else f"_{rate}hz") for m, task, rate in runs]
+    claims, intervals = claims_from({n: successes(rows, *run) for n, run in zip(names, runs, strict=True)}, np.mean)
     if (count := wins(rows)) is not None:
         rng = np.random.default_rng(0)
         again = [wins(rows, rng) for _ in range(1000)]
@@ -182,9 +175,10 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     return claims, intervals
 
 
-def fewest_seeds(rows: list[dict]) -> int:
-    """Behind the least known of the runs that `wins` compares."""
-    return min(len(successes(rows, method, task)) for task in TABLETOP for method in ("ndp", "ppo", "ppo_multi"))
+def seeds_behind(rows: list[dict]) -> dict[str, int]:
+    """The seeds of the least known of the runs that `wins` compares."""
+    count = [len(successes(rows, method, task)) for task in TABLETOP for method in ("ndp", "ppo", "ppo_multi")]
+    return {"ndp_wins": min(count)}
 
 
 def losses(rows: list[dict]) -> list[str]:
@@ -199,20 +193,20 @@ def losses(rows: list[dict]) -> list[str]:
     return out
 
 
-def report(rows: list[dict]) -> Table:
+def report(rows: list[dict]) -> list:
     table = Table("task", "method", "Hz", "parameters", "seeds", "success", "range", "with noise", "minutes")
     for task in TABLETOP:
         for rate in RATES:
             for method in METHODS:
-                if mine := [r for r in rows if r["run"] == run_name(task, method, rate)]:
+                if mine := select(rows, run=run_name(task, method, rate)):
                     values = successes(rows, method, task, rate)
                     table.add(
                         task, method, rate, mine[0]["parameters"], len(mine), f"{values.mean():.0%}",
                         f"{values.min():.0%} to {values.max():.0%}",
-                        f"{np.mean([r['success_noisy'] for r in mine]):.0%}",
-                        float(np.mean([r["train_seconds"] for r in mine])) / 60,
+                        f"{np.mean(column(mine, 'success_noisy')):.0%}",
+                        float(np.mean(column(mine, "train_seconds"))) / 60,
                     )  # fmt: skip
-    return table
+    return [table, *(f"lost: {line}" for line in losses(rows))]
 
 
 def config_of(steps: int) -> dict:
@@ -226,47 +220,17 @@ def config_of(steps: int) -> dict:
     }
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=list(TABLETOP), choices=list(TABLETOP))
-    parser.add_argument("--methods", nargs="+", default=list(METHODS)[:4], choices=list(METHODS))
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="none: nothing but what is known")
-    parser.add_argument("--rate", type=int, default=RATE, choices=RATES, help="control steps a second")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"environment steps of each run at {RATE} Hz")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
-    parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
-    parser.add_argument("--quick", action="store_true", help="one short run of each; claims nothing")
-    args = parser.parse_args()
-    if args.quick:
-        args.seeds, args.steps = args.seeds[:1], 10_240
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    config = config_of(args.steps)
-    rows = known_runs([args.json, *args.include], config)
-
-    def save() -> None:
-        write_runs(args.json, NAME, rows, config, claims_of, args.include, losses=losses(rows), tried=TRIED,
-                   claim_seeds={"ndp_wins": fewest_seeds(rows)})  # fmt: skip
-
-    if args.include:
-        save()
-    wanted = [(t, seed, m) for seed in args.seeds for t in args.tasks for m in args.methods]
-    for task, seed, method in wanted:
-        name = run_name(task, method, args.rate)
-        if any((r["run"], r["seed"]) == (name, seed) for r in rows):
-            continue
-        keep = args.keep and seed == 0 and args.rate == RATE and not args.quick
-        steps = steps_of(method, args.rate, args.steps)
-        rows.append(one_run(method, task, args.rate, seed, steps, keep, 4 if args.quick else 400))
-        save()
-        print(f"{name}, seed {seed}: success {rows[-1]['success']:.0%}", flush=True)
-    print(report(rows))
-    for line in losses(rows):
-        print("lost:", line)
-    for claim, value in claims_of(rows)[0].items():
-        print(f"{claim}={value:.6g}")
-
-
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(3), keep="the policies of seed 0", tasks=[*TABLETOP],
+        methods=dict(nargs="+", default=[*METHODS][:4], choices=[*METHODS]),
+        rate=dict(default=RATE, choices=RATES, help="control steps a second"),
+        steps=dict(default=STEPS, help=f"environment steps of each run at {RATE} Hz"),
+        fixed=dict(episodes=400), quick=dict(seeds=1, steps=10_240, episodes=4),
+    )  # fmt: skip
+    wanted = [(m, task, args.rate, seed) for seed in args.seeds for task in args.tasks for m in args.methods]
+    run_all(
+        args, one_run, wanted, key=("method", "task", "rate", "seed"), config=config_of(args.steps), part="run",
+        claims_of=claims_of, report=report, says="success {success:.0%}", losses=losses, tried=TRIED,
+        claim_seeds=seeds_behind,
+    )  # fmt: skip

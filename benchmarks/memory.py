@@ -1,7 +1,7 @@
 """What memory is worth where part of the state is hidden: SAC and RSAC on three tasks, by kind of memory.
 
     python benchmarks/memory.py [--tasks pendulum cartpole car] [--settings sac_full …] [--seeds 0 1 2 3 4]
-                                [--json FILE] [--include FILE …] [--keep] [--quick]
+                                [--keep] [--quick]
 
 The tasks: MemoryPendulum-v0 shows no rate; Gymnasium's pole on a cart, InvertedPendulum-v5, shows no velocities;
 CarHeavenHell-v0 (without the velocity, which would do as a memory) shows once where to go.
@@ -20,23 +20,21 @@ learned nothing and 1 one that lacks nothing, also where returns are negative. T
     memoryless_share_<task>  the same of "sac_memoryless"
     ltc_vs_lstm              the mean over tasks of the median share of "rsac_ltc", less that of "rsac_lstm": 0 is equal
 Intervals are percentile bootstrap intervals (95 %) in which the seeds of all settings, sac_full's too, are drawn anew.
-Every finished run is added to the result file at once.
 
 `--keep` ships the policies of seed 0.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from _report import INCLUDE, Table, known_runs, thin_curve, write_runs
+from _report import Table, cli, column, parameters, run_all, select, thin_curve
 
 import course_lib as cl
-from course_lib.nets.cells import LTC
 from course_lib.evaluation.returns import run_episodes
+from course_lib.nets.cells import LTC
+from course_lib.policies.base import Policy
 from course_lib.rl.offpolicy import SAC
 from course_lib.rl.recurrent import RSAC
 
@@ -49,23 +47,20 @@ TASKS: dict[str, dict] = {
     ),
 }
 MEMORY = {  # the summarizers
-    "rsac_lstm": dict(cell="lstm", neurons=64),
-    "rsac_gru": dict(cell="gru", neurons=64),
-    "rsac_ltc": dict(cell="ltc", neurons=32, feedthrough=True),
+    "rsac_lstm": dict(name="lstm", neurons=64),
+    "rsac_gru": dict(name="gru", neurons=64),
+    "rsac_ltc": dict(name="ltc", neurons=32, feedthrough=True),
 }
-SMALL: dict[str, dict[str, dict]] = {  # half as wide on two of the tasks; the LTC with twice the updates on two
-    "pendulum": {"rsac_ltc": dict(updates_per_step=0.5)},
-    "cartpole": {
-        "rsac_lstm": dict(neurons=32),
-        "rsac_gru": dict(neurons=32),
-        "rsac_ltc": dict(neurons=30, updates_per_step=1.0),
-    },
+SMALL: dict[str, dict[str, dict]] = {  # half as wide on two of the tasks
+    "pendulum": {},
+    "cartpole": {"rsac_lstm": dict(neurons=32), "rsac_gru": dict(neurons=32), "rsac_ltc": dict(neurons=30)},
     "car": {  # memory must last for a hundred steps
         "rsac_lstm": dict(neurons=32, remember=80),
         "rsac_gru": dict(neurons=32, remember=80),
-        "rsac_ltc": dict(neurons=30, cell_options=LTC.SLOW),
+        "rsac_ltc": dict(neurons=30, options=LTC.SLOW),
     },
 }
+TWICE = {("pendulum", "rsac_ltc"): 0.5, ("cartpole", "rsac_ltc"): 1.0}  # updates a step, as many again as the others
 SETTINGS = ("sac_full", "sac_memoryless", *MEMORY)
 TRIED = (  # mean returns of 20 to 100 deterministic episodes, one seed unless said; steps are environment steps
     "pendulum, SAC, 0.5 updates a step: sees all -122 after 10k steps; without memory -1,067 to -1,290 up to 20k steps",
@@ -113,17 +108,19 @@ TRIED = (  # mean returns of 20 to 100 deterministic episodes, one seed unless s
 def config_of(task: str, setting: str, seed: int = 0):
     if setting not in MEMORY:
         return SAC.Config.recommended(TASKS[task]["env"], seed=seed)
-    memory = MEMORY[setting] | SMALL[task].get(setting, {})
-    return RSAC.Config.recommended(TASKS[task]["env"], seed=seed, **memory)
+    pace = {"updates_per_step": TWICE[task, setting]} if (task, setting) in TWICE else {}
+    cell = MEMORY[setting] | SMALL[task].get(setting, {})
+    return RSAC.Config.recommended(TASKS[task]["env"], seed=seed, cell=cell, **pace)
 
 
-class Random:
-    """Uniform actions, for `run_episodes`."""
+class Random(Policy):
+    """Uniform actions."""
 
     def __init__(self, envs):
+        super().__init__(envs.single_observation_space.shape[0], envs.single_action_space.shape[0])
         self.env_id, self.space = envs.id, envs.single_action_space
 
-    def act(self, obs, state, deterministic, rng):
+    def act(self, obs, state=None, deterministic=True, rng=None):
         return rng.uniform(self.space.low, self.space.high, (len(obs), *self.space.shape)), None
 
 
@@ -132,36 +129,36 @@ def random_return(task: str, episodes: int = 1000) -> float:
     return run_episodes(Random(envs), envs, seed=20_000).mean
 
 
-def one_run(task: str, setting: str, seed: int, steps: int, episodes: int, keep: bool) -> dict:
-    facts = TASKS[task]
+def one_run(args, task: str, setting: str, seed: int) -> dict:
+    facts, config = TASKS[task], config_of(task, setting, seed)
+    steps = config.learning_starts + 128 if args.quick else facts["steps"]  # just beyond the first updates
     options = facts["full" if setting == "sac_full" else "hidden"]
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, **options)
-    agent = (RSAC if setting in MEMORY else SAC)(envs, config_of(task, setting, seed))
+    agent = (RSAC if setting in MEMORY else SAC)(envs, config)
     run = cl.train(agent, steps, progress=False)
-    test = run_episodes(agent.policy, cl.make(facts["env"], episodes, seed=10_000, **options), seed=10_000)
-    if keep:
+    test = run_episodes(agent.policy, cl.make(facts["env"], args.episodes, seed=10_000, **options), seed=10_000)
+    if args.keep and seed == 0:
         run.save_policy(
             f"assets/policies/memory_{task}_{setting}", return_deterministic=test.mean,
             command=f"python benchmarks/{NAME}.py --tasks {task} --settings {setting} --seeds {seed} --keep",
         )  # fmt: skip
-    count = lambda module: sum(p.numel() for p in module.parameters())  # noqa: E731
     return {
         "run": f"{task} {setting}",
         "task": task,
         "setting": setting,
-        "parameters": count(agent.policy),
-        "parameters_summarizer": count(agent.policy.summarizer) if setting in MEMORY else 0,
+        "parameters": parameters(agent.policy),
+        "parameters_summarizer": parameters(agent.policy.summarizer) if setting in MEMORY else 0,
         "seed": seed,
         "return_deterministic": test.mean,
         "env_steps": agent.env_steps,
         "updates": agent.learner.updates,
         "train_seconds": round(run.wall_seconds, 1),
-        "curve": thin_curve(run.curve, ("env_steps", "wall_seconds", "return_mean"), 60),
+        "curve": thin_curve(run.curve, 60, ("env_steps", "wall_seconds", "return_mean")),
     }
 
 
 def returns_of(rows: list[dict], task: str, setting: str) -> np.ndarray:
-    return np.array([r["return_deterministic"] for r in rows if (r["task"], r["setting"]) == (task, setting)])
+    return np.array(column(rows, "return_deterministic", task=task, setting=setting))
 
 
 def share(returns: np.ndarray, full: np.ndarray, zero: float) -> np.ndarray:
@@ -205,55 +202,24 @@ def report(rows: list[dict], zeros: dict[str, float]) -> Table:
     for task in TASKS:
         for setting in SETTINGS:
             if len(values := returns_of(rows, task, setting)):
-                mine = [r for r in rows if r["run"] == f"{task} {setting}"]
-                part = found.get((task, setting))
+                mine, part = select(rows, task=task, setting=setting), found.get((task, setting))
                 table.add(
                     task, setting, mine[0]["parameters_summarizer"], len(values), float(np.median(values)),
                     f"{values.min():,.3g} to {values.max():,.3g}", "" if part is None else f"{part[0]:.0%}",
-                    float(np.median([r["train_seconds"] for r in mine])) / 60,
+                    float(np.median(column(mine, "train_seconds"))) / 60,
                 )  # fmt: skip
     return table
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)), help="none: nothing but what is known")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
-    parser.add_argument("--keep", action="store_true", help="ship the policies of seed 0")
-    parser.add_argument("--quick", action="store_true", help="one short run of each; claims nothing")
-    args = parser.parse_args()
-    if args.quick:
-        args.seeds = args.seeds[:1]
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    config = {f"{t} {s}": {**TASKS[t], **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS}
-    rows, zeros = known_runs([args.json, *args.include], config), {task: random_return(task) for task in TASKS}
-
-    def save() -> None:
-        write_runs(
-            args.json, NAME, rows, config, lambda rows: claims_of(rows, zeros), args.include, random=zeros, tried=TRIED
-        )
-
-    if args.include:
-        save()
-    for task in args.tasks:
-        for seed in args.seeds:
-            for setting in args.settings:
-                if any((r["run"], r["seed"]) == (f"{task} {setting}", seed) for r in rows):
-                    continue
-                # A quick run goes just beyond the first updates.
-                steps = config_of(task, setting).learning_starts + 128 if args.quick else TASKS[task]["steps"]
-                episodes = 4 if args.quick else 100
-                rows.append(one_run(task, setting, seed, steps, episodes, args.keep and seed == 0 and not args.quick))
-                save()
-                print(f"{task}, {setting}, seed {seed}: {rows[-1]['return_deterministic']:.4g}", flush=True)
-    print(report(rows, zeros))
-    for claim, value in claims_of(rows, zeros)[0].items():
-        print(f"{claim}={value:.6g}")
-
-
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(5), keep="the policies of seed 0", tasks=[*TASKS], settings=[*SETTINGS],
+        fixed=dict(episodes=100), quick=dict(seeds=1, episodes=4),
+    )  # fmt: skip
+    zeros = {task: random_return(task) for task in TASKS}
+    config = {f"{t} {s}": {**TASKS[t], **asdict(config_of(t, s))} for t in TASKS for s in SETTINGS}
+    run_all(
+        args, one_run, [(task, s, seed) for task in args.tasks for seed in args.seeds for s in args.settings],
+        key=("task", "setting", "seed"), config=config, part="run", claims_of=lambda rows: claims_of(rows, zeros),
+        report=lambda rows: report(rows, zeros), says="{return_deterministic:.4g}", random=zeros, tried=TRIED,
+    )  # fmt: skip

@@ -1,7 +1,6 @@
 """From DDPG to TD3 to SAC, each change switched on alone: what it does to the return and to over-estimation.
 
-    python benchmarks/offpolicy_changes.py [--tasks pendulum cheetah] [--variants ddpg twin …] [--seeds 0 1 2]
-                                           [--json FILE] [--include FILE …] [--quick]
+    python benchmarks/offpolicy_changes.py [--tasks pendulum cheetah] [--variants ddpg twin …] [--seeds 0 1 2] [--quick]
 
 Two tasks: the pendulum that sees all (motion and reward of Pendulum-v1) and HalfCheetah-v5. Each variant is DDPG with
 the switches named in VARIANTS; "td3" and "sac" are the library's presets, "no_target" and "no_noise" take something
@@ -9,30 +8,26 @@ away from DDPG. All of a task take as many environment steps and updates, from t
 
 A run's figure is the mean of 20 deterministic episodes of the last policy. Over-estimation is measured at evenly
 spread moments of training: Q(s, a) of the critics (the least, where there are two) less the discounted return that the
-policy earns from the same state and action on, with the entropy it is paid for (`course_lib.lessons.nb05_overestimation`).
-Bars and bands are 95 % bootstrap intervals over seeds.
+policy earns from the same state and action on, with the entropy it is paid for
+(`course_lib.lessons.nb05_overestimation`). Bars and bands are 95 % bootstrap intervals over seeds.
 
-Every finished run is added to the result file at once; runs already there, with the same settings, are not made again.
 Two calls with different seeds may run side by side. On one core a pendulum run takes 5 to 15 s (11 variants, 10 seeds:
 10 to 28 min), a cheetah run 2 to 5 min (9 variants, 3 seeds: 1 to 2.2 h, half on two cores).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import time
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from _report import INCLUDE, Table, beside, median_interval, read_result, thin_curve, write_result
+from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
-from course_lib.rl.offpolicy import DDPG, SAC, TD3
 from course_lib.lessons.nb05_overestimation import overestimation
+from course_lib.rl.offpolicy import DDPG, SAC, TD3
 
 NAME = "offpolicy_changes"
 ALPHA = 0.1  # the temperature, and its start where it is learned
@@ -80,8 +75,7 @@ def config_of(task: str, variant: str, seed: int = 0):
 def facts_of(task: str, variant: str) -> dict:
     """All that the run depends on but the seed and what is infinite, for which JSON has no word."""
     facts = {k: v for k, v in TASKS[task].items() if k in ("env", "options", "copies", "steps", "moments", "window")}
-    config = asdict(config_of(task, variant))
-    return facts | {k: v for k, v in config.items() if k != "seed" and v != float("inf")}
+    return facts | {k: v for k, v in seedless(config_of(task, variant)).items() if v != float("inf")}
 
 
 class Moments:
@@ -111,14 +105,15 @@ class Moments:
         return cl.make(self.task["env"], copies, seed=10_000, threads=1, **self.task["options"])
 
 
-def one_run(task: str, variant: str, seed: int, steps: int, episodes: int, copies: int) -> dict:
+def one_run(args, task: str, variant: str, seed: int) -> dict:
     facts, kind = TASKS[task], VARIANTS[variant][0]
+    # A quick run goes just beyond the first updates.
+    steps = facts["settings"]["learning_starts"] + 160 if args.quick else facts["steps"]
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, threads=1, **facts["options"])
-    agent, moments = kind(envs, config_of(task, variant, seed)), Moments(task, steps, episodes, copies)
+    agent, moments = kind(envs, config_of(task, variant, seed)), Moments(task, steps, args.episodes, args.copies)
     with contextlib.redirect_stdout(io.StringIO()):
         run = cl.train(agent, steps, progress=False, callbacks=[moments])
-    test = run_episodes(agent.policy, moments.envs(episodes), seed=10_000)
-    known = [name for name in CURVE if name in run.curve]
+    test = run_episodes(agent.policy, moments.envs(args.episodes), seed=10_000)
     return {
         "run": f"{task} {variant}",
         "task": task,
@@ -130,25 +125,18 @@ def one_run(task: str, variant: str, seed: int, steps: int, episodes: int, copie
         "env_steps": agent.env_steps,
         "updates": agent.learner.updates,
         "train_seconds": round(moments.trained, 1),
-        "curve": thin_curve(run.curve, tuple(known), 60),
+        "curve": thin_curve(run.curve, 60, [name for name in CURVE if name in run.curve]),
         "moments": moments.rows,
     }
 
 
-def values_of(rows: list[dict], task: str, variant: str, key: str) -> list[float]:
-    return [r[key] for r in rows if (r["task"], r["variant"]) == (task, variant)]
-
-
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     """Median return and final over-estimation of each variant, with intervals over seeds."""
-    claims, intervals = {}, {}
-    for task in TASKS:
-        for variant in VARIANTS:
-            for name, key in (("return", "return_deterministic"), ("bias", "bias")):
-                if values := values_of(rows, task, variant, key):
-                    claim = f"{task}_{variant}_{name}"
-                    claims[claim], intervals[claim] = float(np.median(values)), median_interval(values)
-    return claims, intervals
+    figures = (("return", "return_deterministic"), ("bias", "bias"))
+    return claims_from({
+        f"{task}_{variant}_{name}": column(rows, key, task=task, variant=variant)
+        for task in TASKS for variant in VARIANTS for name, key in figures
+    })  # fmt: skip
 
 
 def report(rows: list[dict]) -> Table:
@@ -156,7 +144,7 @@ def report(rows: list[dict]) -> Table:
     claims, intervals = claims_of(rows)
     for task in TASKS:
         for variant in VARIANTS:
-            if seconds := values_of(rows, task, variant, "train_seconds"):
+            if seconds := column(rows, "train_seconds", task=task, variant=variant):
                 cells = []
                 for name in ("return", "bias"):
                     low, high = intervals[f"{task}_{variant}_{name}"]
@@ -165,51 +153,18 @@ def report(rows: list[dict]) -> Table:
     return table
 
 
-def save(path: Path, new: list[dict], config: dict, **more) -> list[dict]:
-    """Add `new` to the rows that are in the file by now (another call may have added some) and write them."""
-    rows = read_result(path, config, "run")
-    have = {(r["run"], r["seed"]) for r in rows}
-    rows += [r for r in new if (r["run"], r["seed"]) not in have]
-    claims, intervals = claims_of(rows)
-    write_result(
-        path, claims=claims, intervals=intervals, seeds=sorted({r["seed"] for r in rows}), per_seed=rows,
-        config=config, wall_seconds=sum(r["train_seconds"] for r in rows), command=f"python benchmarks/{NAME}.py",
-        changes={name: changes for name, (_, changes) in VARIANTS.items()}, sources=SOURCES, **more,
-    )  # fmt: skip
-    return rows
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--seeds", type=int, nargs="*", help="by default as many as the task has: 10 and 3")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--include", type=Path, nargs="*", default=[], help=INCLUDE)
-    parser.add_argument("--quick", action="store_true", help="two short runs of each; claims nothing")
-    args = parser.parse_args()
-    if args.quick:
-        args.seeds = (args.seeds or [0, 1])[:2]
-        args.json = Path("build") / f"{NAME}_quick.json" if args.json == parser.get_default("json") else args.json
-    config = {f"{t} {v}": facts_of(t, v) for t in TASKS for v in TASKS[t]["variants"]}
-    rows = read_result(args.json, config, "run")
-    for file in args.include:
-        rows = save(args.json, read_result(file, config, "run"), config, **beside(args.include))
-    for task in args.tasks:
-        for seed in range(TASKS[task]["seeds"]) if args.seeds is None else args.seeds:
-            for variant in [v for v in args.variants if v in TASKS[task]["variants"]]:
-                rows = read_result(args.json, config, "run")
-                if any((r["run"], r["seed"]) == (f"{task} {variant}", seed) for r in rows):
-                    continue
-                # A quick run goes just beyond the first updates.
-                steps = TASKS[task]["settings"]["learning_starts"] + 160 if args.quick else TASKS[task]["steps"]
-                row = one_run(task, variant, seed, steps, *((2, 2) if args.quick else (20, 16)))
-                rows = save(args.json, [row], config)
-                print(f"{task}, {variant}, seed {seed}: return {row['return_deterministic']:,.4g}, "
-                      f"Q - earned {row['bias']:,.3g}, {row['train_seconds']:.0f} s", flush=True)  # fmt: skip
-    print(report(rows))
-
-
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, tasks=[*TASKS], variants=[*VARIANTS],
+        seeds=dict(default=None, help="by default as many as the task has: 10 and 3; none: nothing but what is known"),
+        fixed=dict(episodes=20, copies=16), quick=dict(seeds=2, episodes=2, copies=2),
+    )  # fmt: skip
+    seeds = {task: range(facts["seeds"]) if args.seeds is None else args.seeds for task, facts in TASKS.items()}
+    wanted = [(t, v, seed) for t in args.tasks for seed in seeds[t] for v in args.variants if v in TASKS[t]["variants"]]
+    run_all(
+        args, one_run, wanted, key=("task", "variant", "seed"), part="run",
+        config={f"{t} {v}": facts_of(t, v) for t in TASKS for v in TASKS[t]["variants"]},
+        claims_of=claims_of, report=report,
+        says="return {return_deterministic:,.4g}, Q - earned {bias:,.3g}, {train_seconds:.0f} s",
+        changes={name: changes for name, (_, changes) in VARIANTS.items()}, sources=SOURCES,
+    )  # fmt: skip

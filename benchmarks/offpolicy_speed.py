@@ -1,6 +1,6 @@
 """Gradient updates per second of SAC and TD3 against Stable-Baselines3, at its setting, in the same run.
 
-    python benchmarks/offpolicy_speed.py [--rounds 12] [--json FILE] [--quick]
+    python benchmarks/offpolicy_speed.py [--rounds 12] [--quick]
 
 The setting: HalfCheetah-v5, networks of 256-256 ReLU units, batches of 256, an update for each transition, one thread.
 Rates count all between two updates: acting, the physics, the buffer, the logs. Contestants take turns, `--rounds`
@@ -15,21 +15,19 @@ times, so that a change in the machine's mood meets all of them:
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import time
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 
-import numpy as np
 import torch
-from _report import Table, median_interval, write_result
+from _report import cli, speed_table, take_turns, write_rounds
 
-from course_lib.nets.ensemble import bfloat16_is_fast
 from course_lib.envs import make
 from course_lib.envs.engine.task import quiet
 from course_lib.machine import cores
+from course_lib.nets.ensemble import bfloat16_is_fast
 from course_lib.rl.offpolicy import SAC, TD3
 
 NAME, ENV, STARTS = "offpolicy_speed", "HalfCheetah-v5", 1_000
@@ -107,29 +105,15 @@ def contestants() -> dict:
     return out
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each contestant in each round")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="two rounds of a third of a second: checks the script")
-    args = parser.parse_args()
-    if args.quick:
-        args.rounds, args.seconds = 2, 0.3
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    began = time.perf_counter()
+if __name__ == "__main__":
+    args = cli(
+        NAME, __doc__, rounds=12, seconds=dict(default=1.5, help="of each contestant in each round"),
+        quick=dict(rounds=2, seconds=0.3),
+    )  # fmt: skip
     torch.set_num_threads(1)
-    field = contestants()
-    rates: dict[str, list[float]] = {name: [] for name in field}
-    for _ in range(args.rounds):
-        for name, contestant in field.items():
-            rates[name].append(contestant.rate(args.seconds))
-    rate = {name: np.array(values) for name, values in rates.items()}
-    table, ratios = Table("contestant", "updates/s (median)", "95 % interval"), {}
-    for name, values in rate.items():
-        low, high = median_interval(values)
-        table.add(name, float(np.median(values)), f"[{low:,.0f}, {high:,.0f}]")
+    rate = take_turns({name: partial(c.rate, args.seconds) for name, c in contestants().items()}, args.rounds)
+    print(speed_table("contestant", {"updates/s (median)": rate}, ",.0f"))
+    ratios = {}
     for name in ("SAC", "TD3"):
         claim, theirs = f"{name.lower()}_updates_vs_sb3", rate[f"{name}, SB3"]
         ratios[claim] = rate[f"{name}, ours"] / theirs
@@ -137,27 +121,6 @@ def main():
         ratios[f"{claim}_float32"] = rate[f"{name}, ours, float32"] / theirs
         ratios[f"{claim}_all_cores"] = rate[f"{name}, ours"] / rate[f"{name}, SB3, all cores"]
         ratios[f"{claim}_both_bfloat16"] = rate[f"{name}, ours"] / rate[f"{name}, SB3, bfloat16"]
-    print(table)
-    write_result(
-        args.json,
-        claims={name: float(np.median(values)) for name, values in ratios.items()},
-        intervals={name: median_interval(values) for name, values in ratios.items()},
-        seeds=list(range(args.rounds)),
-        per_seed=[{name: round(float(v[i]), 1) for name, v in rate.items()} for i in range(args.rounds)],
-        config={
-            "env": ENV,
-            "seconds": args.seconds,
-            "bfloat16_is_fast": bfloat16_is_fast(),
-            **{kind.__name__: asdict(kind.Config(learning_starts=STARTS)) for kind in (SAC, TD3)},
-        },
-        wall_seconds=time.perf_counter() - began,
-        command=f"python benchmarks/{NAME}.py",
-        tried=list(TRIED),
-        note="one entry of per_seed is a round in which all contestants ran one after another",
-    )
-    for name, values in ratios.items():
-        print(f"{name}={np.median(values):.3g}")
-
-
-if __name__ == "__main__":
-    main()
+    config = {kind.__name__: asdict(kind.Config(learning_starts=STARTS)) for kind in (SAC, TD3)}
+    config = {"env": ENV, "seconds": args.seconds, "bfloat16_is_fast": bfloat16_is_fast(), **config}
+    write_rounds(args, {"updates/s": rate}, ratios, config, digits=1, tried=TRIED)

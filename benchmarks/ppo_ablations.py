@@ -1,21 +1,17 @@
 """PPO on HalfCheetah-v5 with one thing changed at a time: what each part of the recipe is worth.
 
-    python benchmarks/ppo_ablations.py [--seeds 0 1 2] [--steps 400000] [--json FILE] [--quick]
+    python benchmarks/ppo_ablations.py [--seeds 0 1 2] [--steps 400000] [--quick]
 
 Every variant is the recommended configuration with the one change that its name says, trained for the same number of
-environment steps, the learning rate falling to zero at the end. Every finished run is added to the result file at
-once; runs already there, with the same configuration, are not trained again.
+environment steps, the learning rate falling to zero at the end.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-from _report import Table, median_interval, read_result, thin_curve, write_result
+from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -48,21 +44,20 @@ class Together(cl.PPO):
         self.observation, _ = self.envs.reset()
 
 
-def one_run(variant: str, seed: int, steps: int, episodes: int) -> dict:
-    """Train one variant with one seed -> its row of the result file."""
+def one_run(args, variant: str, seed: int) -> dict:
     changes = dict(VARIANTS[variant])
     kind = cl.PPO if changes.pop("stagger", True) else Together
     envs = cl.make(ENV, num_envs=64, seed=1000 * seed)
     agent = kind(envs, cl.PPOConfig.recommended(ENV, seed=seed, **changes))
-    run = cl.train(agent, steps, progress=False)
-    test = cl.make(ENV, num_envs=episodes, seed=10_000)
+    run = cl.train(agent, args.steps, progress=False)
+    test = cl.make(ENV, num_envs=args.episodes, seed=10_000)
     return {
         "variant": variant,
         "seed": seed,
         "return_deterministic": run_episodes(run.policy, test).mean,
         "return_stochastic": run_episodes(run.policy, test, deterministic=False).mean,
         "train_seconds": round(run.wall_seconds, 1),
-        "curve": thin_curve(run.curve, METRICS, 40),
+        "curve": thin_curve(run.curve, 40, METRICS),
     }
 
 
@@ -73,70 +68,31 @@ def claim_name(variant: str) -> str:
     return "return_" + re.sub(r"\W+", "_", variant).strip("_")
 
 
-def by_variant(rows: list[dict]) -> dict[str, list[float]]:
-    """Variant -> deterministic returns, one a seed, in the order of VARIANTS."""
-    groups = {v: [r["return_deterministic"] for r in rows if r["variant"] == v] for v in VARIANTS}
-    return {v: values for v, values in groups.items() if values}
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    """The median return of each variant."""
+    return claims_from({claim_name(v): column(rows, "return_deterministic", variant=v) for v in VARIANTS})
 
 
-def save(path: Path, rows: list[dict], config: dict) -> dict[str, float]:
-    """Write the result file -> its claims: the median return of each variant."""
-    groups = by_variant(rows)
-    claims = {claim_name(v): float(np.median(values)) for v, values in groups.items()}
-    write_result(
-        path,
-        claims=claims,
-        intervals={claim_name(v): median_interval(values) for v, values in groups.items()},
-        seeds=sorted({r["seed"] for r in rows}),
-        per_seed=rows,
-        config=config,
-        wall_seconds=sum(r["train_seconds"] for r in rows),
-        command=f"python benchmarks/{NAME}.py",
-    )
-    return claims
-
-
-def table(rows: list[dict]) -> Table:
-    out = Table("variant", "median", "lowest", "highest", "of recommended", "seeds")
-    groups = by_variant(rows)
+def report(rows: list[dict]) -> Table:
+    table = Table("variant", "median", "lowest", "highest", "of recommended", "seeds")
+    groups = {v: column(rows, "return_deterministic", variant=v) for v in VARIANTS}
     best = np.median(groups["recommended"])
     for variant, values in groups.items():
-        middle = float(np.median(values))
-        out.add(variant, middle, min(values), max(values), f"{middle / best:.0%}", len(values))
-    return out
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400_000)
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="a few iterations: checks the script, claims nothing")
-    args = parser.parse_args()
-    episodes = 20
-    if args.quick:
-        args.seeds, args.steps, episodes = args.seeds[:2], 8_192, 2
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    base = asdict(cl.PPOConfig.recommended(ENV))
-    base.pop("seed")
-    config = base | {"num_envs": 64, "steps": args.steps, "episodes": episodes, "variants": VARIANTS}
-    rows = read_result(args.json, config)
-    for seed in args.seeds:  # a stop leaves whole seeds: every variant compared at the same ones
-        for variant in VARIANTS:
-            if any((r["variant"], r["seed"]) == (variant, seed) for r in rows):
-                continue
-            rows.append(one_run(variant, seed, args.steps, episodes))
-            print(
-                f"{variant}, seed {seed}: {rows[-1]['return_deterministic']:.0f}, {rows[-1]['train_seconds']:.0f} s",
-                flush=True,
-            )
-            save(args.json, rows, config)
-    print(table(rows))
-    print(f"deterministic mean of {episodes} episodes after {args.steps:,} steps")
-    for name, value in save(args.json, rows, config).items():
-        print(f"{name}={value:.0f}")
+        if values:
+            middle = float(np.median(values))
+            table.add(variant, middle, min(values), max(values), f"{middle / best:.0%}", len(values))
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    args = cli(
+        NAME, __doc__, seeds=range(3), steps=400_000, fixed=dict(episodes=20),
+        quick=dict(seeds=2, steps=8_192, episodes=2),
+    )  # fmt: skip
+    words = f"deterministic mean of {args.episodes} episodes after {args.steps:,} steps"
+    facts = {"num_envs": 64, "steps": args.steps, "episodes": args.episodes, "variants": VARIANTS}
+    run_all(  # a stop leaves whole seeds: every variant compared at the same ones
+        args, one_run, [(variant, seed) for seed in args.seeds for variant in VARIANTS], key=("variant", "seed"),
+        config=seedless(cl.PPOConfig.recommended(ENV)) | facts, claims_of=claims_of,
+        report=lambda rows: [report(rows), words], says="{return_deterministic:.0f}, {train_seconds:.0f} s",
+    )  # fmt: skip

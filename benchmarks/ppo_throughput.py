@@ -1,6 +1,6 @@
 """Training throughput of PPO on HalfCheetah-v5 against Stable-Baselines3, and the share of the raw physics rate.
 
-    python benchmarks/ppo_throughput.py [--rounds 5] [--json FILE] [--quick]
+    python benchmarks/ppo_throughput.py [--rounds 8] [--quick]
 
 Contestants take turns, `--rounds` times, so that a change in the machine's mood meets all of them:
   ours, recommended      64 copies, PPOConfig.recommended; the rounds together are one whole training of `--steps`,
@@ -14,15 +14,14 @@ thread and with as many as there are cores; the faster one counts.
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 
 import mujoco
 import numpy as np
 import torch
-from _report import Table, median_interval, write_result
+from _report import cli, speed_table, take_turns, write_rounds
 from mujoco.rollout import Rollout
 
 import course_lib as cl
@@ -115,19 +114,13 @@ class Raw:
         return steps / (time.perf_counter() - began)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=8_000_000, help="length of the training that the rounds make up")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each contestant in each round")
-    parser.add_argument("--json", type=Path, default=Path("assets/results") / f"{NAME}.json")
-    parser.add_argument("--quick", action="store_true", help="two rounds of a second: checks the script")
-    args = parser.parse_args()
-    if args.quick:
-        args.rounds, args.seconds, args.steps = 2, 1.0, 200_000
-        if args.json == parser.get_default("json"):
-            args.json = Path("build") / f"{NAME}_quick.json"
-    began = time.perf_counter()
+if __name__ == "__main__":
+    args = cli(
+        NAME, __doc__, rounds=8,
+        steps=dict(default=8_000_000, help="length of the training that the rounds make up"),
+        seconds=dict(default=4.0, help="of each other contestant in each round"),
+        quick=dict(rounds=2, seconds=1.0, steps=200_000),
+    )  # fmt: skip
     recommended, same = cl.PPOConfig.recommended(ENV), cl.PPOConfig(**SB3_SETTING)
     contestants = {
         "ours, recommended": Ours(recommended, 64, args.steps, args.rounds),
@@ -136,43 +129,10 @@ def main():
         f"SB3, {cores()} torch threads": SB3(cores()),
         "raw physics": Raw(),
     }
-    rates = {name: [] for name in contestants}
-    for _ in range(args.rounds):
-        for name, contestant in contestants.items():
-            rates[name].append(contestant.rate(args.seconds))
-    rate = {name: np.array(values) for name, values in rates.items()}
+    rate = take_turns({name: partial(c.rate, args.seconds) for name, c in contestants.items()}, args.rounds)
+    print(speed_table("contestant", {"env steps/s (median)": rate}, ",.0f"))
     ours, ours_same, sb3_one, sb3_all, raw = rate.values()
     sb3 = sb3_one if np.median(sb3_one) >= np.median(sb3_all) else sb3_all
-    ratios = {
-        "ppo_vs_sb3_recommended": ours / sb3,
-        "ppo_vs_sb3_same": ours_same / sb3,
-        "physics_share": ours / raw,
-    }
-    table = Table("contestant", "env steps/s (median)", "95 % interval")
-    for name, values in rate.items():
-        low, high = median_interval(values)
-        table.add(name, float(np.median(values)), f"[{low:,.0f}, {high:,.0f}]")
-    print(table)
-    write_result(
-        args.json,
-        claims={name: float(np.median(values)) for name, values in ratios.items()},
-        intervals={name: median_interval(values) for name, values in ratios.items()},
-        seeds=list(range(args.rounds)),
-        per_seed=[{name: round(float(v[i]), 1) for name, v in rate.items()} for i in range(args.rounds)],
-        config={
-            "env": ENV,
-            "recommended": asdict(recommended),
-            "same": asdict(same),
-            "seconds": args.seconds,
-        },
-        wall_seconds=time.perf_counter() - began,
-        command=f"python benchmarks/{NAME}.py",
-        tried=list(TRIED),
-        note="one entry of per_seed is a round in which all contestants ran one after another",
-    )
-    for name, values in ratios.items():
-        print(f"{name}={np.median(values):.3g}")
-
-
-if __name__ == "__main__":
-    main()
+    ratios = {"ppo_vs_sb3_recommended": ours / sb3, "ppo_vs_sb3_same": ours_same / sb3, "physics_share": ours / raw}
+    config = {"env": ENV, "recommended": asdict(recommended), "same": asdict(same), "seconds": args.seconds}
+    write_rounds(args, {"env steps/s": rate}, ratios, config, digits=1, tried=TRIED)

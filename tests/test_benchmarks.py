@@ -49,19 +49,17 @@ class Toy:
             table.add(kind, len(select(rows, kind=kind)))
         return table
 
-    def __call__(self, *words, one_run=None, config=None, **more):
+    def __call__(self, *words, **more):
         """Run it with these options -> what runs it made."""
         self.options(*words)
-        self.made = []
+        self.made, more = [], self.more | more
         args = cli(
             "toy", "A toy.", seeds=range(3), kinds=["a", "b"], steps=200, keep="nothing", fixed=dict(episodes=50),
             quick=dict(seeds=2, kinds=1, steps=7, episodes=1),
         )  # fmt: skip
         wanted = [(kind, seed) for seed in args.seeds for kind in args.kinds]
-        run_all(
-            args, one_run or self.one_run, wanted, key=("kind", "seed"), config=config or {"steps": args.steps},
-            claims_of=self.claims_of, report=self.report, **self.more | more,
-        )  # fmt: skip
+        more = dict(one_run=self.one_run, config={"steps": args.steps}) | more
+        run_all(args, wanted=wanted, key=("kind", "seed"), claims_of=self.claims_of, report=self.report, **more)
         return self.made
 
 
@@ -204,27 +202,25 @@ def test_another_call_may_write_to_the_same_file(toy, options):
 
 
 def test_a_row_may_grow(toy):
-    def unfinished(args, row):
-        return "tuned" not in row
+    stop_at, tuned = [("a", 1)], []
 
     def one_run(args, kind, seed, row=None):
         if row is None:
             row = toy.one_run(args, kind, seed)
             yield row
-        if (kind, seed) == toy.stop_at:
+        if (kind, seed) in stop_at:
             raise KeyboardInterrupt
+        tuned.append(seed)
         yield row | {"tuned": True}
 
-    toy.stop_at = ("a", 1)
-    first = dict(one_run=lambda *a, **k: one_run(*a, **k), unfinished=unfinished)
-    toy.one_run = lambda args, kind, seed: toy.made.append(seed) or {
-        "kind": kind, "seed": seed, "return": 0.0, "train_seconds": 1.0
-    }  # fmt: skip
+    toy.more = dict(one_run=one_run, unfinished=lambda args, row: "tuned" not in row)
     with pytest.raises(KeyboardInterrupt):
-        toy("--kinds", "a", **first)
-    assert toy.made == [0, 1] and [row.get("tuned") for row in content()["per_seed"]] == [True, None]
-    toy.stop_at = None
-    assert toy("--kinds", "a", **first) == [2] and all(row["tuned"] for row in content()["per_seed"])
+        toy("--kinds", "a")
+    assert toy.made == ALL[:3:2] and [row.get("tuned") for row in content()["per_seed"]] == [True, None]
+    stop_at.clear()
+    assert (
+        toy("--kinds", "a") == [("a", 2)] and tuned == [0, 1, 2] and all(row["tuned"] for row in content()["per_seed"])
+    )
 
 
 def test_a_run_that_is_not_done_is_not_written(toy, capsys):

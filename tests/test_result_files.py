@@ -9,9 +9,19 @@ import pytest
 
 from course_lib.rl.offpolicy_config import SACConfig
 from course_lib.rl.ppo import PPOConfig
+from course_lib.rl.recurrent import RSACConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from _results import RunFile, beside, known_runs, read_result, write_result  # noqa: E402
+from _results import (  # noqa: E402
+    RunFile,
+    _plain,
+    beside,
+    known_runs,
+    machine,
+    read_result,
+    same_config,
+    write_result,
+)
 
 FACTS = dict(claims={}, intervals={}, seeds=[0], wall_seconds=1, command="x")
 
@@ -63,3 +73,54 @@ def test_a_run_keeps_the_processor_it_was_made_on(tmp_path, monkeypatch):
     file = RunFile(args, ("seed",), {"x": 1}, None, lambda rows: ({}, {}), None, {})
     file.add({"seed": 1})
     assert [row["cpu"] for row in read_result(args.json, {"x": 1})] == ["first", "second"]
+
+
+def flat(config: dict) -> dict:
+    """A config as it was written when the settings of cell and plan stood beside the others."""
+    config = dict(config)
+    cell, plan = config.pop("cell"), config.pop("plan", {})
+    options, name = cell.pop("options"), cell.pop("name")
+    return config | cell | plan | {"cell": name, "cell_options": options}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PPOConfig(),
+        PPOConfig(cell=dict(name="ltc", encoder=64, options={"substeps": 2}), plan=dict(chunk=5, trajectory="dmp")),
+        RSACConfig(cell=dict(name="gru", neurons=32, remember=80)),
+    ],
+)
+def test_configs_from_before_cells_had_their_own(tmp_path, config):
+    path, new = tmp_path / "result.json", asdict(config)
+    old = flat(asdict(config))
+    assert same_config(_plain(old), _plain(new)) and "neurons" in old and "neurons" not in new
+    write(path, {"a": {"steps": 5, "deep": [1], "settings": old}})
+    assert len(read_result(path, {"a": {"steps": 5, "deep": [1], "settings": new}}, "setting")) == 1
+    for change in ({"neurons": 9}, {"options": {"substeps": 3}}):
+        other = new | {"cell": new["cell"] | change}
+        assert read_result(path, {"a": {"steps": 5, "deep": [1], "settings": other}}) == []
+
+
+@pytest.mark.parametrize("field", ["layers", "remember"])
+def test_a_field_of_a_cell_that_came_later(field):
+    new = asdict(RSACConfig())
+    old = {k: v for k, v in flat(new).items() if k != field}
+    assert same_config(_plain(old), _plain(new))
+    assert not same_config(_plain(old), _plain(new | {"cell": new["cell"] | {field: 7}}))
+
+
+def test_what_is_so_anyhow_need_not_be_said():
+    said, short = {"cell": {"name": "ltc", "neurons": 3, "options": {}}}, {"cell": {"name": "ltc", "neurons": 3}}
+    assert same_config(said, short) and same_config(short, said)
+    for other in ({"cell": {"name": "ltc", "neurons": 3, "options": {"substeps": 2}}}, {}, said | {"steps": 1}):
+        assert not same_config(other, short) and not same_config(short, other)
+
+
+def test_the_machine_says_what_its_processor_can(monkeypatch):
+    text = "model name\t: Slow 3\nflags\t\t: fpu avx2 avx\n\nmodel name\t: Slow 3\nflags\t\t: fpu avx2 avx\n"
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    monkeypatch.setattr(Path, "read_text", lambda path: text)
+    assert machine()["cpu"] == "Slow 3" and machine()["flags"] == ["avx2"]
+    monkeypatch.setattr(Path, "is_file", lambda path: False)
+    assert machine()["flags"] == [] and machine()["cores"] > 0
