@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.errors import ArgumentError, check_choice, check_count
+from course_lib.errors import ArgumentError, NonFiniteError, check_choice, check_count
+from course_lib.nets.checks import begins, check_states, durations
 from course_lib.nets.fused import fused_map, fused_runge_kutta
-from course_lib.nets.solvers import GRADIENTS, METHODS, TABLEAUS, check_finite, check_tolerances, odeint
+from course_lib.nets.solvers import GRADIENTS, MAX_STEPS, METHODS, TABLEAUS, check_finite, check_tolerances, odeint
 
 
 class Cell(nn.Module):
@@ -45,7 +46,8 @@ class Cell(nn.Module):
             )
         wiring.check()
         for name, mask in (("recurrent_mask", wiring.recurrent), ("input_mask", wiring.sensory)):
-            self.register_buffer(name, torch.as_tensor(mask, dtype=torch.float32).repeat(self.gates, 1))
+            mask = torch.as_tensor(mask, dtype=torch.get_default_dtype())
+            self.register_buffer(name, mask.repeat(self.gates, 1))
 
     # --- what a subclass defines --------------------------------------------------------------
 
@@ -88,8 +90,8 @@ class Cell(nn.Module):
         return torch.addmm(drive, h, weight.t()) if h.ndim == drive.ndim == 2 else h @ weight.t() + drive
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, neurons) of zeros."""
-        return torch.zeros(n, self.neurons)
+        """(n, neurons) of zeros, like the weights."""
+        return next(self.parameters()).new_zeros(n, self.neurons)
 
     def drive(self, x: Tensor) -> Tensor:
         """x (…, inputs) -> x Uᵀ + b, (…, gates·neurons)."""
@@ -104,7 +106,8 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
         """x (B, inputs), h (B, neurons), dt a number or (B,) -> the state dt later, (B, neurons)."""
-        dt = _durations(dt, 1, len(x))
+        check_states(self, x, h, "B")
+        dt = durations(dt, h)
         dt = dt[0] if isinstance(dt, Tensor) else dt
         return self.advance(self._received(self.drive(x), h, self._recurrent()), h, dt, *self.params())
 
@@ -112,51 +115,30 @@ class Cell(nn.Module):
         """Run through a whole sequence in one fused call.
 
         Args:
-            x: (T, B, inputs). h: state before the first step, (B, neurons).
-            starts: (T, B) true where an episode begins: the state is set to zero there before the step.
+            x: (T, B, inputs); T and B may be 0. h: state before the first step, (B, neurons). Both of the type of the
+                weights, and where they are.
+            starts: (T, B) of bools, true where an episode begins: the state is set to zero there before the step,
+                whatever it was.
             dt: duration of each step: a number, (T,) or (T, B), positive.
 
         Returns:
-            States after each step, (T, B, neurons).
+            States after each step, (T, B, neurons). They have a first derivative and no second one, except with
+            gradient="backprop" and a solver that is neither "fused" nor in `solvers.TABLEAUS`.
         """
-        drive, dt = self.drive(x), _durations(dt, *x.shape[:2])
-        out = self._run(drive, h, _keep(starts, h), dt)
+        check_states(self, x, h, "TB")
+        starts, dt = begins(starts, h, len(x)), durations(dt, h, len(x))
+        if not x.numel():
+            nothing = sum(p.sum() for p in (x, *self.parameters()))  # so that all get a gradient, of zeros
+            return (h + nothing).expand(*x.shape[:2], self.neurons)
+        out = self._run(self.drive(x), h, starts, dt)
         check_finite(out, type(self).__name__)
         return out
 
-    def _run(self, drive, h, keep, dt) -> Tensor:
-        return fused_map(self.advance, drive, None, h, keep, dt, 1, self._recurrent(), self.params())
+    def _run(self, drive, h, starts, dt) -> Tensor:
+        return fused_map(self.advance, drive, None, h, starts, dt, 1, self._recurrent(), self.params())
 
     def extra_repr(self) -> str:
         return f"{self.inputs} inputs, {self.neurons} neurons"
-
-
-def _keep(starts: Tensor | None, h: Tensor) -> Tensor | None:
-    """0 where an episode begins, else 1: (T, B, 1); None where none begins, which is faster."""
-    if starts is None or not starts.any():
-        return None
-    return (~starts).to(h.dtype).unsqueeze(-1)
-
-
-def _durations(dt: float | Tensor, T: int, B: int):
-    """`dt` as a number, or as (T, B, 1)."""
-    if not isinstance(dt, Tensor):
-        if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < math.inf:
-            raise ArgumentError(f"dt={dt!r} is not accepted; a duration must be a finite number above 0")
-        return float(dt)
-    wrong = ~((dt > 0) & torch.isfinite(dt))
-    if wrong.any():
-        where = tuple(wrong.nonzero()[0].tolist())
-        raise ArgumentError(f"dt{list(where)}={dt[where].item()} is not accepted; durations must be finite and above 0")
-    if dt.ndim == 0:
-        return dt.expand(T, B, 1)
-    if T == 1 and dt.shape == (B,):
-        return dt.view(1, B, 1)
-    if dt.shape == (T,):
-        return dt.view(T, 1, 1).expand(T, B, 1)
-    if dt.shape != (T, B):
-        raise ArgumentError(f"dt of shape {tuple(dt.shape)} is not accepted; a number, ({T},) or ({T}, {B}) is")
-    return dt.unsqueeze(-1)
 
 
 class ODECell(Cell):
@@ -168,12 +150,12 @@ class ODECell(Cell):
         gradient: "backprop" or "adjoint" (see `solvers.odeint`).
         input: "held": the input acts during the whole step. "initial": it is added to the state when the step begins,
             h ← h + x Uᵀ, and the equation then runs freely.
-        rtol, atol: tolerances of the adaptive solvers.
+        rtol, atol, max_steps: tolerances of the adaptive solvers, and how many steps they may take in one of the cell.
     """
 
     def __init__(
         self, inputs: int, neurons: int, *, solver: str = "fused", substeps: int = 1, gradient: str = "backprop",
-        input: str = "held", rtol: float = 1e-5, atol: float = 1e-6, wiring=None,
+        input: str = "held", rtol: float = 1e-5, atol: float = 1e-6, max_steps: int = MAX_STEPS, wiring=None,
     ):  # fmt: skip
         super().__init__(inputs, neurons, wiring)
         check_choice("solver", solver, ("fused", *METHODS))
@@ -186,7 +168,7 @@ class ODECell(Cell):
                 "time; accepted: gradient='backprop', or a solver such as 'rk4' or 'dopri5'"
             )
         self.solver, self.substeps, self.gradient = solver, check_count("substeps", substeps), gradient
-        self.mode, self.rtol, self.atol = input, rtol, atol
+        self.mode, self.rtol, self.atol, self.max_steps = input, rtol, atol, check_count("max_steps", max_steps)
 
     @staticmethod
     def rate(a: Tensor, h: Tensor, *params: Tensor) -> Tensor:
@@ -212,7 +194,8 @@ class ODECell(Cell):
         return (drive, None) if self.mode == "held" else (self.bias.expand_as(drive), drive - self.bias)
 
     def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
-        dt = _durations(dt, 1, len(x))
+        check_states(self, x, h, "B")
+        dt = durations(dt, h)
         drive, kick = self._split(self.drive(x))
         h = h if kick is None else h + kick
         if self.solver != "fused":
@@ -227,29 +210,33 @@ class ODECell(Cell):
         """h (B, n) carried on by dt, a number or (B, 1), with `solvers.odeint`."""
         # Views: where one parameter is computed from another, the adjoint would otherwise count that path twice.
         drive, weight, *params = (p.view_as(p) for p in (drive, self._recurrent(), *self.params()))
-        end = dt.squeeze(-1) if isinstance(dt, Tensor) else torch.tensor(dt, dtype=h.dtype)
+        end = dt.squeeze(-1) if isinstance(dt, Tensor) else h.new_tensor(dt)
         field = lambda t, h: self.rate(self._received(drive, h, weight), h, *params)  # noqa: E731
         return odeint(
             field, h, torch.stack([torch.zeros_like(end), end]), method=self.solver, substeps=self.substeps,
-            rtol=self.rtol, atol=self.atol, gradient=self.gradient, params=(drive, weight, *params),
+            rtol=self.rtol, atol=self.atol, max_steps=self.max_steps, gradient=self.gradient,
+            params=(drive, weight, *params),
         )[-1]  # fmt: skip
 
-    def _run(self, drive, h, keep, dt) -> Tensor:
+    def _run(self, drive, h, starts, dt) -> Tensor:
         drive, kick = self._split(drive)
-        common = (drive, kick, h, keep, dt, self.substeps, self._recurrent(), self.params())
+        common = (drive, kick, h, starts, dt, self.substeps, self._recurrent(), self.params())
         if self.solver == "fused":
             return fused_map(self.advance, *common)
         if self.solver in TABLEAUS and self.gradient == "backprop":
             return fused_runge_kutta(self.rate, self.solver, *common)
-        return self._step_by_step(drive, kick, h, keep, dt)
+        return self._step_by_step(drive, kick, h, starts, dt)
 
-    def _step_by_step(self, drive, kick, h, keep, dt) -> Tensor:
+    def _step_by_step(self, drive, kick, h, starts, dt) -> Tensor:
         """`_run` with `solvers.odeint`, for what has no fused form."""
         states = []
         for t in range(len(drive)):
-            h = h if keep is None else h * keep[t]
+            h = h if starts is None else h.masked_fill(starts[t], 0.0)
             h = h if kick is None else h + kick[t]
-            h = self._integrate(drive[t], h, dt[t] if isinstance(dt, Tensor) else dt)
+            try:
+                h = self._integrate(drive[t], h, dt[t] if isinstance(dt, Tensor) else dt)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"in step {t + 1} of {len(drive)}, {error}") from None
             states.append(h)
         return torch.stack(states)
 

@@ -192,7 +192,7 @@ class MLP(Cell):
     def advance(a, h, dt):
         return torch.tanh(a)
 
-    def _run(self, drive, h, keep, dt) -> Tensor:
+    def _run(self, drive, h, starts, dt) -> Tensor:
         return torch.tanh(drive)
 
 

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from course_lib.nets import native
+from course_lib.nets.checks import by_step, once, refuse_gradient
 from course_lib.nets.solvers import TABLEAUS
 
 BLOCK = 2**17  # states whose diagonals are computed together: as many as stay in a processor's cache
 
 
 def fused_map(
-    advance: Callable, drive: Tensor, kick: Tensor | None, h: Tensor, keep: Tensor | None, dt, substeps: int,
+    advance: Callable, drive: Tensor, kick: Tensor | None, h: Tensor, starts: Tensor | None, dt, substeps: int,
     weight: Tensor, params: tuple[Tensor, ...],
 ) -> Tensor:  # fmt: skip
     """States (T, B, n) after each step of h ← advance(h Wᵀ + drive, h, δ, *params), `substeps` times a step.
@@ -38,25 +39,27 @@ def fused_map(
         drive: what the input contributes, held during a step: (T, B, m·n).
         kick: added to the state when a step begins: (T, B, n), or None.
         h: state before the first step, (B, n).
-        keep: 0 where an episode begins, else 1: (T, B, 1), multiplies the state before the step. None: all 1.
+        starts: (T, B, 1) true where an episode begins: the state is set to 0 there before the step. None: nowhere.
         dt: duration of a step: a number or (T, B, 1); carries no gradient.
-        weight: W, (m·n, n). params: tensors that broadcast against (n,).
+        weight: W, (m·n, n). params: each (n,).
     """
+    refuse_gradient(dt)
     kind, rate = getattr(advance, "native", None), substeps / dt
-    if kind is not None and native.usable(drive, kick, h, keep, rate, weight):
-        return native.decaying(kind, drive, kick, h, keep, rate, substeps, weight, *params)
-    return _Sequence.apply(advance, None, dt, substeps, drive, kick, h, keep, weight, *params)
+    if kind is not None and native.usable(drive, rate):
+        return native.decaying(kind, drive, kick, h, starts, rate, substeps, weight, *params)
+    return _Sequence.apply(advance, None, dt, substeps, drive, kick, h, starts, weight, *params)
 
 
 def fused_runge_kutta(
-    rate: Callable, method: str, drive: Tensor, kick: Tensor | None, h: Tensor, keep: Tensor | None, dt, substeps: int,
-    weight: Tensor, params: tuple[Tensor, ...],
+    rate: Callable, method: str, drive: Tensor, kick: Tensor | None, h: Tensor, starts: Tensor | None, dt,
+    substeps: int, weight: Tensor, params: tuple[Tensor, ...],
 ) -> Tensor:  # fmt: skip
     """As `fused_map`, with explicit Runge–Kutta steps of dh/dt = rate(h Wᵀ + drive, h, *params)."""
+    refuse_gradient(dt)
     kind, speed = getattr(rate, "native", None), substeps / dt
-    if kind is not None and native.usable(drive, kick, h, keep, speed, weight):
-        return native.explicit(kind, TABLEAUS[method], drive, kick, h, keep, speed, substeps, weight, *params)
-    return _Sequence.apply(rate, TABLEAUS[method], dt, substeps, drive, kick, h, keep, weight, *params)
+    if kind is not None and native.usable(drive, speed):
+        return native.explicit(kind, TABLEAUS[method], drive, kick, h, starts, speed, substeps, weight, *params)
+    return _Sequence.apply(rate, TABLEAUS[method], dt, substeps, drive, kick, h, starts, weight, *params)
 
 
 def plus(x: Tensor, y: Tensor, c) -> Tensor:
@@ -68,12 +71,12 @@ class _Sequence(torch.autograd.Function):
     """`function` is `advance` where there is no tableau, and `rate` where there is one."""
 
     @staticmethod
-    def forward(ctx, function, tableau, dt, substeps, drive, kick, h, keep, weight, *params):
-        wt, before, after = weight.t(), [], []
+    def forward(ctx, function, tableau, dt, substeps, drive, kick, h, starts, weight, *params):
+        wt, before, after, begin = weight.t(), [], [], by_step(starts)
         for t, u in enumerate(drive.unbind()):
             delta = (dt[t] if isinstance(dt, Tensor) else dt) / substeps
-            if keep is not None:
-                h = h * keep[t]
+            if begin and begin[t] is not None:
+                h = h.masked_fill(begin[t], 0.0)  # a product with 0 would keep a NaN
             if kick is not None:
                 h = h + kick[t]
             for _ in range(substeps):
@@ -83,22 +86,23 @@ class _Sequence(torch.autograd.Function):
                 else:
                     h = _runge_kutta(function, tableau, delta, u, h, wt, params, before)
             after.append(h)
-        ctx.function, ctx.tableau, ctx.dt, ctx.kicked = function, tableau, dt, kick is not None
+        ctx.function, ctx.tableau, ctx.kicked = function, tableau, kick is not None
+        ctx.dt, each = (None, dt) if isinstance(dt, Tensor) else (dt, None)
         stages = 1 if tableau is None else len(tableau.b)
         states = torch.stack(before).view(len(drive), substeps, stages, *h.shape)
-        ctx.save_for_backward(states, drive, keep, weight, *params)
+        ctx.save_for_backward(states, drive, starts, each, weight, *params)
         return torch.stack(after)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx, grad_out):
-        states, drive, keep, weight, *params = ctx.saved_tensors
-        T, L = states.shape[:2]
+        states, drive, starts, each, weight, *params = ctx.saved_tensors
+        (T, L), begin = states.shape[:2], by_step(starts)
         length = max(1, BLOCK // states[0].numel())
         g, kicks, drives, totals = torch.zeros_like(grad_out[0]), [], [], None
         for last in range(T, 0, -length):
             first = max(0, last - length)
-            delta = (ctx.dt[first:last, None, None] if isinstance(ctx.dt, Tensor) else ctx.dt) / L
+            delta = (ctx.dt if each is None else each[first:last, None, None]) / L
             block = _Block(ctx, states[first:last], drive[first:last], delta, weight, params)
             for t in range(last - 1, first - 1, -1):
                 g = g + grad_out[t]
@@ -106,8 +110,8 @@ class _Sequence(torch.autograd.Function):
                     g = block.backward(g)
                 if ctx.kicked:
                     kicks.append(g)
-                if keep is not None:
-                    g = g * keep[t]
+                if begin and begin[t] is not None:
+                    g = g.masked_fill(begin[t], 0.0)
             d_drive, *grads = block.gradients()
             drives.append(d_drive)
             totals = grads if totals is None else [a + b for a, b in zip(totals, grads, strict=True)]

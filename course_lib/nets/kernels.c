@@ -3,9 +3,10 @@
 
    native.py compiles this, once with REAL = float and once with REAL = double, and hands over all memory. LANES samples
    go together. Every array inside has them last, so that each inner loop is one or two vector instructions. What B
-   lacks to a multiple of LANES is filled with samples without a gradient.
-   Common names: T steps, B samples, n neurons, L substeps; rate = L / dt, `steady` if it is one number; keep is 0 where
-   an episode begins, else 1; kick is added to the state when a step begins; d_x is the gradient of x. */
+   lacks to a multiple of LANES is filled with copies of a sample, which stay as finite as it, without a gradient.
+   Common names: T steps, B samples, n neurons, L substeps; rate = L / dt, `steady` if it is one number; starts is 1
+   where an episode begins and the state is 0, whatever it was; kick is added to the state when a step begins; d_x is
+   the gradient of x. */
 
 #include <string.h>
 #ifdef __SSE__
@@ -85,8 +86,18 @@ static real total(const real *x)
     return sum;
 }
 
+/* Sample b, or the one that it is a copy of. */
+#define SAMPLE (b < count ? b : 0)
+
 /* `count` samples, `width` numbers each, one sample after another <-> width x LANES. */
 static void gather(int width, int count, const real *from, lanes *to)
+{
+    for (int i = 0; i < width; i++)
+        EACH to[i][b] = from[(long)SAMPLE * width + i];
+}
+
+/* The same for a gradient, to which copies add nothing. */
+static void gather_gradient(int width, int count, const real *from, lanes *to)
 {
     for (int i = 0; i < width; i++)
         EACH to[i][b] = b < count ? from[(long)b * width + i] : 0;
@@ -139,13 +150,13 @@ static inline void transmit_back(const real *synapse, long nn, const real *restr
     }
 }
 
-/* drive (T, B, 2 n); kick (T, B, n), keep and rate (T, B) or NULL: none, all 1, all `steady`; h (B, n);
+/* drive (T, B, 2 n); kick (T, B, n), starts and rate (T, B) or NULL: none, all 0, all `steady`; h (B, n);
    synapses (4, n, n) [sigma, shift, E, w][to][from]; leak (3, n) [g v, g, C]; out (T, B, n).
    path: for each LANES samples and each step the state before every substep, 1/Y, ..., the state after the last one,
    T (2 L + 1) n lanes. space: 3 n + 3 lanes. */
 void synaptic_forward(int T, int B, int n, int L, double steady, const real *drive, const real *kick, const real *h,
-                      const real *keep, const real *rate, const real *synapses, const real *leak, lanes *path,
-                      lanes *space, real *out)
+                      const unsigned char *starts, const real *rate, const real *synapses, const real *leak,
+                      lanes *path, lanes *space, real *out)
 {
     const unsigned mode = tiny_is_zero();
     const long nn = (long)n * n;
@@ -157,13 +168,13 @@ void synaptic_forward(int T, int B, int n, int L, double steady, const real *dri
         gather(n, count, h + (long)first * n, path);
         for (int t = 0; t < T; t++) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(2 * n, count, drive + at * 2 * n, base);
             if (kick)
                 gather(n, count, kick + at * n, added);
             for (int i = 0; i < n; i++) {
-                if (keep)
-                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (starts)
+                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
                 if (kick)
                     EACH path[i][b] += added[i][b];
                 EACH base[i][b] += gv[i];
@@ -195,7 +206,7 @@ void synaptic_forward(int T, int B, int n, int L, double steady, const real *dri
    gradients e = gbar / Y of X and f = -e h' of Y, and a_ij = s_ij (1 - s_ij) (E_ij e_i + w_ij f_i):
        gbar_j <- c_j e_j + sum_i sigma_ij a_ij
    space: 4 n n + 6 n + 1 lanes, zero. */
-void synaptic_backward(int T, int B, int n, int L, double steady, const real *keep, const real *rate,
+void synaptic_backward(int T, int B, int n, int L, double steady, const unsigned char *starts, const real *rate,
                        const real *synapses, const real *leak, lanes *path, lanes *space, const real *grad,
                        real *d_drive, real *d_kick, real *d_h, real *d_synapses, real *d_leak)
 {
@@ -210,8 +221,8 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const real *ke
         memset(g, 0, sizeof(lanes) * n);
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
-            gather(n, count, grad + at * n, e);
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
+            gather_gradient(n, count, grad + at * n, e);
             for (int i = 0; i < n; i++)
                 EACH g[i][b] += e[i][b];
             memset(d_base, 0, sizeof(lanes) * 2 * n);
@@ -236,9 +247,9 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const real *ke
             scatter(2 * n, count, d_base, d_drive + at * 2 * n);
             if (d_kick)
                 scatter(n, count, g, d_kick + at * n);
-            if (keep)
+            if (starts)
                 for (int i = 0; i < n; i++)
-                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
         }
         scatter(n, count, g, d_h + (long)first * n);
     }
@@ -306,10 +317,10 @@ static inline void settle_back(int m, real A, const real *restrict speed, const 
     }
 }
 
-/* drive, kick (T, B, n), keep, rate (T, B), h (B, n), weight (n, n) [to, from], leak (2, n) [decay, A], out (T, B, n).
+/* drive, kick (T, B, n), starts, rate (T, B), h (B, n), weight (n, n) [to, from], leak (2, n) [decay, A], out (T, B, n).
    path: as above, but before 1/Y comes s: T (3 L + 1) n lanes. space: 2 n + 1 lanes. */
 void decaying_forward(int T, int B, int n, int L, double steady, int m, const real *drive, const real *kick,
-                      const real *h, const real *keep, const real *rate, const real *weight, const real *leak,
+                      const real *h, const unsigned char *starts, const real *rate, const real *weight, const real *leak,
                       lanes *path, lanes *space, real *out)
 {
     const unsigned mode = tiny_is_zero();
@@ -321,13 +332,13 @@ void decaying_forward(int T, int B, int n, int L, double steady, int m, const re
         gather(n, count, h + (long)first * n, path);
         for (int t = 0; t < T; t++) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(n, count, drive + at * n, input);
             if (kick)
                 gather(n, count, kick + at * n, added);
             for (int i = 0; i < n; i++) {
-                if (keep)
-                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (starts)
+                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
                 if (kick)
                     EACH path[i][b] += added[i][b];
             }
@@ -350,8 +361,8 @@ void decaying_forward(int T, int B, int n, int L, double steady, int m, const re
 
 /* With e and f the gradients of X and Y as above: gbar <- rate e + W^T d_a,  d_a = m^2 s (1 - s) (A e + (2 - m) f).
    space: n n + 6 n + 1 lanes, zero. */
-void decaying_backward(int T, int B, int n, int L, double steady, int m, const real *keep, const real *rate,
-                       const real *weight, const real *leak, lanes *path, lanes *space, const real *grad, real *d_drive,
+void decaying_backward(int T, int B, int n, int L, double steady, int m, const unsigned char *starts,
+                       const real *rate, const real *weight, const real *leak, lanes *path, lanes *space, const real *grad, real *d_drive,
                        real *d_kick, real *d_h, real *d_weight, real *d_leak)
 {
     const unsigned mode = tiny_is_zero();
@@ -366,8 +377,8 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const r
         memset(g, 0, sizeof(lanes) * n);
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
-            gather(n, count, grad + at * n, d_a);
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
+            gather_gradient(n, count, grad + at * n, d_a);
             for (int i = 0; i < n; i++)
                 EACH g[i][b] += d_a[i][b];
             memset(d_input, 0, sizeof(lanes) * n);
@@ -385,9 +396,9 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const r
             scatter(n, count, d_input, d_drive + at * n);
             if (d_kick)
                 scatter(n, count, g, d_kick + at * n);
-            if (keep)
+            if (starts)
                 for (int i = 0; i < n; i++)
-                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
         }
         scatter(n, count, g, d_h + (long)first * n);
     }
@@ -446,8 +457,8 @@ static inline void rise_back(int m, real A, real decay, const real *restrict e, 
 /* Arguments as for decaying_forward. path: for each LANES samples and each step the y and s of every stage, ..., the
    state after the last substep, T (2 S L + 1) n lanes. space: (2 + S) n + 1 lanes. */
 void explicit_forward(int T, int B, int n, int L, double steady, int m, int S, const real *table, const real *drive,
-                      const real *kick, const real *h, const real *keep, const real *rate, const real *weight,
-                      const real *leak, lanes *path, lanes *space, real *out)
+                      const real *kick, const real *h, const unsigned char *starts, const real *rate,
+                      const real *weight, const real *leak, lanes *path, lanes *space, real *out)
 {
     const unsigned mode = tiny_is_zero();
     const real *decay = leak, *A = leak + n;
@@ -458,13 +469,13 @@ void explicit_forward(int T, int B, int n, int L, double steady, int m, int S, c
         gather(n, count, h + (long)first * n, path);
         for (int t = 0; t < T; t++) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(n, count, drive + at * n, input);
             if (kick)
                 gather(n, count, kick + at * n, added);
             for (int i = 0; i < n; i++) {
-                if (keep)
-                    EACH path[i][b] *= b < count ? keep[at + b] : 1;
+                if (starts)
+                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
                 if (kick)
                     EACH path[i][b] += added[i][b];
             }
@@ -495,8 +506,8 @@ void explicit_forward(int T, int B, int n, int L, double steady, int m, int S, c
 /* From the last stage to the first, with e_s = d (b_s gbar + sum_{r>s} a_rs ybar_r) the gradient of k_s:
        ybar_s = -(decay + (2 - m) s) e_s + W^T d_a,   gbar <- gbar + sum_s ybar_s
    space: n n + (6 + S) n + 1 lanes, zero. */
-void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, const real *table, const real *keep,
-                       const real *rate, const real *weight, const real *leak, lanes *path, lanes *space,
+void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, const real *table,
+                       const unsigned char *starts, const real *rate, const real *weight, const real *leak, lanes *path, lanes *space,
                        const real *grad, real *d_drive, real *d_kick, real *d_h, real *d_weight, real *d_leak)
 {
     const unsigned mode = tiny_is_zero();
@@ -511,8 +522,8 @@ void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, 
         memset(g, 0, sizeof(lanes) * n);
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
-            EACH speed[b] = rate && b < count ? rate[at + b] : (real)steady;
-            gather(n, count, grad + at * n, d_a);
+            EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
+            gather_gradient(n, count, grad + at * n, d_a);
             for (int i = 0; i < n; i++)
                 EACH g[i][b] += d_a[i][b];
             memset(d_input, 0, sizeof(lanes) * n);
@@ -540,9 +551,9 @@ void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, 
             scatter(n, count, d_input, d_drive + at * n);
             if (d_kick)
                 scatter(n, count, g, d_kick + at * n);
-            if (keep)
+            if (starts)
                 for (int i = 0; i < n; i++)
-                    EACH g[i][b] *= b < count ? keep[at + b] : 1;
+                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
         }
         scatter(n, count, g, d_h + (long)first * n);
     }

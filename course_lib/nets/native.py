@@ -1,17 +1,22 @@
 """Loops that torch runs slowly, in C: `kernels.c`, compiled at its first use and kept in a folder of the user.
 
 Where there is no C compiler, where the folder cannot be written, or with COURSE_NATIVE=0 in the environment, torch does
-the same, slower. Nothing here raises or prints; `status` says what happened. Results agree to rounding.
+the same, slower. No trouble with compiling raises or prints; `status` says what happened. Results agree to rounding.
+
+A library is code that runs as this user. So it is loaded only from where nobody else can have put it, and only as it
+was written: half a file would end the process.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
 import math
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 import threading
@@ -20,6 +25,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from course_lib.errors import ArgumentError
+from course_lib.files import write_atomically
+from course_lib.nets.checks import check_sizes, once
+
 SOURCE = Path(__file__).with_name("kernels.c")
 # -O3 unrolls what should become vectors. -ffast-math would change how the whole process rounds, and lose NaN.
 FLAGS = ("-std=c99", "-O2", "-ftree-vectorize", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
@@ -27,6 +36,10 @@ WIDE = ("-mprefer-vector-width=512",) if platform.machine().lower() in ("x86_64"
 MACHINE = (("-march=native", *WIDE), ("-march=native",), ())  # the first that the compiler takes
 TYPES = {torch.float32: "float", torch.float64: "double"}
 SLOPES = {"ltc": 1, "ctrnn": 2, "neural_ode": 2}  # f is a sigmoid, or a tanh
+CPU = torch.device("cpu")
+# How wide `drive` is, how many matrices `weight` has, and rows `leak`.
+SHAPES = {"synaptic": (2, (4,), 3), "decaying": (1, (), 2), "explicit": (1, (), 2)}
+SAVED = ("gradient", "dt", "weight", "params", "path")
 LINE = 64  # bytes; the C code takes as many samples together as fit
 
 _libraries: dict[torch.dtype, ctypes.CDLL | None] = {}
@@ -59,14 +72,14 @@ def _load(real: str) -> ctypes.CDLL | None:
         if compiler is None:
             _reason = "off: no C compiler (cc, gcc or clang)"
             return None
-        path = _folder() / f"{_key(compiler, real)}.so"
-        if path.is_file():
-            try:
-                return _open(path, compiler)
-            except (OSError, AttributeError):
-                pass  # damaged: compile it again
-        _compile(compiler, real, path)
-        return _open(path, compiler)
+        folder = _folder()
+        note = "" if _ours(folder) else f", for this process alone, as others can write to {folder}"
+        path = (_temporary() if note else folder) / f"{_key(compiler, real)}.so"
+        if not _whole(path):
+            _compile(compiler, real, path)
+        lib = _open(path)
+        _reason = f"on: kernels.c compiled with {compiler}{note}"
+        return lib
     except (OSError, AttributeError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         _reason = f"off: {type(error).__name__}: {error}".splitlines()[0]
         return None
@@ -77,10 +90,40 @@ def _compiler() -> str | None:
 
 
 def _folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "liquid-control"
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (root if root.is_absolute() else Path.home() / ".cache") / "liquid-control"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def _ours(path: Path) -> bool:
+    """Whether this user owns it and nobody else can change it, nor put another in its place (Windows does not tell)."""
+    if not hasattr(os, "geteuid"):
+        return True
+    path = path.resolve()
+    found, above = path.stat(), [parent.stat().st_mode for parent in path.parents]
+    open_to_all = any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in above)  # as /tmp is not
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not open_to_all
+
+
+def _temporary() -> Path:
+    """A new folder that only this user can enter, until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="liquid-control-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _digest(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _whole(path: Path) -> bool:
+    """Whether a library is there as it was written, and by this user."""
+    try:
+        right = hashlib.sha256(path.read_bytes()).hexdigest() == _digest(path).read_text()
+        return right and _ours(path) and _ours(_digest(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _key(compiler: str, real: str) -> str:
@@ -94,7 +137,10 @@ def _key(compiler: str, real: str) -> str:
 
 
 def _compile(compiler: str, real: str, path: Path) -> None:
-    """To a name of its own first: other processes may be at the same, and none may see half a file."""
+    """To a name of its own first: other processes may be at the same, and none may see half a file.
+
+    The digest comes second. Who reads between the two, or after a crash, compiles again.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / "made.so"
         size = {"float": 4, "double": 8}[real]
@@ -103,13 +149,14 @@ def _compile(compiler: str, real: str, path: Path) -> None:
             command = [compiler, *FLAGS, *machine, *define]
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
             if done.returncode == 0:
-                os.replace(made, path)
+                content = made.read_bytes()
+                write_atomically(path, content)
+                write_atomically(_digest(path), hashlib.sha256(content).hexdigest().encode())
                 return
     raise OSError(f"{compiler} failed: {done.stderr.decode(errors='replace').strip()[:200]}")
 
 
-def _open(path: Path, compiler: str) -> ctypes.CDLL:
-    global _reason
+def _open(path: Path) -> ctypes.CDLL:
     lib = ctypes.CDLL(str(path))
     integer, pointer = ctypes.c_int, ctypes.c_void_p
     numbers = [integer] * 4 + [ctypes.c_double]
@@ -117,32 +164,24 @@ def _open(path: Path, compiler: str) -> ctypes.CDLL:
         for direction, count in (("forward", 10), ("backward", 12)):
             function = getattr(lib, f"{name}_{direction}")
             function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
-    _reason = f"on: kernels.c compiled with {compiler}"
     return lib
 
 
-def usable(drive: Tensor, kick, h, keep, rate, param: Tensor) -> bool:
-    """Whether C code may work on these: compiled, not empty, in the processor's memory, all of one type, no gradient
-    wanted for durations."""
-    if isinstance(rate, Tensor) and rate.requires_grad:
-        return False
-    given, dtype = [x for x in (drive, kick, h, keep, rate, param) if isinstance(x, Tensor)], drive.dtype
-    right = all(x.dtype == dtype and x.device.type == "cpu" and x.numel() for x in given)
-    return right and library(dtype) is not None
+def usable(drive: Tensor, rate) -> bool:
+    """Whether C code may work on this: compiled, not empty, in the processor's memory, no gradient wanted for
+    durations."""
+    wanted = isinstance(rate, Tensor) and rate.requires_grad
+    return not wanted and drive.is_cpu and drive.numel() > 0 and library(drive.dtype) is not None
 
 
-def _expanded(drive: Tensor, h: Tensor, keep, rate):
-    """Of full size, as the C code checks nothing."""
-    T, B = drive.shape[:2]
-    return h.expand(B, h.shape[-1]), *(x.expand(T, B, 1) if isinstance(x, Tensor) else x for x in (keep, rate))
-
-
-def _pointers(*tensors: Tensor | None) -> list[int | None]:
+def _addresses(*tensors: Tensor | None) -> list[int | None]:
     return [None if x is None else x.data_ptr() for x in tensors]
 
 
 class _Sequence(torch.autograd.Function):
     """One of the pairs of C functions; they differ in widths, and in `more` numbers.
+
+    C checks nothing. So all that it reads passes `check_sizes` here, before its address is taken.
 
     Args:
         name: of the functions. rows: how many (n, lanes) arrays a substep leaves in `path`.
@@ -151,73 +190,100 @@ class _Sequence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, name, rows, more, table, drive, kick, h, keep, rate, substeps, weight, leak):
-        T, B, n, stages = *drive.shape[:2], h.shape[1], rows // 2
-        whole, width = lambda x: x.contiguous() if isinstance(x, Tensor) else None, LINE // drive.element_size()
-        drive, kick, h, keep, rates, weight, leak = map(whole, (drive, kick, h, keep, rate, weight, leak))
-        path = h.new_empty(-(-B // width), T, rows * substeps + 1, n, width)
-        space, out = h.new_empty((2 + stages) * n + 3, width), h.new_empty(T, B, n)
+    def forward(ctx, name, rows, more, table, drive, kick, h, starts, rate, substeps, weight, leak):
+        (T, B), n, stages, lanes = drive.shape[:2], h.shape[-1], rows // 2, LINE // drive.element_size()
+        drive, h, weight, leak = (
+            drive.contiguous(),
+            h.contiguous().resolve_neg(),
+            weight.contiguous(),
+            leak.contiguous(),
+        )
+        kick, starts, rates = (x.contiguous() if isinstance(x, Tensor) else None for x in (kick, starts, rate))
+        width, matrices, vectors = SHAPES[name]
+        if not drive.numel():
+            raise ArgumentError(
+                f"drive of shape {tuple(drive.shape)} is not accepted here; there must be a step of a sample"
+            )
+        check_sizes(
+            drive.dtype, CPU, substeps, ("drive", drive, (T, B, width * n)), ("kick", kick, (T, B, n)),
+            ("h", h, (B, n)), ("dt", rates, (T, B, 1)), ("weight", weight, (*matrices, n, n)),
+            ("params", leak, (vectors, n)),
+        )  # fmt: skip
+        if starts is not None:
+            check_sizes(torch.bool, CPU, substeps, ("starts", starts, (T, B, 1)))
+        path = h.new_empty(-(-B // lanes), T, rows * substeps + 1, n, lanes)
+        space, out = h.new_empty((2 + stages) * n + 3, lanes), h.new_empty(T, B, n)
         ctx.table = table  # keeps alive what the pointer points to
         more = more if table is None else (*more, table.data_ptr())
-        ctx.numbers = (T, B, n, substeps, 1.0 if isinstance(rate, Tensor) else rate, *more)
-        ctx.name, ctx.library, ctx.kicked = name, library(h.dtype), kick is not None
-        pointers = _pointers(drive, kick, h, keep, rates, weight, leak, path, space, out)
-        getattr(ctx.library, f"{name}_forward")(*ctx.numbers, *pointers)
-        ctx.save_for_backward(keep, rates, weight, leak, path)
-        ctx.width, ctx.stages = drive.shape[-1], stages
+        ctx.numbers = (T, B, n, substeps, 1.0 if rates is not None else rate, *more)
+        ctx.library = _libraries.get(drive.dtype) or library(drive.dtype)
+        addresses = _addresses(drive, kick, h, starts, rates, weight, leak, path, space, out)
+        getattr(ctx.library, f"{name}_forward")(*ctx.numbers, *addresses)
+        ctx.save_for_backward(starts, rates, weight, leak, path)
+        ctx.name, ctx.width, ctx.stages, ctx.kicked = name, width * n, stages, kick is not None
+        ctx.sizes = drive.dtype, (T, B, n), (T, B, 1), weight.shape, leak.shape, path.shape
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx, grad_out):
-        keep, rates, weight, leak, path = ctx.saved_tensors
-        T, B, n, *_ = ctx.numbers
-        size, grad_out = weight.numel() + (6 + ctx.stages) * n + 1, grad_out.contiguous()
-        space = path.new_zeros(size, path.shape[-1])
+        (T, B, n, substeps, *_), (dtype, *shapes) = ctx.numbers, ctx.sizes
+        starts, *rest = (x if x is None else x.contiguous() for x in ctx.saved_tensors)
+        grad_out = grad_out.contiguous().resolve_neg()
+        # Hooks may have changed what was saved.
+        check_sizes(dtype, CPU, substeps, *zip(SAVED, (grad_out, *rest), shapes, strict=True))
+        if starts is not None:
+            check_sizes(torch.bool, CPU, substeps, ("starts", starts, (T, B, 1)))
+        rates, weight, leak, path = rest
+        space = path.new_zeros(weight.numel() + (6 + ctx.stages) * n + 1, path.shape[-1])
         d_drive, d_h, d_leak = path.new_empty(T, B, ctx.width), path.new_empty(B, n), torch.empty_like(leak)
         d_weight, d_kick = torch.empty_like(weight), torch.empty_like(grad_out) if ctx.kicked else None
-        pointers = _pointers(keep, rates, weight, leak, path, space, grad_out, d_drive, d_kick, d_h, d_weight, d_leak)
-        getattr(ctx.library, f"{ctx.name}_backward")(*ctx.numbers, *pointers)
+        given = _addresses(starts, rates, weight, leak, path, space, grad_out, d_drive, d_kick, d_h, d_weight, d_leak)
+        getattr(ctx.library, f"{ctx.name}_backward")(*ctx.numbers, *given)
         return None, None, None, None, d_drive, d_kick, d_h, None, None, None, d_weight, d_leak
 
 
-def synaptic(drive, kick, h, keep, rate, substeps: int, synapses, g, gv, C) -> Tensor:
+def _stack(*vectors: Tensor) -> Tensor:
+    if any(vector.shape != vectors[0].shape for vector in vectors):
+        shapes = ", ".join(str(tuple(vector.shape)) for vector in vectors)
+        raise ArgumentError(f"params of shapes {shapes} are not accepted here; they must all be (neurons,)")
+    return torch.stack(vectors)
+
+
+def synaptic(drive, kick, h, starts, rate, substeps: int, synapses, g, gv, C) -> Tensor:
     """States (T, B, n) after each step of a `SynapticLTC`.
 
     Args:
         drive: current beside conductance of the sensory synapses, (T, B, 2n).
         kick: added to the state when a step begins, (T, B, n), or None. h: state before the first step, (B, n).
-        keep: 0 where an episode begins, else 1: (T, B, 1), or None.
+        starts: (T, B, 1) true where an episode begins: the state is set to 0 there before the step. Or None.
         rate: substeps / dt, a number or (T, B, 1); carries no gradient.
         synapses: σ, σμ, w E and w, (4, n, n) [to, from]. g, gv, C: leak, leak times v, capacitance, (n,).
     """
-    h, keep, rate = _expanded(drive, h, keep, rate)
-    scaled, leak = torch.cat([synapses[:2] * math.log2(math.e), synapses[2:]]), torch.stack([gv, g, C])
-    return _Sequence.apply("synaptic", 2, (), None, drive, kick, h, keep, rate, substeps, scaled, leak)
+    scaled, leak = torch.cat([synapses[:2] * math.log2(math.e), synapses[2:]]), _stack(gv, g, C)
+    return _Sequence.apply("synaptic", 2, (), None, drive, kick, h, starts, rate, substeps, scaled, leak)
 
 
-def decaying(kind: str, drive, kick, h, keep, rate, substeps: int, weight, decay, A=None) -> Tensor:
+def decaying(kind: str, drive, kick, h, starts, rate, substeps: int, weight, decay, A=None) -> Tensor:
     """States (T, B, n) after each semi-implicit step of an `LTC` (kind "ltc") or a `CTRNN` ("ctrnn", without A).
 
     Args:
         drive: x Uᵀ + b, (T, B, n). weight: W, (n, n). decay: 1/τ, A: (n,). The others are those of `synaptic`.
     """
-    h, keep, rate = _expanded(drive, h, keep, rate)
-    leak = torch.stack([decay, torch.ones_like(decay) if A is None else A])
+    leak = _stack(decay, torch.ones_like(decay) if A is None else A)
     slope = SLOPES[kind]
-    return _Sequence.apply("decaying", 3, (slope,), None, drive, kick, h, keep, rate, substeps, weight, leak)
+    return _Sequence.apply("decaying", 3, (slope,), None, drive, kick, h, starts, rate, substeps, weight, leak)
 
 
-def explicit(kind: str, tableau, drive, kick, h, keep, rate, substeps: int, weight, decay=None, A=None) -> Tensor:
+def explicit(kind: str, tableau, drive, kick, h, starts, rate, substeps: int, weight, decay=None, A=None) -> Tensor:
     """States (T, B, n) after each step of explicit Runge–Kutta steps, of a `NeuralODE` too (without decay and A).
 
     Args:
         tableau: one of `solvers.TABLEAUS`. The others are those of `decaying`.
     """
-    h, keep, rate = _expanded(drive, h, keep, rate)
     stages = len(tableau.b)
     rows = [[*row, *[0.0] * (stages - len(row))] for row in (*tableau.a, tableau.b)]
     decay = torch.zeros_like(weight[0]) if decay is None else decay
-    leak = torch.stack([decay, torch.ones_like(decay) if A is None else A])
+    leak = _stack(decay, torch.ones_like(decay) if A is None else A)
     numbers, table = (SLOPES[kind], stages), drive.new_tensor(rows)
-    return _Sequence.apply("explicit", 2 * stages, numbers, table, drive, kick, h, keep, rate, substeps, weight, leak)
+    return _Sequence.apply("explicit", 2 * stages, numbers, table, drive, kick, h, starts, rate, substeps, weight, leak)

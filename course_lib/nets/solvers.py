@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 import torchdiffeq
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torchdiffeq._impl.odeint import SOLVERS
 
 from course_lib.errors import ArgumentError, NonFiniteError, check_choice, check_count
+from course_lib.nets.checks import once
 
 Field = Callable[[Tensor, Tensor], Tensor]
 
@@ -38,6 +40,7 @@ TABLEAUS = {
 # stability, and its adjoint was seen to explode on a tame field.
 METHODS = (*TABLEAUS, *sorted(set(SOLVERS) - set(TABLEAUS) - {"scipy_solver", "explicit_adams"}))
 GRADIENTS = ("backprop", "adjoint")
+MAX_STEPS = 10_000
 
 
 class Counted(nn.Module):
@@ -61,6 +64,7 @@ def odeint(
     substeps: int = 1,
     rtol: float = 1e-6,
     atol: float = 1e-8,
+    max_steps: int = MAX_STEPS,
     gradient: str = "backprop",
     params: tuple[Tensor, ...] | None = None,
 ) -> Tensor:
@@ -73,8 +77,10 @@ def odeint(
         method: one of `METHODS`.
         substeps: steps per interval of the fixed-step methods; adaptive ones choose their own.
         rtol, atol: error tolerances of the adaptive methods, relative and absolute, per step.
+        max_steps: how many steps an adaptive method may take per interval, those included that it repeats; a stiff
+            field would have it take ever shorter ones for hours.
         gradient: "backprop" through the steps (memory grows with them), or "adjoint": the adjoint ODE solved backwards
-            by the same method (Pontryagin 1962; Chen et al. 2018, algorithm 1), memory constant.
+            by the same method (Pontryagin 1962; Chen et al. 2018, algorithm 1), memory constant, no second derivative.
         params: for "adjoint", the tensors that `field` depends on, none of them computed from another; by default
             `field.parameters()`.
 
@@ -82,10 +88,13 @@ def odeint(
         (K, B, n), the first row is h0.
 
     Raises:
-        ArgumentError: an option that is not accepted. NonFiniteError: the state left the finite numbers.
+        ArgumentError: an option that is not accepted. NonFiniteError: the state left the finite numbers, or an adaptive
+            method gave up.
     """
     t = _checked(h0, t, method, substeps, rtol, atol, gradient)
-    solve = _Interval(method, substeps, rtol, atol)
+    if not h0.numel():  # there is nothing to adapt to
+        method, substeps = "euler", 1
+    solve = _Interval(method, substeps, rtol, atol, check_count("max_steps", max_steps))
     if gradient == "adjoint":
         if params is None:
             if not isinstance(field, nn.Module):
@@ -100,7 +109,7 @@ def odeint(
     else:
         rows = [h0]
         for start, end in zip(t[:-1], t[1:], strict=True):
-            rows.append(solve(_rescaled(field, start, end), (rows[-1],))[0])
+            rows.append(solve(_rescaled(field, start, end), (rows[-1],), start, end)[0])
         out = torch.stack(rows)
     check_finite(out, f"method={method!r}", first=0)
     return out
@@ -123,7 +132,7 @@ def _checked(h0: Tensor, t: Tensor, method: str, substeps: int, rtol: float, ato
     check_choice("gradient", gradient, GRADIENTS)
     check_count("substeps", substeps)
     check_tolerances(rtol, atol, h0.dtype)
-    t = torch.as_tensor(t, dtype=h0.dtype)
+    t = torch.as_tensor(t, dtype=h0.dtype, device=h0.device)
     if t.ndim not in (1, 2) or len(t) < 2 or (t.ndim == 2 and t.shape[1] != len(h0)):
         raise ArgumentError(
             f"t of shape {tuple(t.shape)} is not accepted; it must be (K,) or (K, {len(h0)}) with K of at least 2"
@@ -158,11 +167,14 @@ def _rescaled(field: Field, start: Tensor, end: Tensor) -> Field:
 class _Interval:
     """Integrates tuples of tensors from s = 0 to 1, or backwards from 1 to 0."""
 
-    def __init__(self, method: str, substeps: int, rtol: float, atol: float):
-        self.method, self.substeps, self.rtol, self.atol = method, substeps, rtol, atol
+    def __init__(self, method: str, substeps: int, rtol: float, atol: float, max_steps: int):
+        self.method, self.substeps, self.rtol, self.atol, self.max_steps = method, substeps, rtol, atol, max_steps
 
-    def __call__(self, field, state: tuple[Tensor, ...], backwards: bool = False) -> tuple[Tensor, ...]:
-        """`field` maps (s, *state) to the derivative of each part; a lone part comes without a tuple."""
+    def __call__(
+        self, field, state: tuple[Tensor, ...], start: Tensor, end: Tensor, backwards: bool = False
+    ) -> tuple[Tensor, ...]:
+        """`field` maps (s, *state) to the derivative of each part; a lone part comes without a tuple. `start` and `end`
+        are the times that s = 0 and 1 stand for."""
 
         def rates(s, parts):
             k = field(s, *parts)
@@ -174,20 +186,36 @@ class _Interval:
             for i in range(self.substeps):
                 state = runge_kutta_step(rates, s0 + i * step, state, step, TABLEAUS[self.method])
             return state
-        ends = torch.tensor([1.0, 0.0] if backwards else [0.0, 1.0], dtype=state[0].dtype)
-        fixed = not issubclass(SOLVERS[self.method], torchdiffeq._impl.solvers.AdaptiveStepsizeODESolver)
+        ends = state[0].new_tensor([1.0, 0.0] if backwards else [0.0, 1.0])
+        steps, at = 0, ends[0]
+
+        def count(s, *_):
+            nonlocal steps, at
+            steps, at = steps + 1, s
+            if steps > self.max_steps:
+                self._give_up(start, end, at, f"it took max_steps={self.max_steps:,} steps")
+
         # Adaptive methods would step past the end and interpolate, which costs dopri8 a factor of 1000 in accuracy.
-        options = {"step_size": 1.0 / self.substeps} if fixed else {"step_t": ends}
+        options = {"step_t": ends}
+        if issubclass(SOLVERS[self.method], torchdiffeq._impl.solvers.AdaptiveStepsizeODESolver):
+            rates.callback_step = count  # a name that torchdiffeq looks for
+        else:
+            options = {"step_size": 1.0 / self.substeps}
         try:
             out = torchdiffeq.odeint(
                 rates, state, ends, method=self.method, rtol=self.rtol, atol=self.atol, options=options
             )
         except AssertionError as error:
-            raise NonFiniteError(
-                f"method={self.method!r} could not go on ({str(error).splitlines()[0]}): the field is too stiff or not "
-                "finite; try a looser rtol, a shorter interval, or an implicit step (solver='fused')"
-            ) from None
+            self._give_up(start, end, at, str(error).splitlines()[0])
         return tuple(part[-1] for part in out)
+
+    def _give_up(self, start: Tensor, end: Tensor, s: Tensor, why: str) -> NoReturn:
+        start, end, s = (x.detach().reshape(-1)[0].item() for x in (start, end, s))
+        raise NonFiniteError(
+            f"method={self.method!r} could not go on at t={start + s * (end - start):.6g}, between {start:.6g} and "
+            f"{end:.6g} ({why}): the field is too stiff or not finite there; try a looser rtol, a shorter interval, an "
+            "implicit step (solver='fused'), or, if it only needs more of them, a larger max_steps"
+        ) from None
 
 
 def runge_kutta_step(rates, t, state: tuple[Tensor, ...], step, tableau: Tableau) -> tuple[Tensor, ...]:
@@ -216,14 +244,14 @@ class _Adjoint(torch.autograd.Function):
     def forward(ctx, field, solve: _Interval, count: int, h0: Tensor, t: Tensor, *params: Tensor) -> Tensor:
         rows = [h0]
         for start, end in zip(t[:-1], t[1:], strict=True):
-            rows.append(solve(_rescaled(field, start, end), (rows[-1],))[0])
+            rows.append(solve(_rescaled(field, start, end), (rows[-1],), start, end)[0])
         out = torch.stack(rows)
         ctx.field, ctx.solve = field, solve
         ctx.save_for_backward(out, t, *params)
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx, grad_out: Tensor):
         out, t, *params = ctx.saved_tensors
         needed = [p for p in params if p.requires_grad]
@@ -240,7 +268,7 @@ class _Adjoint(torch.autograd.Function):
                 zeros = (torch.zeros_like(x) if v is None else v for v, x in zip(vjp, (h, *needed), strict=True))
                 return f.detach(), *(-v for v in zeros)
 
-            _, a, *gradient = ctx.solve(augmented, (out[k + 1], a, *gradient), backwards=True)
+            _, a, *gradient = ctx.solve(augmented, (out[k + 1], a, *gradient), t[k], t[k + 1], backwards=True)
             a = a + grad_out[k]
         grads = iter(gradient)
         return None, None, None, a, None, *(next(grads) if p.requires_grad else None for p in params)

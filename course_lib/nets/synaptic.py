@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from course_lib.nets import native
 from course_lib.nets.base import ODECell, inverse_softplus
+from course_lib.nets.checks import by_step, once
 
 # First values are drawn from the ranges of ncps.
 RANGES = {
@@ -44,9 +45,9 @@ class SynapticLTC(ODECell):
         signs = (None, None) if self.wiring is None else self.wiring.sign
         for kind, sources, sign in (("recurrent", neurons, signs[0]), ("sensory", inputs, signs[1])):
             shape = (neurons, sources)
-            first = torch.sign(torch.rand(shape) - 0.5) if sign is None else torch.as_tensor(sign, dtype=torch.float32)
+            drawn = torch.sign(torch.rand(shape) - 0.5) if sign is None else torch.as_tensor(sign)
             self.register_parameter(f"{kind}_raw_w", nn.Parameter(inverse_softplus(_draw("w", *shape))))
-            self.register_parameter(f"{kind}_E", nn.Parameter(first.clone()))
+            self.register_parameter(f"{kind}_E", nn.Parameter(drawn.to(torch.get_default_dtype(), copy=True)))
             self.register_parameter(f"{kind}_mu", nn.Parameter(_draw("mu", *shape)))
             self.register_parameter(f"{kind}_sigma", nn.Parameter(_draw("sigma", *shape)))
         self.raw_g = nn.Parameter(inverse_softplus(_draw("g", neurons)))
@@ -104,7 +105,7 @@ class SynapticLTC(ODECell):
         # Products of stacks of matrices, samples last: much faster than the same by broadcasting, above all backwards.
         z = torch.bmm(torch.stack([sigma, -shift], -1).transpose(0, 1), torch.stack([flat, torch.ones_like(flat)], 1))
         sums = torch.bmm(torch.stack(weight, 1), torch.sigmoid(z).transpose(0, 1))  # (n, 2, samples)
-        return drive + sums.permute(2, 1, 0).reshape(*h.shape[:-1], -1)
+        return drive + sums.permute(2, 1, 0).reshape(*h.shape[:-1], 2 * len(sigma))
 
     def drive(self, x: Tensor) -> Tensor:
         """x (…, inputs) -> what the sensory synapses bring, (…, 2 · neurons): current, then conductance."""
@@ -124,14 +125,14 @@ class SynapticLTC(ODECell):
         c = C / dt
         return (c * h + gv + current) / (c + g + conductance)
 
-    def _run(self, drive, h, keep, dt) -> Tensor:
+    def _run(self, drive, h, starts, dt) -> Tensor:
         drive, kick = self._split(drive)
         if self.solver != "fused":
-            return self._step_by_step(drive, kick, h, keep, dt)
+            return self._step_by_step(drive, kick, h, starts, dt)
         g, gv, C = self.params()
         rate = self.substeps / dt
-        if native.usable(drive, kick, h, keep, rate, g):
-            return native.synaptic(drive, kick, h, keep, rate, self.substeps, self._recurrent(), g, gv, C)
+        if native.usable(drive, rate):
+            return native.synaptic(drive, kick, h, starts, rate, self.substeps, self._recurrent(), g, gv, C)
         c = C * rate
         current, conductance = drive.chunk(2, -1)
         sigma, shift, *weight = self._recurrent() / 2
@@ -140,7 +141,7 @@ class SynapticLTC(ODECell):
         # Samples come last inside: every operation on (neurons, neurons, B) then runs along memory.
         out = _Sequence.apply(
             base.permute(0, 3, 2, 1).contiguous(), c.expand(*current.shape).transpose(1, 2),
-            None if kick is None else kick.transpose(1, 2), h.t(), None if keep is None else keep.transpose(1, 2),
+            None if kick is None else kick.transpose(1, 2), h.t(), None if starts is None else starts.transpose(1, 2),
             self.substeps, sigma, shift, weight,
         )  # fmt: skip
         return out.transpose(1, 2)
@@ -155,7 +156,7 @@ class _Sequence(torch.autograd.Function):
 
         r_ij = tanh(σ_ij h_j - b_ij),   X_i = base_i + Σ_j W_ij r_ij  (two rows),   h_i ← (X_i0 + c_i h_i) / X_i1
 
-    Shapes: base (T, n, 2, B); c, kick (T, n, B); h (n, B); keep (T, 1, B); σ, b (n, n) [to, from]; W (n, 2, n)
+    Shapes: base (T, n, 2, B); c, kick (T, n, B); h (n, B); starts (T, 1, B); σ, b (n, n) [to, from]; W (n, 2, n)
     [to, current or conductance, from]; result (T, n, B). Inside, r is (from, to, B). It is not kept: the backward pass
     computes it again from the states, a block of steps at a time, so that memory grows with neurons, not with synapses.
 
@@ -164,15 +165,15 @@ class _Sequence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, base, c, kick, h, keep, substeps, sigma, shift, weight):
+    def forward(ctx, base, c, kick, h, starts, substeps, sigma, shift, weight):
         (T, n, _, B), L = base.shape, substeps
         line = torch.stack([sigma.t(), -shift.t()], dim=-1)  # (from, to, 2)
         path = base.new_ones(n, 2, T, L + 1, B)  # states before and after each substep; a row of ones, for -b
-        X, r = base.new_empty(T * L, n, 2, B), base.new_empty(n, n, B)
+        X, r, begin = base.new_empty(T * L, n, 2, B), base.new_empty(n, n, B), by_step(starts)
         to_from, steps = r.transpose(0, 1), zip(X.unbind(), *X.unbind(2), strict=True)
         for path_t, base_t, c_t, t in zip(path.unbind(2), base.unbind(), c.unbind(), range(T), strict=True):
-            if keep is not None:
-                h = h * keep[t]
+            if begin and begin[t] is not None:
+                h = h.masked_fill(begin[t], 0.0)
             if kick is not None:
                 h = h + kick[t]
             rows, states = path_t.unbind(2), path_t[:, 0].unbind(1)
@@ -183,15 +184,16 @@ class _Sequence(torch.autograd.Function):
                 torch.baddbmm(base_t, weight, to_from, out=X_k)
                 torch.div(torch.addcmul(current, c_t, h), conductance, out=after)
             h = after
-        ctx.save_for_backward(path, X, line, c, keep, weight)
+        ctx.save_for_backward(path, X, line, c, starts, weight)
         ctx.kicked = kick is not None
         return path[:, 0, :, L].transpose(0, 1).contiguous()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx, grad_out):
-        path, X, line, c, keep, weight = ctx.saved_tensors
+        path, X, line, c, starts, weight = ctx.saved_tensors
         n, _, T, L, B = path[:, :, :, 1:].shape
+        begin = by_step(starts)
         rows = path[:, :, :, :L].reshape(n, 2, -1)
         factor = torch.empty_like(rows)  # 1/X₁ and -h'/X₁, and in the end times ḡ
         ratio, other = factor.view(n, 2, T, L, B).unbind(1)
@@ -211,8 +213,8 @@ class _Sequence(torch.autograd.Function):
                 g = torch.baddbmm(share[k] * g, sigma, A_k[k - first].mul_(g.transpose(0, 1)))
                 if k % L == 0 and ctx.kicked:
                     d_kick.append(g.squeeze(1))
-                if k % L == 0 and keep is not None:
-                    g = g * keep[k // L]
+                if k % L == 0 and begin and begin[k // L] is not None:
+                    g = g.masked_fill(begin[k // L], 0.0)
             d_sums = factor[..., part].mul_(torch.cat(cotangents[::-1], dim=1).view(n, 1, -1))
             d_weight.baddbmm_(d_sums, r.permute(1, 2, 0))
             d_line.baddbmm_(rows[..., part], A.transpose(1, 2))

@@ -1,0 +1,195 @@
+"""kernels.c under AddressSanitizer and UndefinedBehaviorSanitizer: random sequences through every kernel.
+
+    python scripts/sanitize.py [--cases 1500] [--seed 0]
+
+C reads and writes where it is told to, and one number too far goes unnoticed on most days. Here every allocation has
+a fence. Each case draws a cell, sizes, type, strides, starts and durations; states and all gradients must be those of
+torch. Some cases hand over wrong sizes, which must be refused. That fences work is tried first, with an overflow on
+purpose. The exit status is 1 after any error, and 0 after none or where there is no compiler that can do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch  # noqa: E402
+
+from course_lib.errors import ArgumentError  # noqa: E402
+from course_lib.nets import native, wiring  # noqa: E402
+from course_lib.nets.cells import make_cell  # noqa: E402
+
+KINDS = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
+KINDS += [(name, solver) for name in ("ltc", "ctrnn", "neural_ode") for solver in ("euler", "midpoint", "rk4")]
+TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-9}
+
+
+# --- inside: the library that is loaded has fences ------------------------------------------------
+
+
+def strided(x: torch.Tensor, rng: random.Random) -> torch.Tensor:
+    """Equal to x, laid out in one of many ways in memory."""
+    way = rng.randrange(4)
+    if way == 1 and x.ndim > 1:
+        return x.transpose(0, 1).contiguous().transpose(0, 1)
+    if way == 2:
+        return torch.stack([x, torch.zeros_like(x)], dim=-1)[..., 0]
+    if way == 3:
+        return torch.cat([torch.zeros_like(x[:1]), x])[1:]
+    return x
+
+
+def draw(rng: random.Random):
+    """A cell, and the arguments of its `sequence`."""
+    torch.set_default_dtype(rng.choice(list(native.TYPES)))
+    torch.manual_seed(rng.randrange(2**31))
+    (name, solver), inputs, neurons = rng.choice(KINDS), rng.randint(1, 4), rng.choice([1, 2, 3, 5, 8, 17])
+    options = {"substeps": rng.randint(1, 4), "input": rng.choice(["held", "initial"])}
+    if name != "synaptic_ltc":
+        options["solver"] = solver
+    if neurons > 2 and rng.random() < 0.2:
+        options["wiring"] = wiring.random(inputs, neurons, 0.6, seed=rng.randrange(1000), attempts=200)
+    cell = make_cell(name, inputs, neurons, **options)
+    T, B = rng.randint(1, 6), rng.choice([1, 2, 7, 8, 9, 15, 16, 17, 33])
+    x, h = strided(torch.randn(T, B, inputs), rng), strided(torch.randn(B, neurons), rng)
+    starts = rng.choice([None, torch.rand(T, B) < 0.3, torch.ones(T, B) > 0, (torch.rand(T, 1) < 0.5).expand(T, B)])
+    times = [0.3, torch.tensor(0.2), torch.rand(T) + 0.1, torch.rand(T, B) + 0.1, (torch.rand(T, 1) + 0.1).expand(T, B)]
+    dt = rng.choice(times)
+    starts = starts if starts is None else strided(starts, rng)
+    return cell, x, h, starts, strided(dt.double(), rng) if isinstance(dt, torch.Tensor) and dt.ndim else dt
+
+
+def results(on: str, cell, x, h, starts, dt, gradient):
+    os.environ["COURSE_NATIVE"] = on
+    wanted = [x.detach().requires_grad_(), h.detach().requires_grad_(), *cell.parameters()]
+    out = cell.sequence(*wanted[:2], starts, dt)
+    return [out.detach(), *torch.autograd.grad(out, wanted, gradient)]
+
+
+def check(rng: random.Random) -> str | None:
+    """One case; what was wrong with it, or None."""
+    cell, x, h, starts, dt = draw(rng)
+    what = f"{cell} x {tuple(x.shape)} {x.dtype}"
+    if rng.random() < 0.15:
+        wrong = rng.choice([h[:, :-1], h[:-1], h[None], torch.cat([h, h], 1), torch.cat([h, h]), h.float().half()])
+        try:
+            cell.sequence(x, wrong, starts, dt)
+        except ArgumentError:
+            return None
+        return f"{what}: h of shape {tuple(wrong.shape)}, {wrong.dtype} was not refused"
+    gradient = strided(torch.randn(*x.shape[:2], cell.neurons), rng)
+    if rng.random() < 0.2:
+        gradient = torch.ones(()).expand(gradient.shape)
+    here, there = (results(on, cell, x, h, starts, dt, gradient) for on in "10")
+    for i, (a, b) in enumerate(zip(here, there, strict=True)):
+        worst = (a - b).abs().max().item() / max(b.abs().max().item(), 1.0)
+        if not worst < TOLERANCE[x.dtype]:
+            return f"{what}: result {i} is not that of torch, but for {worst:.1e}"
+    return None
+
+
+def inside(cases: int, seed: int) -> int:
+    for dtype in native.TYPES:
+        if native.library(dtype) is None:
+            print(f"the compiled library was not loaded: {native.status()}")
+            return 1
+    rng = random.Random(seed)
+    wrong = list(filter(None, (check(rng) for _ in range(cases))))
+    print("\n".join([*wrong[:20], f"{cases} cases, {len(wrong)} differ from torch or were not refused"]))
+    return bool(wrong)
+
+
+def overflow() -> None:
+    """Ask for eight steps of one neuron, where there is memory for one."""
+    one, space = torch.ones(1, 1, 2), torch.ones(1000)
+    pointers = [one, None, one, None, None, torch.ones(4), torch.ones(3), space, space, torch.empty(1)]
+    native.library(torch.float32).synaptic_forward(8, 1, 1, 1, 1.0, *native._addresses(*pointers))
+
+
+# --- outside: compile with fences, start a process in which they come first -----------------------
+
+
+def runtime(compiler: str) -> tuple[tuple[str, ...], list[str]] | None:
+    """Flags, and the libraries to load before all others; None where the compiler has none."""
+
+    def path(name: str) -> str | None:
+        done = subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True)
+        found = done.stdout.strip()
+        return found if os.path.isabs(found) and Path(found).exists() else None
+
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
+    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+    name = "libasan.so"
+    if "clang" in version:
+        flags, name = (*flags, "-shared-libsan"), f"libclang_rt.asan-{os.uname().machine}.so"
+    fences = path(name)
+    # Without the C++ library beside them they cannot follow an exception of torch.
+    return None if fences is None else (flags, list(filter(None, (fences, path("libstdc++.so.6")))))
+
+
+def report(text: str) -> str:
+    """What a sanitizer says, without the map of memory."""
+    lines = text.splitlines()
+    first = next(
+        (i for i, line in enumerate(lines) if "ERROR: " in line or "runtime error" in line), max(0, len(lines) - 15)
+    )
+    return "\n".join(lines[first : first + 15])
+
+
+def outside(cases: int, seed: int) -> int:
+    compiler = native._compiler()
+    found = compiler and runtime(compiler)
+    if not found:
+        print("nothing was checked: this needs gcc or clang with the library of AddressSanitizer")
+        return 0
+    flags, preload = found
+    native.FLAGS = (*native.FLAGS, *flags)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {
+            "XDG_CACHE_HOME": folder, "LD_PRELOAD": " ".join(preload), "OMP_NUM_THREADS": "1",
+            # Python and torch leave memory to the end of the process on purpose.
+            "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1", "SANITIZE_FLAGS": " ".join(flags),
+        }  # fmt: skip
+        environment.pop("COURSE_NATIVE", None)
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            for real in native.TYPES.values():  # not inside, where fences would be around the compiler
+                native._compile(compiler, real, native._folder() / f"{native._key(compiler, real)}.so")
+        except OSError as error:
+            print(f"nothing was checked: {error}")
+            return 1
+        run = [sys.executable, __file__, "--cases", str(cases), "--seed", str(seed), "--inside"]
+        tried = subprocess.run([*run, "overflow"], env=environment, capture_output=True, text=True)
+        if tried.returncode == 0 or "heap-buffer-overflow" not in tried.stderr:
+            print(f"fences do not work here, an overflow on purpose went unnoticed:\n{report(tried.stderr)}")
+            return 1
+        done = subprocess.run([*run, "cases"], env=environment, capture_output=True, text=True)
+    errors = sum(done.stderr.count(mark) for mark in ("ERROR: AddressSanitizer", "runtime error:"))
+    print(done.stdout.strip() or "the process ended before it could report")
+    print(f"errors found by the sanitizers: {errors} (an overflow on purpose was found)")
+    if done.returncode:
+        print(report(done.stderr))
+    return int(done.returncode != 0 or errors > 0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--inside", choices=("cases", "overflow"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.inside:
+        native.FLAGS = (*native.FLAGS, *os.environ["SANITIZE_FLAGS"].split())  # under which it was compiled
+        return inside(args.cases, args.seed) if args.inside == "cases" else overflow() or 0
+    return outside(args.cases, args.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
