@@ -189,6 +189,17 @@ CLAIMS = (
     Claim("the same, PPO with five actions at a time", "–", "–", "success_ppo_multi_pick", "manipulation", "%"),
     Claim("five tabletop tasks: those on which it is as good as PPO with one action and with five",
           "–", "≥ 4", "ndp_wins", "manipulation"),
+    Claim("random configs: errors without a sentence", "82 of 1,200", "0", "config_raw", "faults"),
+    Claim("the same, hangs", "6 of 1,200", "0", "config_hung", "faults"),
+    Claim("damaged and forged policy files: errors without a sentence", "–", "0", "files_raw", "faults"),
+    Claim("the same, damaged ones that load and act differently", "–", "0", "files_accepted_changed", "faults"),
+    Claim(
+        "trainings killed by kill -9 and resumed, seven algorithms: those that differ from one that never stopped",
+        "17 of 30 (PPO with an LTC)",
+        "0",
+        "resumes_that_differ",
+        "faults",
+    ),
 )  # fmt: skip
 
 
@@ -203,17 +214,6 @@ NOTEBOOKS = (
     ("Memory: control under partial observability", "what memory buys when observations are missing"),
     ("Neural dynamic policies", "movement primitives as a layer; imitation, then reinforcement"),
     ("Robustness and topology", "control rate, noise, wiring; equal parameters, null results stated"),
-    Claim("random configs: errors without a sentence", "82 of 1,200", "0", "config_raw", "faults"),
-    Claim("the same, hangs", "6 of 1,200", "0", "config_hung", "faults"),
-    Claim("damaged and forged policy files: errors without a sentence", "–", "0", "files_raw", "faults"),
-    Claim("the same, damaged ones that load and act differently", "–", "0", "files_accepted_changed", "faults"),
-    Claim(
-        "trainings killed by kill -9 and resumed, seven algorithms: those that differ from one that never stopped",
-        "17 of 30 (PPO with an LTC)",
-        "0",
-        "resumes_that_differ",
-        "faults",
-    ),
 )
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"

@@ -25,7 +25,7 @@ class Trot(cl.Policy):
     state_dim = 1
 
     def __init__(self, env_id=SPRINT, size=0.3, **options):
-        super().__init__(52 if env_id == WALK else 46, 12)
+        super().__init__(*{WALK: (52, 12), "HalfCheetah-v5": (17, 6), "Ant-v5": (105, 8)}.get(env_id, (46, 12)))
         self.env_id, self.env_options, self.size = env_id, options, size
 
     def choose(self, x, state, rng):

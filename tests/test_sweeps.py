@@ -823,6 +823,50 @@ def test_callbacks_hear_of_every_trial_and_of_the_end():
     assert heard == [1, 2, 3, "heard"]
 
 
+class Counting:
+    """Notes how many trials have ended whenever one does, and in what state the sweep is at its end."""
+
+    def __init__(self):
+        self.counts, self.ends = [], []
+
+    def on_trial(self, sweep):
+        self.counts.append(len(sweep.of_state("complete", "pruned", "failed")))
+
+    def on_end(self, sweep):
+        self.ends.append((sweep.interrupted, [t.state for t in sweep.trials]))
+
+
+def test_callbacks_hear_of_failed_pruned_and_interrupted_trials_alike():
+    heard = Counting()
+    cl.sweep(objective=troubled, space={"k": cl.integer(0, 5)}, trials=8, sampler="random", callbacks=(heard,), **QUIET)
+    assert heard.counts == list(range(1, 9)) and {"failed", "complete"} == set(heard.ends[0][1])
+    heard = Counting()
+    found = cl.sweep(objective=hill, space=HILL, trials=20, name="p", callbacks=(heard,), **QUIET)
+    assert heard.counts == list(range(1, 21)) and heard.ends == [(None, [t.state for t in found.trials])]
+    assert "pruned" in heard.ends[0][1]
+    heard = Counting()
+    cl.sweep(objective=Interrupting(3), space=X, trials=6, name="i", callbacks=(heard,), **QUIET)
+    assert heard.counts == [1, 2] and heard.ends == [("stopped by the user", ["complete", "complete", "waiting"])]
+    cl.sweep(objective=Interrupting(-1), space=X, trials=6, name="i", callbacks=(heard,), **QUIET)  # the others
+    assert heard.counts == [1, 2, 3, 4, 5, 6] and heard.ends[1:] == [(None, ["complete"] * 6)]
+
+
+def test_callbacks_hear_of_trials_of_other_processes():
+    heard = Counting()
+    cl.sweep(objective=itself, space=X, trials=4, workers=2, callbacks=(heard,), **QUIET)
+    assert len(heard.counts) == 4 and heard.counts[-1] == 4 and heard.ends == [(None, ["complete"] * 4)]
+
+
+def test_the_live_plot_and_callbacks_of_ones_own_go_together(monkeypatch):
+    from course_lib.course import session
+
+    mine, plot = Counting(), Counting()
+    monkeypatch.setattr(session, "live_histories", lambda: [plot])
+    for live in (True, False):
+        cl.sweep(objective=itself, space=X, trials=2, name=f"l{live}", live=live, callbacks=(mine,), **QUIET)
+    assert plot.counts == [1, 2] and mine.counts == [1, 2, 1, 2] and len(plot.ends) == 1 and len(mine.ends) == 2
+
+
 def test_an_environment_that_workers_do_not_know_is_refused_before_anything_is_stored(tmp_path, monkeypatch):
     import gymnasium as gym
     from gymnasium.envs.classic_control.pendulum import PendulumEnv
@@ -858,6 +902,51 @@ def test_fields_of_a_config_in_a_config():
             check_space(wrong, config)
 
 
+def test_fields_of_the_summaries_of_the_off_policy_family():
+    config = cl.RSACConfig(cell=dict(name="lstm", neurons=8, previous_action=True))
+    space = {"cell.name": cl.choice("lstm", "ltc"), "cell.previous_reward": cl.choice(True, False)}
+    assert check_space(space, config) == space
+    new = with_values(config, {"cell.name": "ltc", "batch_size": 3})
+    assert new == cl.RSACConfig(cell=dict(name="ltc", neurons=8, previous_action=True), batch_size=3)
+    for wrong, sentence in (
+        ({"plan.chunk": cl.integer(1, 5)}, "'plan.chunk', which RSACConfig does not have; accepted: .*cell.neurons"),
+        ({"cell.critic": cl.choice("mlp")}, "'cell.critic', which RSACConfig does not have"),
+        ({"cell.previous_reward": cl.integer(0, 1)}, "does not fit RSACConfig.cell.previous_reward, which takes bool"),
+        ({"cell.layers": cl.integer(1, 101)}, "goes too far: cell.layers=101"),
+    ):
+        with pytest.raises(ArgumentError, match=sentence):
+            check_space(wrong, config)
+
+
+def test_values_of_a_config_in_a_config_are_checked_and_leave_the_config_as_it_was():
+    config = cl.PPOConfig(cell=dict(name="ltc", neurons=4), plan=dict(chunk=2))
+    before = repr(config)
+    assert with_values(config, {}) == config
+    new = with_values(config, {"plan.chunk": 5, "plan.trajectory": "dmp", "cell.encoder": 6})
+    assert new == cl.PPOConfig(cell=dict(name="ltc", neurons=4, encoder=6), plan=dict(chunk=5, trajectory="dmp"))
+    for wrong, sentence in (
+        ({"cell.neurons": 0}, "cell.neurons=0"),
+        ({"cell": "cfc", "cell.neurons": 2.5}, "cell.neurons=2.5"),
+        ({"plan.chunk": True}, "plan.chunk=True"),
+        ({"gamma": 2, "cell.neurons": 3}, "gamma=2"),
+    ):
+        with pytest.raises(ArgumentError, match=f"^{sentence}"):
+            with_values(config, wrong)
+    assert repr(config) == before
+
+
+def test_a_nested_field_that_does_not_exist_is_refused_before_anything_is_stored():
+    options = dict(config=small(cell="ltc"), env_steps=128, num_envs=4, trials=1, name="wrong", **QUIET)
+    for wrong, sentence in (
+        ({"cell.neuron": cl.integer(2, 3)}, "did you mean 'cell.neurons'"),
+        ({"cell.name": cl.choice("ltc", "lct")}, "did you mean 'ltc'"),
+        ({"hidden.first": cl.integer(2, 3)}, "'hidden.first', which PPOConfig does not have"),
+    ):
+        with pytest.raises(ArgumentError, match=sentence):
+            cl.sweep("InvertedPendulum-v5", "ppo", wrong, **options)
+    assert not Path("sweep.log").exists()
+
+
 def test_a_sweep_over_a_cell(capsys):
     words = "sweep ppo --env InvertedPendulum-v5 --space cell.neurons=int(2,3) cell.name=choice(ltc,gru) --num-envs 4"
     words += f" --steps 128 --rollout-steps 16 --sequence-length 8 --minibatch-size 32 --storage {LOG}"
@@ -866,6 +955,13 @@ def test_a_sweep_over_a_cell(capsys):
     found = cl.load_sweep("cells", LOG)
     best = found.best_config.cell
     assert best.name in ("ltc", "gru") and best.neurons == found.best.params["cell.neurons"]
+    assert best.name == found.best.params["cell.name"]
+    first, words = found.trials, words.replace("--trials 2", "--trials 3")  # the same space again: it goes on
+    assert main(words.split()) == 0
+    found = cl.load_sweep("cells", LOG)
+    assert len(found.trials) == 3 and found.trials[:2] == first
+    labels = [axes.get_xlabel() for axes in cl.plot_slices(found).axes[:2]]
+    assert labels == ["cell.neurons", "cell.name"] and "cell.neurons" in cl.SweepView(found).page
 
 
 # ------------------------------------------------------------------------------------------ command line

@@ -256,7 +256,7 @@ def test_background_stops_and_keeps_the_run():
     while not handle.run.curve and handle.running:
         time.sleep(0.01)
     handle.stop()
-    run = handle.wait(300)
+    run = handle.wait(30)
     assert not handle.running and run.interrupted and len(run.curve["env_steps"]) >= 1
 
 
@@ -267,7 +267,7 @@ def test_background_hands_errors_over():
 
     handle = session.background(cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64)), 100, callbacks=[Broken()])
     with pytest.raises(OSError, match="no space"):
-        handle.wait(300)
+        handle.wait(30)
 
 
 # --- video ----------------------------------------------------------------------------------
