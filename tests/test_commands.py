@@ -49,7 +49,8 @@ def test_interrupts_end_in_a_sentence(name, early, tmp_path):
     if "site.py" in said or "importlib" in said.split("course_lib")[0]:
         pytest.skip("Python itself was still starting")
     assert "Traceback" not in said, said
-    assert process.returncode in (0, 1, 130), said
+    # -2: one more Ctrl-C while Python itself was shutting down, after the sentence
+    assert process.returncode in (0, 1, 130) or (process.returncode == -2 and "what was saved" in said), said
 
 
 def test_a_closed_pipe_is_no_trouble(tmp_path):
