@@ -132,7 +132,7 @@ def page(lab):
 def explorer(page):
     """The first explorer's box of widgets."""
     box = page.locator(".widget-vbox", has=page.locator(".explorer-readout")).first
-    box.locator(".noUi-handle").first.wait_for(timeout=20_000)
+    box.locator(".noUi-handle").first.wait_for(timeout=60_000)
     box.scroll_into_view_if_needed()
     return box
 
@@ -165,7 +165,7 @@ def test_every_cell_ran_without_an_error(lab, page):
         codes = [cell for cell in nb.cells if cell.cell_type == "code"]
         return codes if all(cell.execution_count for cell in codes) else None
 
-    wait_for(saved, 20, "the notebook was not saved")
+    wait_for(saved, 60, "the notebook was not saved")
     for cell in saved():
         bad = [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
         assert not bad, (cell.source, bad)
@@ -179,12 +179,12 @@ def test_the_slider_drives_frame_cursor_and_readout(explorer, page):
     page.mouse.down()
     page.mouse.move(track["x"] + 0.7 * track["width"], track["y"] + track["height"] / 2, steps=8)
     page.mouse.up()
-    wait_for(lambda: steps(explorer)[0] == steps(explorer)[1] != start, 20, f"the line still says {shown(explorer)!r}")
+    wait_for(lambda: steps(explorer)[0] == steps(explorer)[1] != start, 60, f"the line still says {shown(explorer)!r}")
     assert all(new != old for new, old in zip(pictures(explorer), before, strict=True))
 
     at, before = steps(explorer)[0], pictures(explorer)
     handle.press("ArrowRight")
-    wait_for(lambda: steps(explorer) == (at + 1, at + 1), 20, f"one step on, the line says {shown(explorer)!r}")
+    wait_for(lambda: steps(explorer) == (at + 1, at + 1), 60, f"one step on, the line says {shown(explorer)!r}")
     assert pictures(explorer)[1] != before[1]
 
 
@@ -192,7 +192,7 @@ def test_a_click_on_a_neuron_plays_the_episode_again(explorer):
     before = pictures(explorer)
     button = explorer.locator("button.widget-toggle-button", has_text=re.compile(r"^\s*2\s*$")).first
     button.click()
-    wait_for(lambda: "held: 2 at" in shown(explorer), 30, f"the line says {shown(explorer)!r}")
+    wait_for(lambda: "held: 2 at" in shown(explorer), 60, f"the line says {shown(explorer)!r}")
     assert pictures(explorer)[1] != before[1]
     explorer.get_by_role("button", name="heal all").click()
-    wait_for(lambda: "held" not in shown(explorer), 30, f"the line says {shown(explorer)!r}")
+    wait_for(lambda: "held" not in shown(explorer), 60, f"the line says {shown(explorer)!r}")

@@ -46,7 +46,7 @@ def test_interrupts_end_in_a_sentence(name, early, tmp_path):
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
-    if "site.py" in said or "importlib" in said.split("course_lib")[0]:
+    if "Traceback" in said and ", in main" not in said:
         pytest.skip("Python itself was still starting")
     assert "Traceback" not in said, said
     # -2: one more Ctrl-C while Python itself was shutting down, after the sentence

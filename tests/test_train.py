@@ -100,7 +100,8 @@ def test_stop_event_from_another_thread():
 
 def test_max_seconds():
     run = cl.train(agent(), 10_000_000, max_seconds=0.3, progress=False)
-    assert run.interrupted == "out of time" and 0.3 <= run.wall_seconds < 2
+    assert run.interrupted == "out of time" and 0.3 <= run.wall_seconds < 60  # s, on a busy machine
+    assert 0 < run.agent.env_steps < 10_000_000
 
 
 class Crash(Exception):
