@@ -2,7 +2,8 @@
 
 Only the process that called `cl.sweep` touches the storage; workers talk to it. A running trial carries its owner:
 host, process and a tag, whose heartbeat stands among the study's attributes. When the owner is gone, the very same
-trial goes back into the queue, so that the number of trials in the storage is the number that was asked for.
+trial goes back into the queue, so that the number of trials in the storage is the number that was asked for. Optuna's
+own heartbeat belongs to `study.optimize` and to databases, and puts a copy of a lost trial beside the lost one.
 """
 
 from __future__ import annotations
