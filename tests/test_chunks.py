@@ -132,6 +132,19 @@ def test_a_sequence_is_its_steps(kind):
     assert torch.equal(before[:, :, 0].long(), policy.phases(begin, starts))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broken_state_ends_with_its_episode(kind):
+    """0 · NaN is NaN: a state must be replaced at a start, not multiplied."""
+    policy, x = agent_of(kind).policy, torch.randn(9, 6, 15)
+    starts, state = torch.zeros(9, 6, dtype=torch.bool), policy.initial_state(6)
+    starts[0], starts[3, 1], starts[7, 2] = True, True, True
+    good = policy.sequence(x, state, starts)
+    broken = torch.full_like(state, float("nan"))
+    for one, other in zip(policy.sequence(x, broken, starts), good, strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(policy.memory(x, broken, starts), policy.memory(x, state, starts))
+
+
 # --- PPO ----------------------------------------------------------------------------------------
 
 

@@ -178,3 +178,17 @@ def test_bad_settings_get_a_sentence(changes, words):
     with pytest.raises(ArgumentError, match=None) as caught:
         agent(**changes)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("critic", ["cell", "mlp"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_broken_state_ends_with_its_episode(cell, critic):
+    """0 · NaN is NaN: a state must be replaced at a start, not multiplied."""
+    policy = RecurrentActorCritic(3, 2, dict(name=cell, neurons=4, critic=critic))
+    x, starts, state = torch.randn(4, 2, 3), torch.zeros(4, 2, dtype=torch.bool), torch.randn(2, policy.state_dim)
+    starts[0], starts[2, 1] = True, True
+    good = policy.sequence(x, torch.zeros_like(state), starts)
+    state[:, :] = torch.tensor([[float("nan")], [float("inf")]])
+    assert torch.equal(policy.memory(x, state, starts)[0], torch.zeros_like(state))
+    for one, other in zip(policy.sequence(x, state, starts), good, strict=True):
+        assert torch.equal(one, other)

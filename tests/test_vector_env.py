@@ -63,6 +63,27 @@ def test_clocks_and_returns_of_the_others_go_on():
     assert truncated.tolist() == [False, True, True] and infos["episode"]["l"][1:].tolist() == [50, 50]
 
 
+def test_statistics_of_episodes_are_gymnasiums_own():
+    """Its wrapper refuses a key that is there already, and takes another one: then both say the same."""
+    wrapper, envs = gym.wrappers.vector.RecordEpisodeStatistics, cl.make("InvertedPendulum-v5", 3)
+    push, ends = np.array([[1.0], [2.0], [3.0]]), 0
+    for stats in ({}, {"stats_key": "theirs"}):
+        wrapped = wrapper(envs, **stats)
+        wrapped.reset(seed=0)
+        if not stats:
+            with pytest.raises(ValueError, match="key 'episode'"):
+                for _ in range(100):
+                    wrapped.step(push)
+    for _ in range(60):
+        infos = wrapped.step(push)[-1]
+        if (over := infos.get("_theirs")) is not None:
+            ends += over.sum()
+            np.testing.assert_array_equal(over, infos["_episode"])
+            for key in ("r", "l"):
+                np.testing.assert_allclose(infos["theirs"][key][over], infos["episode"][key][over])
+    assert ends > 10
+
+
 @pytest.mark.parametrize("mask", [np.ones(3, bool), np.ones(4), np.zeros(4, bool), "all", [1, 0, 0, 1]])
 def test_masks_that_do_not_fit(mask):
     envs = cl.make(ID, 4)

@@ -144,9 +144,9 @@ def once(backward: Callable) -> Callable:
     def first(ctx, *grads):
         if torch.is_grad_enabled():  # which is so only with create_graph=True
             raise ArgumentError(
-                "create_graph=True is not accepted: this backward pass has no second derivative; accepted: first "
-                "derivatives, or what torch differentiates as often as one likes, cell(x, h, dt) step by step with "
-                "gradient='backprop'"
+                "create_graph=True is not accepted: this backward pass is written by hand and has no second "
+                "derivative; accepted: first derivatives (a cell has further ones step by step, cell(x, h, dt) with "
+                "gradient='backprop')"
             )
         return backward(ctx, *grads)
 

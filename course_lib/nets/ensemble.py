@@ -13,10 +13,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from course_lib.errors import check_choice, check_count
 from course_lib.machine import check_layers
+from course_lib.nets.checks import once
 
 PRODUCTS = ("float32", "bfloat16")
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
@@ -104,7 +104,7 @@ class _Layers(torch.autograd.Function):
         return ctx.there_and_back.forward(x, first)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, grad: Tensor):
         ctx.saved_tensors  # noqa: B018
         d_flat, d_x = ctx.there_and_back.backward(

@@ -12,9 +12,9 @@ from dataclasses import asdict
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from course_lib.nets.checks import once
 from course_lib.nets.config import SummarizerConfig
 from course_lib.nets.ensemble import Ensemble, Pass
 from course_lib.nets.summarizers import Summarizer
@@ -50,7 +50,7 @@ class _Squash(torch.autograd.Function):
         return action, log_prob
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx, d_action: Tensor, d_log_prob: Tensor):
         return *squash_backward(*ctx.saved_tensors, d_action, d_log_prob.unsqueeze(-1)), None
 

@@ -188,11 +188,11 @@ class ChunkActorCritic(ActorCritic):
     def log_prob(self, drawn: Tensor, mean: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Log-density of what was drawn at each step (T, n); 0 at a step at which nothing was."""
         density = gaussian_log_prob(drawn, mean, self.log_std)
-        return density if self.explore == "actions" else density * (self.phases(state, starts) == 0)
+        return density if self.explore == "actions" else density.masked_fill(self.phases(state, starts) != 0, 0)
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs), state (n, state_dim) before the first step -> mean (T, n, act or outputs), value (T, n)."""
-        state = state * ~starts[0][:, None]
+        state = state.masked_fill(starts[0][:, None], 0)
         if len(x) == 1 and self.forgets:
             return self.step(x[0], state)[0][None], self.value(x[0], state)[None]
         phase, copies = self.phases(state, starts), torch.arange(x.shape[1]).expand(starts.shape)
@@ -226,7 +226,7 @@ class ChunkActorCritic(ActorCritic):
             return self.plan(numbers, velocity)[0]
         actions = []
         for d in range(len(numbers)):
-            velocity = velocity * ~begins[d][:, None]
+            velocity = velocity.masked_fill(begins[d][:, None], 0)
             plan, end = self.plan(numbers[d], velocity)
             actions.append(plan)
             velocity = torch.where(fresh, velocity, end) if d == 0 and fresh is not None else end
@@ -238,7 +238,7 @@ class ChunkActorCritic(ActorCritic):
         which learning does not read."""
         before = []
         for t in range(len(x)):
-            before.append(state * ~starts[t][:, None])
+            before.append(state.masked_fill(starts[t][:, None], 0))
             _, state = self.step(x[t], before[-1])
         return torch.stack(before)
 

@@ -172,7 +172,7 @@ class RecurrentNetworks(nn.Module):
         if self.critic_cell is not None:
             critic = self.critic_cell.sequence(self.critic_encoder(x), state[:, self.neurons :], starts, self.dt)
             after = torch.cat([after, critic], dim=-1)
-        return torch.cat([state[None], after[:-1]]) * ~starts[..., None]
+        return torch.cat([state[None], after[:-1]]).masked_fill(starts[..., None], 0)  # not times 0: NaN stays NaN
 
     def value(self, x: Tensor, state: Tensor) -> Tensor:
         """x (n, obs), state (n, state_dim) before this observation -> value (n,)."""

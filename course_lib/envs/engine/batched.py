@@ -42,6 +42,9 @@ class BatchedEnv(VectorEnv):
             quantities, else "rollout".
         options: what `cl.make` was given; None where it did not make these copies.
 
+    `infos["episode"]` holds return and length of the episodes that ended ("r", "l", where "_episode"), as Gymnasium's
+    vector `RecordEpisodeStatistics` gives them; around these copies that wrapper asks for a `stats_key` of its own.
+
     Attributes:
         id, options: what `cl.make` makes such copies from, so that a policy can be evaluated where it was trained.
         note: why it cannot make them again ("of a task of its own, MyTask"); "" where it can.
