@@ -293,8 +293,8 @@ def execute_in_place(source: Path, budget: str, timeout: int) -> list[str]:
     return problems(done) + ([f"the file is {size:.1f} MB, 3 MB are allowed"] if size > 3 else [])
 
 
-def run_to_html(source: Path, budget: str, timeout: int, out: Path) -> Path:
-    """`make run` for one notebook: the page is written also when a cell fails, up to the failure."""
+def run_to_html(source: Path, budget: str, timeout: int, out: Path) -> tuple[Path, list[str]]:
+    """`make run` for one notebook -> its page, written also when a cell fails, and the problems in its outputs."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     nb = read_script(source)
@@ -309,7 +309,7 @@ def run_to_html(source: Path, budget: str, timeout: int, out: Path) -> Path:
     write(page, to_html(nb, source.stem))
     if error is not None:
         raise Trouble(f"{source.stem} stopped: {error.ename}: {error.evalue}")
-    return page
+    return page, problems(nb)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -328,6 +328,7 @@ def main(argv: list[str] | None = None) -> int:
             sub.add_argument("--timeout", type=int, default=3600, help="seconds allowed to one cell")
         if name == "run":
             sub.add_argument("--out", type=Path, default=ROOT / "build", help="folder of the HTML")
+            sub.add_argument("--check", action="store_true", help="fail where an output holds a warning, as `execute`")
     sub = commands.add_parser("repository", help="re-point badges, set-up cells and links to a fork")
     sub.add_argument("slug", help="owner/name")
     sub.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
@@ -350,12 +351,19 @@ def perform(args: argparse.Namespace) -> int:
         if args.command == "sync":
             print(f"synced {sync(source).name}")
         elif args.command == "run":
-            print(f"wrote {run_to_html(source, args.budget, args.timeout, args.out)}")
+            page, found = run_to_html(source, args.budget, args.timeout, args.out)
+            print(f"wrote {page}")
+            status |= args.check and report(source, found)
         else:
-            for problem in execute_in_place(source, args.budget, args.timeout):
-                print(f"{source.stem}: {problem}", file=sys.stderr)
-                status = 1
+            status |= report(source, execute_in_place(source, args.budget, args.timeout))
     return status
+
+
+def report(source: Path, found: list[str]) -> int:
+    """Print the problems of a notebook's outputs -> 1 where there are any, else 0."""
+    for problem in found:
+        print(f"{source.stem}: {problem}", file=sys.stderr)
+    return int(bool(found))
 
 
 if __name__ == "__main__":

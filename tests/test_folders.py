@@ -269,3 +269,12 @@ def test_seeds_of_numpy_are_plain(tmp_path):
         run = train(ppo(seed=seed, hidden=np.array([8])), tmp_path / str(seed), np.int64(64))
         assert type(run.agent.config.seed) is int
         assert type(cl.make("HalfCheetah-v5", np.int32(2), seed=seed).num_envs) is int
+
+
+def test_a_task_may_note_what_is_not_yet(tmp_path):
+    """In Throw the miss is infinite while the ball is in the air, which is no reason not to save."""
+    agent = cl.PPO(cl.make("Throw-v0", 4), cl.PPOConfig(rollout_steps=8, minibatch_size=32, epochs=1))
+    agent.iterate(0.0)
+    assert agent.state_dict()[0]["memory.miss"].isinf().any()
+    run = cl.train(agent, 64, folder=tmp_path / "run", progress=False)
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists() and run.agent.env_steps == 96

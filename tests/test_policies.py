@@ -176,6 +176,8 @@ def test_a_home_made_actor_critic_trains_with_ppo():
     run = cl.train(agent, 12_000, progress=False)
     assert run.policy.env_id == POLE and run.policy.normalizer.count == agent.env_steps
     assert fresh < 50 and cl.evaluate(run, 20, seed=100).deterministic.mean > 100
+    agent = cl.PPO(cl.make(POLE, 16, seed=1), config, Linear)
+    agent.begin()
     rollout, _ = agent.collect()
     assert rollout.starts[1:].any() and agent.loss(rollout.segments(1))[1][2].abs().max() < 1e-5
     on = cl.PPO(cl.make(POLE, 16), config, run.policy)

@@ -125,6 +125,10 @@ def recorded() -> dict:
 
 @pytest.mark.parametrize("name", CASES)
 def test_training_gives_the_recorded_curve(name, recorded):
+    if "dmp" in name or "chunk" in name:  # what a ball does in the hand differs between releases
+        mujoco = machine()["mujoco"]
+        if recorded["machine"]["mujoco"] != mujoco:
+            pytest.skip(f"recorded with MuJoCo {recorded['machine']['mujoco']}, this is {mujoco}")
     found, wanted = curve(name), recorded["curves"][name]
     assert found.keys() == wanted.keys()
     for metric, values in wanted.items():

@@ -65,10 +65,10 @@ def test_clocks_and_returns_of_the_others_go_on():
 
 def test_statistics_of_episodes_are_gymnasiums_own():
     """Its wrapper refuses a key that is there already, and takes another one: then both say the same."""
-    wrapper, envs = gym.wrappers.vector.RecordEpisodeStatistics, cl.make("InvertedPendulum-v5", 3)
+    wrapper = gym.wrappers.vector.RecordEpisodeStatistics
     push, ends = np.array([[1.0], [2.0], [3.0]]), 0
     for stats in ({}, {"stats_key": "theirs"}):
-        wrapped = wrapper(envs, **stats)
+        wrapped = wrapper(cl.make("InvertedPendulum-v5", 3), **stats)
         wrapped.reset(seed=0)
         if not stats:
             with pytest.raises(ValueError, match="key 'episode'"):

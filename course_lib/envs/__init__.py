@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 
 import gymnasium as gym
 from gymnasium.vector import VectorEnv
@@ -12,7 +11,7 @@ from course_lib.envs.engine.batched import BatchedEnv
 from course_lib.envs.engine.foreign import make_foreign
 from course_lib.envs.engine.partial import Masked
 from course_lib.envs.engine.single import TaskEnv
-from course_lib.envs.engine.task import State, Task
+from course_lib.envs.engine.task import State, Task, options_of
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest, plain
 
 # id: (module and class, control steps of an episode); nothing is imported before it is asked for
@@ -63,7 +62,7 @@ def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     if name not in TASKS:
         raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
     kind = task_class(name)
-    options = inspect.signature(kind).parameters
+    options = options_of(kind)
     for option, value in kwargs.items():
         if option not in options:
             known = ", ".join([*options, "hide"])

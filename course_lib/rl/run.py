@@ -136,6 +136,8 @@ class Run:
                     "the last checkpoint is untouched; a smaller learning_rate is the first thing to try"
                 )
         for name, value in agent.state_dict()[0].items():
+            if name.startswith("memory."):
+                continue  # a task's own notes: infinite may mean "not yet", as in Throw
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise NonFiniteError(
                     f"{name} is not finite at environment step {agent.env_steps}, so nothing is saved and the last "

@@ -56,6 +56,16 @@ class State:
         )
 
 
+def _init(kind: type) -> inspect.Signature:
+    # Not of the class itself: Python 3.10 then looks at `__new__`, which takes anything.
+    return inspect.signature(kind.__init__)
+
+
+def options_of(kind: type[Task]) -> list[str]:
+    """What the constructor of a task takes, by name."""
+    return list(_init(kind).parameters)[1:]
+
+
 class Task:
     """Base class. A subclass sets the attributes and writes the five methods marked below.
 
@@ -95,7 +105,7 @@ class Task:
     def arguments(self) -> dict:
         """What the constructor was given, by name."""
         args, kwargs = self._given
-        return inspect.signature(type(self)).bind(*args, **kwargs).arguments
+        return dict(list(_init(type(self)).bind(self, *args, **kwargs).arguments.items())[1:])
 
     @property
     def dt(self) -> float:
