@@ -38,7 +38,7 @@ def installer() -> str:
 
 def environment(end: str, python: str) -> Path:
     """Make the environment anew -> its Python."""
-    home, uv = BUILD / f"{end}-{python}", installer()
+    home, uv = BUILD / f"{end}-{python.replace(os.sep, '-').strip('-')}", installer()
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, home], check=True)
     there = home / "bin" / "python"
     packages = [uv, "pip", "install", "--quiet", "--python", there, "--resolution", RESOLUTION[end]]

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch  # noqa: E402
 
 from course_lib.errors import ArgumentError  # noqa: E402
-from course_lib.nets import native, wiring  # noqa: E402
+from course_lib.nets import compiled, native, wiring  # noqa: E402
 from course_lib.nets.cells import make_cell  # noqa: E402
 
 KINDS = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
@@ -144,13 +144,13 @@ def report(text: str) -> str:
 
 
 def outside(cases: int, seed: int) -> int:
-    compiler = native._compiler()
+    compiler = compiled.find_compiler()
     found = compiler and runtime(compiler)
     if not found:
         print("nothing was checked: this needs gcc or clang with the library of AddressSanitizer")
         return 0
     flags, preload = found
-    native.FLAGS = (*native.FLAGS, *flags)
+    compiled.FLAGS = (*compiled.FLAGS, *flags)
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {
             "XDG_CACHE_HOME": folder, "LD_PRELOAD": " ".join(preload), "OMP_NUM_THREADS": "1",
@@ -160,8 +160,9 @@ def outside(cases: int, seed: int) -> int:
         environment.pop("COURSE_NATIVE", None)
         os.environ["XDG_CACHE_HOME"] = folder
         try:
-            for real in native.TYPES.values():  # not inside, where fences would be around the compiler
-                native._compile(compiler, real, native._folder() / f"{native._key(compiler, real)}.so")
+            for defines in native.TYPES.values():  # not inside, where fences would be around the compiler
+                path = compiled.folder() / native.KERNELS.file(compiler, *defines)
+                native.KERNELS.compile(compiler, path, *defines)
         except OSError as error:
             print(f"nothing was checked: {error}")
             return 1
@@ -186,7 +187,7 @@ def main() -> int:
     parser.add_argument("--inside", choices=("cases", "overflow"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
-        native.FLAGS = (*native.FLAGS, *os.environ["SANITIZE_FLAGS"].split())  # under which it was compiled
+        compiled.FLAGS = (*compiled.FLAGS, *os.environ["SANITIZE_FLAGS"].split())  # under which it was compiled
         return inside(args.cases, args.seed) if args.inside == "cases" else overflow() or 0
     return outside(args.cases, args.seed)
 

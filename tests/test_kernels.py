@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from course_lib.errors import ArgumentError, NonFiniteError
-from course_lib.nets import native, wiring
+from course_lib.nets import compiled, native, wiring
 from course_lib.nets.cells import CELLS, make_cell
 from course_lib.nets.solvers import METHODS, TABLEAUS, odeint
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPILER = native._compiler()
+COMPILER = compiled.find_compiler()
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 FUSED = [("synaptic_ltc", {}), ("ltc", {}), ("ltc", {"form": "writeup"}), ("ctrnn", {}), ("cfc", {}), ("gru", {})]
 FUSED += [(name, {"solver": solver}) for name in ("ltc", "ctrnn", "neural_ode") for solver in TABLEAUS]
@@ -56,8 +56,8 @@ def double():
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
     """Nothing compiled or loaded yet; the folder to compile into, which does not exist."""
-    monkeypatch.setattr(native, "_libraries", {})
-    monkeypatch.setattr(native, "_reason", "not used yet")
+    monkeypatch.setattr(native.KERNELS, "loaded", {})
+    monkeypatch.setattr(native.KERNELS, "_reason", "not used yet")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("COURSE_NATIVE", raising=False)
     return tmp_path / "cache" / "liquid-control"
@@ -502,7 +502,7 @@ def test_a_cell_says_in_which_step_it_gave_up(double):
 
 
 def library_path() -> Path:
-    return native._folder() / f"{native._key(COMPILER, 'float')}.so"
+    return compiled.folder() / native.KERNELS.file(COMPILER, *native.TYPES[torch.float32])
 
 
 def in_a_process(code: str = "", **environment) -> str:
@@ -547,7 +547,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(fresh):
     plant(library_path())
     for mode in (0o770, 0o702, 0o1777, 0o777):
         fresh.chmod(mode)
-        assert not native._ours(fresh)
+        assert not compiled.ours(fresh)
     (fresh.parent / "tmp").mkdir()
     kept = "import os; print(os.listdir(os.environ['TMPDIR']))"
     said = in_a_process(kept, TMPDIR=str(fresh.parent / "tmp"))
@@ -563,7 +563,7 @@ def test_a_folder_that_can_be_replaced_by_others_is_not_used(fresh):
     fresh.parent.chmod(0o777)
     assert native.library() is not None and "for this process alone" in native.status()
     fresh.parent.chmod(0o1777)  # as /tmp, where nobody can rename what is another's
-    assert native._ours(fresh) and native._whole(library_path())
+    assert compiled.ours(fresh) and compiled.whole(library_path())
 
 
 @posix
@@ -572,7 +572,7 @@ def test_a_folder_of_somebody_else_is_not_used(fresh, monkeypatch):
     plant(library_path())
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-    assert not native._ours(native._folder())
+    assert not compiled.ours(compiled.folder())
     assert native.library() is not None and "for this process alone" in native.status()
 
 
@@ -583,7 +583,7 @@ def test_a_folder_of_somebody_else_is_not_used(fresh, monkeypatch):
 def test_what_belongs_to_somebody_else_is_not_loaded(fresh, what):
     plant(library_path())
     os.chown(fresh if what == "folder" else library_path().with_suffix(what), 12345, -1)
-    assert not native._whole(library_path()) or what == "folder"
+    assert not compiled.whole(library_path()) or what == "folder"
     assert native.library() is not None and native.status().startswith("on: ")
     assert ("for this process alone" in native.status()) == (what == "folder")
 
@@ -594,7 +594,7 @@ def test_what_belongs_to_somebody_else_is_not_loaded(fresh, what):
 def test_a_file_that_others_can_write_to_is_compiled_again(fresh, what):
     plant(library_path())
     library_path().with_suffix(what).chmod(0o666)
-    assert not native._whole(library_path())
+    assert not compiled.whole(library_path())
     assert native.library() is not None and native.status().startswith("on: ")
     assert not library_path().with_suffix(what).stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
@@ -611,9 +611,9 @@ def test_a_torn_library_is_compiled_again(fresh, monkeypatch):
         path.unlink()  # it is mapped into this process, which a write would end
         path.write_bytes(library)
         path.with_suffix(".sha256").unlink() if beside is None else path.with_suffix(".sha256").write_bytes(beside)
-        assert not native._whole(path)
-        monkeypatch.setattr(native, "_libraries", {})
-        assert native.library() is not None and native.status().startswith("on: ") and native._whole(path)
+        assert not compiled.whole(path)
+        monkeypatch.setattr(native.KERNELS, "loaded", {})
+        assert native.library() is not None and native.status().startswith("on: ") and compiled.whole(path)
         assert path.read_bytes() == content and path.with_suffix(".sha256").read_bytes() == digest
 
 
@@ -622,7 +622,7 @@ def test_many_processes_compile_at_once(fresh):
     code = "from course_lib.nets import native; assert native.library() is not None, native.status()"
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [process.wait(120) for process in running] == [0] * 4
-    assert sorted(path.suffix for path in fresh.iterdir()) == [".sha256", ".so"] and native._whole(library_path())
+    assert sorted(path.suffix for path in fresh.iterdir()) == [".sha256", ".so"] and compiled.whole(library_path())
     assert stat.S_IMODE(fresh.stat().st_mode) == 0o700
 
 
@@ -632,7 +632,7 @@ def test_a_folder_that_cannot_be_written_to(fresh, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     fresh.mkdir(parents=True, mode=0o700)
-    monkeypatch.setattr(native.tempfile, "TemporaryDirectory", fails)
+    monkeypatch.setattr(compiled.tempfile, "TemporaryDirectory", fails)
     assert native.library() is None and native.status() == "off: PermissionError: [Errno 13] Permission denied"
     assert make_cell("ltc", INPUTS, N).sequence(x, h).shape == (T, B, N)
 
@@ -652,7 +652,7 @@ def test_a_relative_cache_folder_is_not_followed(fresh, monkeypatch, tmp_path):
     """Which the specification of XDG_CACHE_HOME asks for: a folder one happens to be in may be anybody's."""
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert native._folder() == tmp_path / "home" / ".cache" / "liquid-control"
+    assert compiled.folder() == tmp_path / "home" / ".cache" / "liquid-control"
 
 
 def test_a_compiler_that_fails_leaves_it_to_torch(fresh, monkeypatch, tmp_path):
@@ -661,7 +661,7 @@ def test_a_compiler_that_fails_leaves_it_to_torch(fresh, monkeypatch, tmp_path):
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert native.library() is None and native.status().startswith("off: OSError: ") and "cc failed" in native.status()
-    monkeypatch.setattr(native, "_libraries", {})
+    monkeypatch.setattr(native.KERNELS, "loaded", {})
     monkeypatch.setenv("PATH", "")
     assert native.library() is None and native.status() == "off: no C compiler (cc, gcc or clang)"
     assert make_cell("ltc", INPUTS, N).sequence(x, h).shape == (T, B, N)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from course_lib.errors import ArgumentError
-from course_lib.nets import native, wiring
+from course_lib.nets import compiled, native, wiring
 from course_lib.nets.cells import make_cell
 from course_lib.nets.solvers import TABLEAUS
 
@@ -16,15 +16,15 @@ from course_lib.nets.solvers import TABLEAUS
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
     """Nothing compiled or loaded yet, and a folder of its own to compile into."""
-    monkeypatch.setattr(native, "_libraries", {})
-    monkeypatch.setattr(native, "_reason", "not used yet")
+    monkeypatch.setattr(native.KERNELS, "loaded", {})
+    monkeypatch.setattr(native.KERNELS, "_reason", "not used yet")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("COURSE_NATIVE", raising=False)
     return tmp_path / "cache" / "liquid-control"
 
 
 @pytest.fixture
-def compiled(monkeypatch):
+def in_c(monkeypatch):
     monkeypatch.delenv("COURSE_NATIVE", raising=False)
     for dtype in native.TYPES:
         if native.library(dtype) is None:
@@ -56,7 +56,7 @@ EXPLICIT = [("ltc", "rk4"), ("ctrnn", "rk4"), ("neural_ode", "rk4"), ("ctrnn", "
 @pytest.mark.parametrize("mode", ["held", "initial"])
 @pytest.mark.parametrize("durations", ["number", "per step", "per sample"])
 @pytest.mark.parametrize("batch", [1, 16, 21])
-def test_c_and_torch_agree(compiled, dtype, monkeypatch, batch, durations, mode, name, solver):
+def test_c_and_torch_agree(in_c, dtype, monkeypatch, batch, durations, mode, name, solver):
     options = {} if name == "synaptic_ltc" else {"solver": solver}
     cell = make_cell(name, 3, 7, substeps=3, input=mode, **options)
     x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
@@ -68,7 +68,7 @@ def test_c_and_torch_agree(compiled, dtype, monkeypatch, batch, durations, mode,
             torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
 
 
-def test_sparse_wirings_and_closed_or_wide_open_synapses(compiled, dtype, monkeypatch):
+def test_sparse_wirings_and_closed_or_wide_open_synapses(in_c, dtype, monkeypatch):
     cell = make_cell("synaptic_ltc", 3, 7, wiring=wiring.random(3, 7, 0.3))
     with torch.no_grad():
         cell.recurrent_mu[:, :3] = -1e4  # far beyond the range in which the C code computes powers
@@ -82,7 +82,7 @@ def test_sparse_wirings_and_closed_or_wide_open_synapses(compiled, dtype, monkey
     assert missing.any() and not gradient["recurrent_raw_w"][missing].any()
 
 
-def test_gradients_are_those_of_finite_differences(compiled):
+def test_gradients_are_those_of_finite_differences(in_c):
     torch.manual_seed(0)
     T, B, n, double = 3, 2, 2, dict(dtype=torch.float64)
     leaves = [torch.randn(T, B, 2 * n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
@@ -98,7 +98,7 @@ def test_gradients_are_those_of_finite_differences(compiled):
 
 
 @pytest.mark.parametrize("kind", ["ltc", "ctrnn"])
-def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(compiled, kind):
+def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(in_c, kind):
     torch.manual_seed(0)
     T, B, n, double = 3, 2, 3, dict(dtype=torch.float64)
     leaves = [torch.randn(T, B, n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
@@ -115,7 +115,7 @@ def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(compiled, ki
 
 @pytest.mark.parametrize("kind", ["ltc", "ctrnn", "neural_ode"])
 @pytest.mark.parametrize("method", list(TABLEAUS))
-def test_gradients_of_runge_kutta_steps_are_those_of_finite_differences(compiled, kind, method):
+def test_gradients_of_runge_kutta_steps_are_those_of_finite_differences(in_c, kind, method):
     torch.manual_seed(0)
     T, B, n, double = 3, 2, 3, dict(dtype=torch.float64)
     leaves = [torch.randn(T, B, n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
@@ -131,35 +131,35 @@ def test_gradients_of_runge_kutta_steps_are_those_of_finite_differences(compiled
     assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
 
 
-def test_the_other_form_of_the_ltc_stays_with_torch(compiled, monkeypatch):
+def test_the_other_form_of_the_ltc_stays_with_torch(in_c, monkeypatch):
     monkeypatch.setattr(native, "decaying", lambda *_: pytest.fail("that is another equation"))
     monkeypatch.setattr(native, "explicit", lambda *_: pytest.fail("that is another equation"))
     for solver in ("fused", "rk4"):
         make_cell("ltc", 2, 3, form="writeup", solver=solver).sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
 
 
-def test_a_gradient_can_be_taken_after_it_was_turned_off(compiled, monkeypatch):
+def test_a_gradient_can_be_taken_after_it_was_turned_off(in_c, monkeypatch):
     out = make_cell("ltc", 2, 3).sequence(torch.randn(4, 5, 2), torch.zeros(5, 3))
     monkeypatch.setenv("COURSE_NATIVE", "0")
     out.sum().backward()
 
 
-def test_what_is_not_a_number_stays_so(compiled):
+def test_what_is_not_a_number_stays_so(in_c):
     cell = make_cell("synaptic_ltc", 2, 3)
     g, gv, C = cell.params()
     h = torch.tensor([[0.0, float("nan"), 0.0]])
     assert native.synaptic(torch.zeros(1, 1, 6), None, h, None, 6.0, 6, cell._recurrent(), g, gv, C).isnan().all()
 
 
-def test_shapes_that_do_not_fit_are_refused(compiled):
+def test_shapes_that_do_not_fit_are_refused(in_c):
     for name in ("synaptic_ltc", "ltc"):
         with pytest.raises(ArgumentError, match=r"h of shape \(2, 3\) is not accepted; it must be \(5, 3\)"):
             make_cell(name, 2, 3).sequence(torch.zeros(4, 5, 2), torch.zeros(2, 3))  # C would read what is not there
 
 
-def test_any_processor_of_the_kind_will_do(compiled, fresh, dtype, monkeypatch):
+def test_any_processor_of_the_kind_will_do(in_c, fresh, dtype, monkeypatch):
     """Without the flags for this very machine, as where the compiler does not know it."""
-    monkeypatch.setattr(native, "MACHINE", (("-march=unheard-of",), ()))
+    monkeypatch.setattr(compiled, "MACHINE", (("-march=unheard-of",), ()))
     cell = make_cell("synaptic_ltc", 3, 5)
     x, h = torch.randn(4, 6, 3), torch.zeros(6, 5)
     there, here = (results(cell, x, h, None, 1.0, monkeypatch, on) for on in "01")
@@ -168,7 +168,7 @@ def test_any_processor_of_the_kind_will_do(compiled, fresh, dtype, monkeypatch):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5 * a.abs().max().item())
 
 
-def test_rounding_of_the_process_is_left_alone(compiled):
+def test_rounding_of_the_process_is_left_alone(in_c):
     assert runs()
     tiny = torch.tensor(1e-40)
     assert (tiny * 0.5).item() > 0  # the C code takes it for zero, as -ffast-math would everywhere
@@ -211,14 +211,14 @@ def test_where_the_folder_cannot_be_made_torch_does_it(fresh, monkeypatch, tmp_p
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_damaged_file_is_compiled_again(compiled, fresh):
-    path = native._folder() / f"{native._key(native._compiler(), 'float')}.so"
+def test_a_damaged_file_is_compiled_again(in_c, fresh):
+    path = compiled.folder() / native.KERNELS.file(compiled.find_compiler(), *native.TYPES[torch.float32])
     path.write_bytes(b"not a library")
     assert native.library() is not None and runs() and native.status().startswith("on: ")
     assert path.stat().st_size > 1000
 
 
-def test_processes_that_start_together(compiled, fresh):
+def test_processes_that_start_together(in_c, fresh):
     code = "from course_lib.nets import native; assert native.library() is not None, native.status()"
     environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}
     running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]

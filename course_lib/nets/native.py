@@ -1,40 +1,22 @@
-"""Loops that torch runs slowly, in C: `kernels.c`, compiled at its first use and kept in a folder of the user.
-
-Where there is no C compiler, where the folder cannot be written, or with COURSE_NATIVE=0 in the environment, torch does
-the same, slower. No trouble with compiling raises or prints; `status` says what happened. Results agree to rounding.
-
-A library is code that runs as this user. So it is loaded only from where nobody else can have put it, and only as it
-was written: half a file would end the process.
-"""
+"""Loops over the steps of a sequence, which torch runs slowly, in C: `kernels.c`. Results agree to rounding."""
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import hashlib
 import math
-import os
-import platform
-import shutil
-import stat
-import subprocess
-import tempfile
-import threading
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from course_lib.errors import ArgumentError
-from course_lib.files import write_atomically
 from course_lib.nets.checks import check_sizes, once
+from course_lib.nets.compiled import Program
 
-SOURCE = Path(__file__).with_name("kernels.c")
-# -O3 unrolls what should become vectors. -ffast-math would change how the whole process rounds, and lose NaN.
-FLAGS = ("-std=c99", "-O2", "-ftree-vectorize", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
-WIDE = ("-mprefer-vector-width=512",) if platform.machine().lower() in ("x86_64", "amd64") else ()
-MACHINE = (("-march=native", *WIDE), ("-march=native",), ())  # the first that the compiler takes
-TYPES = {torch.float32: "float", torch.float64: "double"}
+TYPES = {
+    torch.float32: ("-DREAL=float", "-DREAL_BYTES=4"),
+    torch.float64: ("-DREAL=double", "-DREAL_BYTES=8"),
+}
 SLOPES = {"ltc": 1, "ctrnn": 2, "neural_ode": 2}  # f is a sigmoid, or a tanh
 CPU = torch.device("cpu")
 # How wide `drive` is, how many matrices `weight` has, and rows `leak`.
@@ -42,129 +24,27 @@ SHAPES = {"synaptic": (2, (4,), 3), "decaying": (1, (), 2), "explicit": (1, (), 
 SAVED = ("gradient", "dt", "weight", "params", "path")
 LINE = 64  # bytes; the C code takes as many samples together as fit
 
-_libraries: dict[torch.dtype, ctypes.CDLL | None] = {}
-_reason = "not used yet"
-_lock = threading.Lock()
 
-
-def status() -> str:
-    """One line: whether C code runs, and if not, why."""
-    if os.environ.get("COURSE_NATIVE") == "0":
-        return "off: COURSE_NATIVE=0"
-    return _reason
-
-
-def library(dtype: torch.dtype = torch.float32) -> ctypes.CDLL | None:
-    """The compiled functions for numbers of this type, or None. The first call compiles, or finds what was compiled."""
-    if os.environ.get("COURSE_NATIVE") == "0" or dtype not in TYPES:
-        return None
-    if dtype not in _libraries:
-        with _lock:
-            if dtype not in _libraries:
-                _libraries[dtype] = _load(TYPES[dtype])
-    return _libraries[dtype]
-
-
-def _load(real: str) -> ctypes.CDLL | None:
-    global _reason
-    try:
-        compiler = _compiler()
-        if compiler is None:
-            _reason = "off: no C compiler (cc, gcc or clang)"
-            return None
-        folder = _folder()
-        note = "" if _ours(folder) else f", for this process alone, as others can write to {folder}"
-        path = (_temporary() if note else folder) / f"{_key(compiler, real)}.so"
-        if not _whole(path):
-            _compile(compiler, real, path)
-        lib = _open(path)
-        _reason = f"on: kernels.c compiled with {compiler}{note}"
-        return lib
-    except (OSError, AttributeError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        _reason = f"off: {type(error).__name__}: {error}".splitlines()[0]
-        return None
-
-
-def _compiler() -> str | None:
-    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-
-
-def _folder() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    folder = (root if root.is_absolute() else Path.home() / ".cache") / "liquid-control"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-def _ours(path: Path) -> bool:
-    """Whether this user owns it and nobody else can change it, nor put another in its place (Windows does not tell)."""
-    if not hasattr(os, "geteuid"):
-        return True
-    path = path.resolve()
-    found, above = path.stat(), [parent.stat().st_mode for parent in path.parents]
-    open_to_all = any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in above)  # as /tmp is not
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not open_to_all
-
-
-def _temporary() -> Path:
-    """A new folder that only this user can enter, until the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="liquid-control-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _digest(path: Path) -> Path:
-    return path.with_suffix(".sha256")
-
-
-def _whole(path: Path) -> bool:
-    """Whether a library is there as it was written, and by this user."""
-    try:
-        right = hashlib.sha256(path.read_bytes()).hexdigest() == _digest(path).read_text()
-        return right and _ours(path) and _ours(_digest(path))
-    except (OSError, ValueError):
-        return False
-
-
-def _key(compiler: str, real: str) -> str:
-    """Changes with the source, the flags, the compiler and the processor: homes are shared between machines."""
-    found = Path(compiler).resolve().stat()
-    parts = [SOURCE.read_text(), FLAGS, MACHINE, compiler, found.st_size, found.st_mtime_ns, real, platform.platform()]
-    parts.append(platform.processor())
-    if (info := Path("/proc/cpuinfo")).is_file():
-        parts += sorted({x for x in info.read_text().splitlines() if x.startswith(("model name", "flags", "Features"))})
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
-
-
-def _compile(compiler: str, real: str, path: Path) -> None:
-    """To a name of its own first: other processes may be at the same, and none may see half a file.
-
-    The digest comes second. Who reads between the two, or after a crash, compiles again.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / "made.so"
-        size = {"float": 4, "double": 8}[real]
-        define = (f"-DREAL={real}", f"-DREAL_BYTES={size}", "-shared", "-fPIC", str(SOURCE), "-o", str(made))
-        for machine in MACHINE:
-            command = [compiler, *FLAGS, *machine, *define]
-            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
-            if done.returncode == 0:
-                content = made.read_bytes()
-                write_atomically(path, content)
-                write_atomically(_digest(path), hashlib.sha256(content).hexdigest().encode())
-                return
-    raise OSError(f"{compiler} failed: {done.stderr.decode(errors='replace').strip()[:200]}")
-
-
-def _open(path: Path) -> ctypes.CDLL:
-    lib = ctypes.CDLL(str(path))
+def _declare(lib: ctypes.CDLL) -> None:
     integer, pointer = ctypes.c_int, ctypes.c_void_p
     numbers = [integer] * 4 + [ctypes.c_double]
     for name, more in (("synaptic", []), ("decaying", [integer]), ("explicit", [integer, integer, pointer])):
         for direction, count in (("forward", 10), ("backward", 12)):
             function = getattr(lib, f"{name}_{direction}")
             function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
-    return lib
+
+
+KERNELS = Program([Path(__file__).with_name("kernels.c")], _declare)
+
+
+def status() -> str:
+    """One line: whether C code runs, and if not, why."""
+    return KERNELS.status()
+
+
+def library(dtype: torch.dtype = torch.float32) -> ctypes.CDLL | None:
+    """The compiled functions for numbers of this type, or None. The first call compiles, or finds what was compiled."""
+    return KERNELS.library(*TYPES[dtype]) if dtype in TYPES else None
 
 
 def usable(drive: Tensor, rate) -> bool:
@@ -216,7 +96,7 @@ class _Sequence(torch.autograd.Function):
         ctx.table = table  # keeps alive what the pointer points to
         more = more if table is None else (*more, table.data_ptr())
         ctx.numbers = (T, B, n, substeps, 1.0 if rates is not None else rate, *more)
-        ctx.library = _libraries.get(drive.dtype) or library(drive.dtype)
+        ctx.library = KERNELS.loaded.get(TYPES[drive.dtype]) or library(drive.dtype)
         addresses = _addresses(drive, kick, h, starts, rates, weight, leak, path, space, out)
         getattr(ctx.library, f"{name}_forward")(*ctx.numbers, *addresses)
         ctx.save_for_backward(starts, rates, weight, leak, path)
