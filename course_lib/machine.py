@@ -21,6 +21,37 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def threads() -> int:
+    """Threads that C code of this library may use: the cores, or what OMP_NUM_THREADS says, as for torch."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores(), int(told)) if told.isdigit() and int(told) else cores()
+
+
+class Pace:
+    """Whether two threads are quicker than one just now, by trying: other work may come and go.
+
+    The other way is tried once in `every` calls, which costs little where it is no better. Results must not depend on
+    the number.
+    """
+
+    def __init__(self, every: int = 40):
+        self.every, self.calls = every, 0
+        self.seconds = {1: 0.0, 2: 0.0}
+
+    def choose(self) -> int:
+        """How many threads to use now."""
+        if threads() < 2:
+            return 1
+        better = min(self.seconds, key=self.seconds.get)
+        self.calls += 1
+        return 3 - better if self.calls % self.every == 0 else better
+
+    def took(self, number: int, seconds: float) -> None:
+        """What the call took with so many threads."""
+        known = self.seconds[number]
+        self.seconds[number] = seconds if not known else 0.7 * known + 0.3 * seconds
+
+
 def memory() -> int:
     """Bytes of memory in this machine."""
     if not hasattr(os, "sysconf"):

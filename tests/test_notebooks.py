@@ -217,8 +217,8 @@ def test_run_writes_a_page_in_the_budget_asked_for(small, monkeypatch, capsys):
     root, source = small
     monkeypatch.setattr(tool, "ROOT", root)
     source.write_text(source.read_text().replace('# %% tags=["setup"]\nold text\n\n', ""))
-    page = tool.run_to_html(source, "full", 60, root / "build")
-    assert "full notebooks" in page.read_text() and str(root) not in page.read_text()
+    page, found = tool.run_to_html(source, "full", 60, root / "build")
+    assert found == [] and "full notebooks" in page.read_text() and str(root) not in page.read_text()
     assert "2/2" in capsys.readouterr().out
 
 

@@ -70,6 +70,8 @@ def test_statistics_of_episodes_are_gymnasiums_own():
     for stats in ({}, {"stats_key": "theirs"}):
         wrapped = wrapper(cl.make("InvertedPendulum-v5", 3), **stats)
         wrapped.reset(seed=0)
+        if not hasattr(wrapped, "_autoreset_mode"):
+            pytest.skip("this release of Gymnasium counts the first step of an episode twice")
         if not stats:
             with pytest.raises(ValueError, match="key 'episode'"):
                 for _ in range(100):

@@ -4,6 +4,7 @@
    network follow one another in memory. Products run in tiles of ROWS x WIDE numbers of the result that stay in
    registers; what is multiplied by them lies in panels, WIDE columns side by side. */
 
+#define _POSIX_C_SOURCE 200112L /* threads */
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -64,48 +65,45 @@ static void put_back(unsigned mode)
 
 /* --- products ---------------------------------------------------------------------------------------------------- */
 
-/* rows x columns numbers of C: first (WIDE,) or 0, or with `add` what C holds, plus A B. A(m, k) = a[m am + k ak];
-   row k of B is b[k bk], WIDE numbers of which are read. */
-static inline __attribute__((always_inline)) void tile(int rows, int columns, int K, const float *a, long am, long ak,
-                                                       const float *b, long bk, const float *first, int add, float *c,
-                                                       long cm)
+/* rows x columns numbers of C, in one or two vectors a row: first (WIDE,) or 0, or with `add` what C holds, plus A B.
+   A(m, k) = a[m am + k ak]; row k of B is b[k bk], of which whole vectors are read. */
+static inline __attribute__((always_inline)) void tile(int rows, int vectors, int columns, int K, const float *a,
+                                                       long am, long ak, const float *b, long bk, const float *first,
+                                                       int add, float *c, long cm)
 {
     vec sum[ROWS][2];
     UNROLL for (int m = 0; m < rows; m++)
-    {
-        sum[m][0] = first ? load(first) : (vec){0};
-        sum[m][1] = first ? load(first + LANES) : (vec){0};
-    }
+        UNROLL for (int v = 0; v < vectors; v++) sum[m][v] = first ? load(first + v * LANES) : (vec){0};
     for (int k = 0; k < K; k++) {
-        vec b0 = load(b + k * bk), b1 = load(b + k * bk + LANES);
+        vec row[2];
+        UNROLL for (int v = 0; v < vectors; v++) row[v] = load(b + k * bk + v * LANES);
         UNROLL for (int m = 0; m < rows; m++)
         {
             float x = a[m * am + k * ak];
-            sum[m][0] += x * b0;
-            sum[m][1] += x * b1;
+            UNROLL for (int v = 0; v < vectors; v++) sum[m][v] += x * row[v];
         }
     }
     UNROLL for (int m = 0; m < rows; m++)
     {
         float *to = c + m * cm;
-        if (columns == WIDE) {
-            store(to, add ? sum[m][0] + load(to) : sum[m][0]);
-            store(to + LANES, add ? sum[m][1] + load(to + LANES) : sum[m][1]);
+        if (columns == vectors * LANES) {
+            UNROLL for (int v = 0; v < vectors; v++)
+                store(to + v * LANES, add ? sum[m][v] + load(to + v * LANES) : sum[m][v]);
         } else {
-            for (int j = 0; j < columns; j++) {
-                float v = j < LANES ? sum[m][0][j] : sum[m][1][j - LANES];
-                to[j] = add ? to[j] + v : v;
-            }
+            float out[WIDE];
+            UNROLL for (int v = 0; v < vectors; v++) store(out + v * LANES, sum[m][v]);
+            for (int j = 0; j < columns; j++) to[j] = add ? to[j] + out[j] : out[j];
         }
     }
 }
 
 #define CASE(n) \
-    case n: tile(n, columns, K, a, am, ak, b, bk, first, add, c, cm); break;
+    case n: tile(n, 2, columns, K, a, am, ak, b, bk, first, add, c, cm); break; \
+    case n + ROWS: tile(n, 1, columns, K, a, am, ak, b, bk, first, add, c, cm); break;
 static void tiles(int rows, int columns, int K, const float *a, long am, long ak, const float *b, long bk,
                   const float *first, int add, float *c, long cm)
 {
-    switch (rows) {
+    switch (columns > LANES ? rows : rows + ROWS) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if ROWS == 12
         CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
@@ -131,15 +129,22 @@ static void product(int M, int N, int K, const float *a, long am, long ak, const
     }
 }
 
-/* W (out, in) -> its transpose in panels: of W^T, `in` rows and `out` columns. */
-static void pack_transposed(int out, int in, const float *W, float *to)
+/* Panels of the transpose of B (N, K), whose rows are bn apart. */
+static void pack_transposed(int K, int N, const float *B, long bn, float *to)
 {
-    for (int n = 0; n < out; n += WIDE, to += (long)in * WIDE)
-        for (int j = 0; j < WIDE; j++)
-            for (int k = 0; k < in; k++) to[(long)k * WIDE + j] = n + j < out ? W[(long)(n + j) * in + k] : 0;
+    for (int n = 0; n < N; n += WIDE, to += (long)K * WIDE)
+        for (int k = 0; k < K; k += LANES) { /* what is written to stays in the nearest cache */
+            int some = at_most(K - k, LANES);
+            float *at = to + (long)k * WIDE;
+            for (int j = 0; j < WIDE; j++)
+                if (n + j < N)
+                    for (int i = 0; i < some; i++) at[(long)i * WIDE + j] = B[(n + j) * bn + k + i];
+                else
+                    for (int i = 0; i < some; i++) at[(long)i * WIDE + j] = 0;
+        }
 }
 
-/* B (K, N), rows `bk` apart, in panels. */
+/* Panels of B (K, N), whose rows are bk apart. */
 static void pack(int K, int N, const float *B, long bk, float *to)
 {
     for (int n = 0; n < N; n += WIDE)
@@ -149,6 +154,10 @@ static void pack(int K, int N, const float *B, long bk, float *to)
             for (int j = columns; j < WIDE; j++) to[j] = 0;
         }
 }
+
+/* Whether rows of so many numbers can be read as panels where they lie: they end with one, and not so far apart that
+   they push each other out of the cache. */
+static inline int is_panel(int width) { return width % WIDE == 0 && width <= 96; }
 
 /* --- what is between the layers ---------------------------------------------------------------------------------- */
 
@@ -240,7 +249,7 @@ static void pack_weights(network *net)
     float *to = net->packed;
     for (int i = 0; i < net->layers; i++) {
         int in = net->sizes[i], out = net->sizes[i + 1];
-        pack_transposed(out, in, p, to);
+        pack_transposed(in, out, p, in, to);
         p += (long)out * (in + 1);
         to += in * whole(out);
     }
@@ -275,7 +284,7 @@ static void backward(network *net, int rows)
             for (int j = 0; j < out; j++) db[j] += d[(long)m * out + j];
         product(out, in, rows, d, 1, out, net->h[i], WIDE, in, 0, 1, dW, in);
         if (!i) break;
-        int ready = in % WIDE == 0 && in <= 96; /* else its rows end inside a panel, or lie too far apart */
+        int ready = is_panel(in);
         if (!ready) pack(out, in, W, in, net->panels);
         product(rows, in, out, d, out, 1, ready ? W : net->panels, ready ? WIDE : (long)out * WIDE, ready ? in : WIDE, 0,
                 0, below, in);
@@ -310,25 +319,119 @@ static double sum_of_squares(long n, const float *x)
     return sum;
 }
 
-/* --- two threads ------------------------------------------------------------------------------------------------- */
+/* --- two threads -------------------------------------------------------------------------------------------------
 
-typedef struct {
-    int here, round;
-} meeting;
+   Work comes in phases of two parts. The first part is the caller's; the second one is whoever's takes it first, and the
+   caller goes on when both are done. So a helper that gets no processor holds nobody up, unless it was interrupted in
+   the midst of a part. Who does a part makes no difference to the result.
 
-/* Wait until both threads have come. Who waits gives its processor away soon, for there may be other work. */
-static void meet(meeting *m)
+   There is one helper, which watches out for work for a tenth of a millisecond and then sleeps. It serves one caller at
+   a time; others work alone. */
+
+typedef void (*work_part)(void *what, int part, int phase);
+
+static struct {
+    int there, busy, asleep;
+    long begun, taken, done; /* phases; whose second part is taken, is done */
+    work_part part;
+    void *what;
+    int phase;
+    pthread_mutex_t lock;
+    pthread_cond_t bell;
+} helper = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = PTHREAD_COND_INITIALIZER};
+
+static inline void wait_a_little(int times)
 {
-    int round = __atomic_load_n(&m->round, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&m->here, 1, __ATOMIC_ACQ_REL) == 2) {
-        m->here = 0;
-        __atomic_store_n(&m->round, round + 1, __ATOMIC_RELEASE);
+#ifdef __SSE__
+    if (times < 2000) {
+        _mm_pause();
         return;
     }
-    for (int spins = 0; __atomic_load_n(&m->round, __ATOMIC_ACQUIRE) == round; spins++) {
-        if (spins > 2000) sched_yield();
-#ifdef __SSE__
-        else _mm_pause();
+#else
+    (void)times;
 #endif
+    sched_yield();
+}
+
+static int take(long phase)
+{
+    long before = phase - 1;
+    return __atomic_compare_exchange_n(&helper.taken, &before, phase, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static void *help(void *nothing)
+{
+    (void)nothing;
+    tiny_is_zero();
+    for (int times = 0;; times++) {
+        long phase = __atomic_load_n(&helper.begun, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&helper.taken, __ATOMIC_SEQ_CST) < phase && take(phase)) {
+            helper.part(helper.what, 1, helper.phase);
+            __atomic_store_n(&helper.done, phase, __ATOMIC_SEQ_CST);
+            times = 0;
+        } else if (times < 2100) {
+            wait_a_little(times);
+        } else {
+            pthread_mutex_lock(&helper.lock);
+            __atomic_store_n(&helper.asleep, 1, __ATOMIC_SEQ_CST);
+            while (__atomic_load_n(&helper.begun, __ATOMIC_SEQ_CST) == phase)
+                pthread_cond_wait(&helper.bell, &helper.lock);
+            __atomic_store_n(&helper.asleep, 0, __ATOMIC_SEQ_CST);
+            pthread_mutex_unlock(&helper.lock);
+            times = 0;
+        }
     }
+    return 0;
+}
+
+static void alone_after_fork(void)
+{
+    memset(&helper, 0, sizeof helper);
+    pthread_mutex_init(&helper.lock, 0);
+    pthread_cond_init(&helper.bell, 0);
+}
+
+/* -> whether the helper is this caller's, who then lets it go with `release`. */
+static int engage(int threads)
+{
+    int nobody = 0;
+    if (threads < 2 || !__atomic_compare_exchange_n(&helper.busy, &nobody, 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return 0;
+    if (!helper.there) {
+        pthread_t thread;
+        pthread_attr_t detached;
+        pthread_attr_init(&detached);
+        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+        helper.there = !pthread_create(&thread, &detached, help, 0);
+        pthread_attr_destroy(&detached);
+        if (helper.there) pthread_atfork(0, 0, alone_after_fork);
+    }
+    return 1;
+}
+
+static void release(int engaged)
+{
+    if (engaged) __atomic_store_n(&helper.busy, 0, __ATOMIC_SEQ_CST);
+}
+
+static void do_phase(int engaged, work_part part, void *what, int phase)
+{
+    if (!engaged) {
+        part(what, 0, phase);
+        part(what, 1, phase);
+        return;
+    }
+    helper.part = part, helper.what = what, helper.phase = phase;
+    long now = __atomic_add_fetch(&helper.begun, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&helper.asleep, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&helper.lock);
+        pthread_cond_signal(&helper.bell);
+        pthread_mutex_unlock(&helper.lock);
+    }
+    part(what, 0, phase);
+    if (take(now)) {
+        part(what, 1, phase);
+        return;
+    }
+    for (int times = 0; __atomic_load_n(&helper.done, __ATOMIC_SEQ_CST) < now; times++) wait_a_little(times);
 }

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import check_choice, check_count
 from course_lib.machine import check_layers
+from course_lib.nets import dense
 from course_lib.nets.checks import once
 
 PRODUCTS = ("float32", "bfloat16")
@@ -24,7 +25,7 @@ Layers = list[tuple[Tensor, Tensor]]
 
 
 class Pass:
-    """One way through an ensemble and back, by hand.
+    """One way through an ensemble and back, by hand: in C where that is compiled (`dense`), else in torch.
 
     Args:
         ensemble: the networks.
@@ -38,6 +39,7 @@ class Pass:
     def __init__(self, ensemble: Ensemble, memory: dict[tuple, Tensor] | None = None):
         self.ensemble, self.memory = ensemble, {} if memory is None else memory
         self._views: dict[tuple, Layers] = {}
+        self._in_c, self._through = False, dense.Through(ensemble, self._take)
 
     def _take(self, role: object, like: Tensor, *shape: int) -> Tensor:
         key = (role, like.dtype, *shape)
@@ -55,6 +57,11 @@ class Pass:
     @torch.no_grad()
     def forward(self, x: Tensor, first: bool = False) -> Tensor:
         """x (B, in) -> (E, B, out), or (1, B, out) of the `first` member."""
+        self._in_c = (
+            dense.usable(x, self.ensemble.flat) and x.numel() > 0 and len(self.ensemble.sizes) <= dense.MOST_LAYERS
+        )
+        if self._in_c:
+            return self._through.forward(x, first)
         self.first, self.inputs = first, []
         layers = self._layers(self.ensemble.flat, first)
         h = self._take(0, x, len(layers[0][0]), *x.shape).copy_(x)  # once for all products
@@ -69,6 +76,8 @@ class Pass:
     def backward(self, grad: Tensor, wanted: bool = True, wanted_x: int = 0) -> tuple[Tensor | None, Tensor | None]:
         """Derivative of a loss by what `forward` returned -> its derivatives by `flat`, if `wanted`, and by the last
         `wanted_x` columns of x, (B, wanted_x), if there are any."""
+        if self._in_c:
+            return self._through.backward(grad, wanted, wanted_x)
         flat, d_flat, d_x = self.ensemble.flat, None, None
         layers = self._layers(flat, self.first)
         if wanted:

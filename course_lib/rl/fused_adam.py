@@ -16,6 +16,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from course_lib.nets import dense
+
 _TINY = torch.tensor(1e-40)
 
 
@@ -89,7 +91,8 @@ class FusedAdam:
             grads = [g * (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) for g in grads]
         self.steps += 1
         with denormals_are_zero():
-            _adam(self.params, list(grads), self.first, self.second, self.steps, self.lr, self.eps)
+            step = dense.adam if dense.usable(*self.params) and all(g.is_contiguous() for g in grads) else _adam
+            step(self.params, list(grads), self.first, self.second, self.steps, self.lr, self.eps)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Moments and step count."""

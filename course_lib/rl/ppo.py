@@ -29,6 +29,7 @@ from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
+from course_lib.rl.ppo_epoch import Epoch
 from course_lib.rl.spaces import widths
 
 
@@ -140,6 +141,10 @@ class PPO(Agent):
             )
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
         self.return_moments = RunningMoments()
+        plain = (
+            type(self).loss is PPO.loss and type(self).epoch is PPO.epoch and Epoch.fits(self.policy, self.optimizer)
+        )
+        self.in_c = Epoch(self.policy, self.optimizer, c) if plain else None
 
     def enter(self, envs: gym.vector.VectorEnv) -> None:
         check_horizon(self.policy.chunk, envs)
@@ -256,20 +261,28 @@ class PPO(Agent):
                 fresh = self.policy.memory(rollout.x, rollout.state[0], rollout.starts)
                 segments = replace(rollout, state=fresh).segments(self.unrolled)
             order = torch.randperm(segments.x.shape[1], generator=self.generator)
-            parts = []
-            for batch in segments.minibatches(size, order):
-                loss, part = self.loss(batch)
-                self.optimizer.step(loss)
-                parts.append(part)
-            losses_pi, losses_v, log_ratios = zip(*parts, strict=True)
-            metrics = {
-                "policy_loss": torch.stack(losses_pi).mean().item(),
-                "value_loss": torch.stack(losses_v).mean().item(),
-            }
-            epochs.append({**metrics, **ratio_statistics(torch.cat(log_ratios, dim=-1), c.clip)})
+            # The same in one call of C, where there is one for this policy.
+            done = self.in_c.run(segments, order, size) if self.in_c else None
+            loss_pi, loss_v, log_ratio = done or self.epoch(segments, order, size)
+            metrics = {"policy_loss": loss_pi, "value_loss": loss_v}
+            epochs.append({**metrics, **ratio_statistics(log_ratio, c.clip)})
             if c.target_kl is not None and epochs[-1]["approx_kl"] > c.target_kl:
                 break
         return {name: float(np.mean([e[name] for e in epochs])) for name in epochs[0]}
+
+    def epoch(self, segments: Rollout, order: Tensor, size: int) -> tuple[float, float, Tensor]:
+        """A gradient step on each `size` of the segments in `order` -> the mean losses, and log ρ of all steps."""
+        parts = []
+        for batch in segments.minibatches(size, order):
+            loss, part = self.loss(batch)
+            self.optimizer.step(loss)
+            parts.append(part)
+        losses_pi, losses_v, log_ratios = zip(*parts, strict=True)
+        return (
+            torch.stack(losses_pi).mean().item(),
+            torch.stack(losses_v).mean().item(),
+            torch.cat(log_ratios, dim=-1),
+        )
 
     def iterate(self, progress: float) -> dict[str, float]:
         """One iteration -> metrics. `progress` in [0, 1] is the share of training behind us."""

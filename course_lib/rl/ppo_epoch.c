@@ -1,8 +1,8 @@
 /* One pass of PPO over a rollout, for networks without memory: ppo.py's `loss`, its gradient by hand, and Adam.
 
    ppo.py says what is computed; this does the same to rounding. Actor and critic share nothing but the norm that
-   gradients are scaled down to. So each may have a thread of its own, they meet once a minibatch, and the result is the
-   same with one thread. */
+   gradients are scaled down to, so that each may have a thread of its own. A minibatch has two phases: the gradients, and
+   a step down each. */
 
 #include "../nets/dense.h"
 
@@ -24,8 +24,7 @@ typedef struct {
     network net[2];
     float *d_log_std; /* (act,) */
     float *rows;      /* (BLOCK, 3 act): log density, by the dimensions of the action */
-    double squares[2][2];
-    meeting meeting;
+    double squares[2];
 } work;
 
 static void gather(const job *j, network *net, long from, int rows)
@@ -110,82 +109,64 @@ static void improve_critic(work *w, long from, long to)
     j->losses[1] += loss / n;
 }
 
-static void gradient(work *w, int part, long from, int parity)
+static void gradient(work *w, int critic, long from)
 {
     const job *j = w->j;
     long to = from + j->minibatch < j->batch ? from + j->minibatch : j->batch;
-    if (part) {
+    if (critic) {
         improve_critic(w, from, to);
-        w->squares[parity][1] = sum_of_squares(w->net[1].count, w->net[1].grads);
     } else {
         for (int k = 0; k < j->act; k++) w->rows[k + j->act] = 1 / expf(j->params[k]);
         improve_actor(w, from, to);
-        w->squares[parity][0] = sum_of_squares(w->net[0].count, w->net[0].grads) + sum_of_squares(j->act, w->d_log_std);
     }
+    w->squares[critic] = sum_of_squares(w->net[critic].count, w->net[critic].grads);
+    if (!critic) w->squares[0] += sum_of_squares(j->act, w->d_log_std);
 }
 
-static void step(work *w, int part, long steps, int parity)
+static void step(work *w, int critic, long steps)
 {
     const job *j = w->j;
-    const double norm = sqrt(w->squares[parity][0] + w->squares[parity][1]), scale = j->max_norm / (norm + 1e-6);
+    const double norm = sqrt(w->squares[0] + w->squares[1]), scale = j->max_norm / (norm + 1e-6);
     const float factor = scale < 1 ? scale : scale != scale ? scale : 1;
     const float alpha = j->lr / (1 - pow(0.9, steps)), root = sqrt(1 - pow(0.999, steps));
-    const long at = part ? j->act + w->net[0].count : j->act;
-    network *net = &w->net[part];
+    const long at = critic ? j->act + w->net[0].count : j->act;
+    network *net = &w->net[critic];
     adam(net->count, j->params + at, net->grads, j->first + at, j->second + at, alpha, root, j->eps, factor);
-    if (!part) adam(j->act, j->params, w->d_log_std, j->first, j->second, alpha, root, j->eps, factor);
+    if (!critic) adam(j->act, j->params, w->d_log_std, j->first, j->second, alpha, root, j->eps, factor);
     pack_weights(net);
 }
 
-static void run(work *w, int only)
+static void part(void *what, int critic, int phase)
 {
-    const job *j = w->j;
-    unsigned mode = tiny_is_zero();
-    int parity = 0; /* one thread may be a minibatch ahead */
-    long steps = j->steps;
-    for (long from = 0; from < j->batch; from += j->minibatch, parity ^= 1) {
-        steps++;
-        for (int part = 0; part < 2; part++)
-            if (only < 0 || part == only) gradient(w, part, from, parity);
-        if (only >= 0) meet(&w->meeting);
-        for (int part = 0; part < 2; part++)
-            if (only < 0 || part == only) step(w, part, steps, parity);
-    }
-    put_back(mode);
-}
-
-static void *critic_alone(void *w)
-{
-    run(w, 1);
-    return 0;
+    work *w = what;
+    if (phase % 2)
+        step(w, critic, w->j->steps + phase / 2 + 1);
+    else
+        gradient(w, critic, phase / 2 * w->j->minibatch);
 }
 
 /* All minibatches in `order` -> 0, or 1 where there is no memory for it. */
 int ppo_epoch(const job *j)
 {
     work w = {.j = j};
-    pthread_t helper;
+    const int minibatches = (j->batch + j->minibatch - 1) / j->minibatch;
     w.rows = calloc(3 * (size_t)j->act, sizeof(float));
-    if (!w.rows) return 1;
-    w.d_log_std = w.rows + 2 * j->act;
-    int lacks = prepare(&w.net[0], j->activation, j->layers, j->sizes, j->params + j->act);
-    if (!lacks) {
-        lacks = prepare(&w.net[1], j->activation, j->layers, j->sizes + j->layers + 1,
+    int lacks = !w.rows || prepare(&w.net[0], j->activation, j->layers, j->sizes, j->params + j->act) ||
+                prepare(&w.net[1], j->activation, j->layers, j->sizes + j->layers + 1,
                         j->params + j->act + w.net[0].count);
-        if (!lacks) {
-            pack_weights(&w.net[0]);
-            pack_weights(&w.net[1]);
-            j->losses[0] = j->losses[1] = 0;
-            if (j->threads > 1 && !pthread_create(&helper, 0, critic_alone, &w)) {
-                run(&w, 0);
-                pthread_join(helper, 0);
-            } else {
-                run(&w, -1);
-            }
-            free(w.net[1].memory);
-        }
-        free(w.net[0].memory);
+    if (!lacks) {
+        unsigned mode = tiny_is_zero();
+        w.d_log_std = w.rows + 2 * j->act;
+        j->losses[0] = j->losses[1] = 0;
+        pack_weights(&w.net[0]);
+        pack_weights(&w.net[1]);
+        int engaged = engage(j->threads);
+        for (int phase = 0; phase < 2 * minibatches; phase++) do_phase(engaged, part, &w, phase);
+        release(engaged);
+        put_back(mode);
     }
+    free(w.net[0].memory);
+    free(w.net[1].memory);
     free(w.rows);
     return lacks;
 }

@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import nn
 
+from course_lib.nets import dense
+
 
 class Target:
     """A copy of `module` that follows it: θ' ← θ' + τ (θ - θ'), Polyak's averaging.
@@ -23,4 +25,7 @@ class Target:
     def follow(self, tau: float) -> None:
         """One step towards the original."""
         for follower, followed in self._pairs:
-            follower.lerp_(followed, tau)
+            if dense.usable(follower, followed) and follower.is_contiguous() and followed.is_contiguous():
+                dense.follow(follower, followed, tau)
+            else:
+                follower.lerp_(followed, tau)

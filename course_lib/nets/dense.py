@@ -1,0 +1,141 @@
+"""Passes through an `Ensemble` in one call of C: `dense.c`. And Adam, and targets.
+
+The C code does what `ensemble.Pass` does in torch, to rounding, on two threads where these are quicker. It works on
+float32 in the processor's memory. With bfloat16 factors, on processors that multiply such numbers, torch is used.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from course_lib.errors import ArgumentError
+from course_lib.machine import Pace, threads
+from course_lib.nets.compiled import Program
+
+if TYPE_CHECKING:
+    from course_lib.nets.ensemble import Ensemble
+
+MOST_LAYERS = 16  # LAYERS of dense.h
+WORTH_IT = 500_000  # multiplications, from which on a second thread is tried
+WIDE = 32  # the widest panel of dense.h
+INT, LONG, POINTER, DOUBLE = ctypes.c_int, ctypes.c_long, ctypes.c_void_p, ctypes.c_double
+
+
+class _Job(ctypes.Structure):
+    """`job` of dense.c."""
+
+    _fields_ = [
+        *((name, INT) for name in ("members", "count", "layers", "rows", "threads", "wanted", "wanted_x")),
+        *((name, POINTER) for name in ("sizes", "flat", "d_flat", "d_other", "h", "grad", "d0", "d1", "d_x")),
+        *((name, POINTER) for name in ("space0", "space1")),
+    ]
+
+
+def _declare(lib: ctypes.CDLL) -> None:
+    for name in ("ensemble_forward", "ensemble_backward"):
+        getattr(lib, name).argtypes = [ctypes.POINTER(_Job)]
+    lib.adam_step.argtypes = [LONG, *[POINTER] * 4, LONG, DOUBLE, DOUBLE, DOUBLE, INT]
+    lib.follow.argtypes = [LONG, POINTER, POINTER, DOUBLE]
+    for function in (lib.ensemble_forward, lib.ensemble_backward, lib.adam_step, lib.follow):
+        function.restype = None
+
+
+_HERE = Path(__file__).parent
+PROGRAM = Program([_HERE / "dense.c", _HERE / "dense.h"], _declare)
+
+
+def usable(*tensors: Tensor) -> bool:
+    """Whether C code may work on these, in this process and as products are to be computed now."""
+    plain = all(t.dtype == torch.float32 and t.is_cpu for t in tensors)
+    return plain and torch.get_float32_matmul_precision() == "highest" and PROGRAM.library() is not None
+
+
+class Through:
+    """The C half of an `ensemble.Pass`: its memory and its threads.
+
+    Args:
+        ensemble: the networks. take: (role, like, *shape) -> memory that is used again, of `Pass`.
+    """
+
+    def __init__(self, ensemble: Ensemble, take):
+        self.ensemble, self.take = ensemble, take
+        self.sizes = (INT * len(ensemble.sizes))(*ensemble.sizes)
+        self.paces = {"ensemble_forward": Pace(), "ensemble_backward": Pace()}
+        self.work = sum(a * b for a, b in zip(ensemble.sizes[:-1], ensemble.sizes[1:], strict=True))
+
+    def forward(self, x: Tensor, first: bool) -> Tensor:
+        """x (B, in) -> (E, B, out); see `Pass.forward`."""
+        sizes = self.ensemble.sizes
+        if x.dim() != 2 or x.shape[1] != sizes[0]:
+            raise ArgumentError(f"x of shape {tuple(x.shape)} is not accepted; it must be (samples, {sizes[0]})")
+        self.count, self.rows = 1 if first else self.ensemble.members, len(x)
+        hidden = [self.take(("h", i), x, self.count, self.rows, width) for i, width in enumerate(sizes[1:-1], 1)]
+        out = x.new_empty(self.count, self.rows, sizes[-1])
+        self.layers = [self.take("x", x, *x.shape).copy_(x), *hidden, out]
+        self.h = (POINTER * len(self.layers))(*(layer.data_ptr() for layer in self.layers))
+        self._run("ensemble_forward", x)
+        return out
+
+    def backward(self, grad: Tensor, wanted: bool, wanted_x: int) -> tuple[Tensor | None, Tensor | None]:
+        """See `Pass.backward`."""
+        flat, sizes = self.ensemble.flat, self.ensemble.sizes
+        shape = (self.count, self.rows, sizes[-1])
+        if grad.shape != shape or not 0 <= wanted_x <= sizes[0]:
+            raise ArgumentError(f"grad of shape {tuple(grad.shape)} is not accepted; it must be {shape}")
+        d_flat = d_other = d_x = None
+        if wanted:
+            d_flat = self.take("gradient", flat, len(flat))
+            if self.count == 1:
+                d_other = self.take("gradient of the other half", flat, len(flat))
+                if self.ensemble.members > 1:
+                    d_flat.zero_(), d_other.zero_()
+        if wanted_x:
+            d_x = flat.new_empty(self.count, self.rows, wanted_x)
+        grad = grad.contiguous()
+        below = [self.take(("d", i), grad, self.count, self.rows, max(sizes)).data_ptr() for i in (0, 1)]
+        more = dict(d_flat=_address(d_flat), d_other=_address(d_other), d_x=_address(d_x), grad=grad.data_ptr())
+        self._run("ensemble_backward", grad, wanted=wanted, wanted_x=wanted_x, d0=below[0], d1=below[1], **more)
+        return d_flat, None if d_x is None else d_x.sum(0)
+
+    def _run(self, name: str, like: Tensor, **more) -> None:
+        ensemble, widest = self.ensemble, max(self.ensemble.sizes) + WIDE
+        # One matrix in panels, and of a narrow layer the gradient before it is turned.
+        space = max(widest * widest, self.rows * widest + WIDE * widest)
+        spaces = [self.take(("space", part), like, space).data_ptr() for part in (0, 1)]
+        pace, large = self.paces[name], self.work * self.count * self.rows > WORTH_IT
+        number = pace.choose() if large else 1
+        job = _Job(
+            members=ensemble.members, count=self.count, layers=len(ensemble.sizes) - 1, rows=self.rows, threads=number,
+            sizes=ctypes.addressof(self.sizes), flat=ensemble.flat.data_ptr(), h=ctypes.addressof(self.h),
+            space0=spaces[0], space1=spaces[1], **more,
+        )  # fmt: skip
+        began = time.perf_counter()
+        getattr(PROGRAM.library(), name)(ctypes.byref(job))
+        if large:
+            pace.took(number, time.perf_counter() - began)
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def adam(params, grads, firsts, seconds, step: int, lr: float, eps: float) -> None:
+    """Adam (Kingma & Ba 2015, algorithm 1) with β1 = .9, β2 = .999, on lists of contiguous tensors, in place."""
+    library, number = PROGRAM.library(), threads()
+    for tensors in zip(params, grads, firsts, seconds, strict=True):
+        if any(t.numel() != tensors[0].numel() or not t.is_contiguous() for t in tensors):
+            raise ArgumentError("parameter, gradient and moments must be alike, and contiguous")
+        library.adam_step(tensors[0].numel(), *(t.data_ptr() for t in tensors), step, lr, eps, 1.0, number)
+
+
+def follow(follower: Tensor, followed: Tensor, tau: float) -> None:
+    """θ' ← θ' + τ (θ - θ'), in place; both contiguous."""
+    if follower.shape != followed.shape or not (follower.is_contiguous() and followed.is_contiguous()):
+        raise ArgumentError("follower and followed must be alike, and contiguous")
+    PROGRAM.library().follow(follower.numel(), follower.data_ptr(), followed.data_ptr(), tau)

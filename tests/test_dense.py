@@ -1,0 +1,302 @@
+"""Layers in C: passes through ensembles, Adam, targets and PPO's epochs are those of torch, whoever does which part."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import course_lib as cl
+from course_lib.errors import ArgumentError
+from course_lib.machine import Pace
+from course_lib.nets import dense
+from course_lib.nets.ensemble import Ensemble, Pass
+from course_lib.policies.actor_critics import MLPActorCritic
+from course_lib.rl import ppo_epoch
+from course_lib.rl.optim import FlatAdam
+from course_lib.rl.ppo import PPO, PPOConfig
+from course_lib.rl.ppo_epoch import Epoch
+
+SHAPES = [[23, 256, 256, 1], [17, 64, 12], [5, 7, 1], [3, 40, 33, 100, 2], [4, 1], [64, 64], [1, 1, 1]]
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch):
+    if dense.PROGRAM.library() is None or ppo_epoch.PROGRAM.library() is None:
+        pytest.skip(f"native code is {dense.PROGRAM.status()}")
+    monkeypatch.setattr(dense, "WORTH_IT", 0)
+    torch.manual_seed(0)
+
+
+def on_threads(number: int, monkeypatch):
+    monkeypatch.setattr(Pace, "choose", lambda pace: number)
+
+
+def there_and_back(ensemble: Ensemble, x, first: bool, wanted_x: int):
+    tape = Pass(ensemble)
+    out = tape.forward(x, first)
+    grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    d_flat, d_x = tape.backward(grad, True, wanted_x)
+    assert tape.backward(grad, False, 0) == (None, None)
+    return out, grad, d_flat.clone(), d_x
+
+
+# --- ensembles ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("members", [1, 2, 3, 5])
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_an_ensemble_is_its_networks(sizes, members, first, threads, monkeypatch):
+    """Against torch's own modules and autograd, from one sample to more than fit into a block."""
+    on_threads(threads, monkeypatch)
+    ensemble = Ensemble(members, sizes)
+    modules = []
+    for e in range(1 if first else members):
+        layers = []
+        for weight, bias in ensemble.layers():
+            linear = nn.Linear(weight.shape[1], weight.shape[2])
+            linear.weight.data, linear.bias.data = weight[e].detach().T.clone(), bias[e, 0].detach().clone()
+            layers += [linear, nn.ReLU()]
+        modules.append(nn.Sequential(*layers[:-1]))
+    for samples in (1, 2, 13, 300):
+        x = torch.randn(samples, sizes[0], requires_grad=True)
+        wanted_x = min(2, sizes[0])
+        out, grad, d_flat, d_x = there_and_back(ensemble, x.detach(), first, wanted_x)
+        oracle = torch.stack([module(x) for module in modules])
+        torch.testing.assert_close(out, oracle, rtol=1e-4, atol=1e-5)
+        (oracle * grad).sum().backward()
+        torch.testing.assert_close(d_x, x.grad[:, -wanted_x:], rtol=1e-3, atol=1e-4)
+        for (weight, bias), *linears in zip(
+            ensemble.layers(d_flat),
+            *([m for m in module if isinstance(m, nn.Linear)] for module in modules),
+            strict=True,
+        ):
+            for e, linear in enumerate(linears):
+                torch.testing.assert_close(weight[e], linear.weight.grad.T, rtol=1e-3, atol=2e-4)
+                torch.testing.assert_close(bias[e, 0], linear.bias.grad, rtol=1e-3, atol=2e-4)
+            assert not weight[len(linears) :].any() and not bias[len(linears) :].any()
+        for module in modules:
+            module.zero_grad()
+
+
+@pytest.mark.parametrize("members, first", [(1, False), (2, False), (3, False), (2, True)])
+def test_results_do_not_depend_on_threads(members, first, monkeypatch):
+    ensemble, x = Ensemble(members, [23, 256, 256, 1]), torch.randn(256, 23)
+    found = []
+    for number in (1, 2, 2, 2):
+        on_threads(number, monkeypatch)
+        found.append(there_and_back(ensemble, x, first, 6))
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_what_is_not_a_number_stays_so():
+    ensemble, x = Ensemble(2, [3, 8, 8, 1]), torch.randn(5, 3)
+    x[2, 1] = float("nan")
+    out = Pass(ensemble).forward(x)
+    assert out[:, 2].isnan().all() and out.isnan().sum() == 2
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    tape = Pass(Ensemble(2, [3, 8, 1]))
+    with pytest.raises(ArgumentError, match=r"x of shape \(5, 4\) is not accepted; it must be \(samples, 3\)"):
+        tape.forward(torch.randn(5, 4))
+    tape.forward(torch.randn(5, 3))
+    with pytest.raises(ArgumentError, match=r"grad of shape \(2, 4, 1\) is not accepted; it must be \(2, 5, 1\)"):
+        tape.backward(torch.randn(2, 4, 1))
+    with pytest.raises(ArgumentError, match="alike"):
+        dense.follow(torch.zeros(3), torch.zeros(4), 0.1)
+    with pytest.raises(ArgumentError, match="alike"):
+        dense.adam([torch.zeros(3)], [torch.zeros(4)], [torch.zeros(3)], [torch.zeros(3)], 1, 0.1, 1e-8)
+
+
+def test_other_numbers_are_torchs(monkeypatch):
+    """float64, bfloat16 factors, and COURSE_NATIVE=0."""
+    x, ensemble = torch.randn(3, 2), Ensemble(1, [2, 4, 1])
+    assert dense.usable(x)
+    assert not dense.usable(x.double()) and not dense.usable(x, x.double())
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    assert not dense.usable(x)
+    torch.set_float32_matmul_precision(before)
+    monkeypatch.setenv("COURSE_NATIVE", "0")
+    assert not dense.usable(x)
+    assert Pass(ensemble.double()).forward(x.double()).dtype == torch.float64
+
+
+def test_several_callers_at_once(monkeypatch):
+    """The helper serves one; the others work alone."""
+    on_threads(2, monkeypatch)
+    ensembles = [Ensemble(2, [23, 128, 128, 1]) for _ in range(4)]
+    x, found = torch.randn(256, 23), {}
+
+    def work(i):
+        found[i] = [there_and_back(ensembles[i], x, False, 3) for _ in range(30)]
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    [w.start() for w in workers], [w.join(60) for w in workers]
+    for i, ensemble in enumerate(ensembles):
+        right = there_and_back(ensemble, x, False, 3)
+        assert len(found[i]) == 30
+        for result in found[i]:
+            assert all(torch.equal(a, b) for a, b in zip(right, result, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_goes_on():
+    """The helper is not there after a fork."""
+    code = """if True:
+        import os, torch
+        from course_lib.machine import Pace
+        from course_lib.nets import dense
+        from course_lib.nets.ensemble import Ensemble, Pass
+        Pace.choose, dense.WORTH_IT = (lambda pace: 2), 0
+        torch.set_num_threads(1)
+        tape, x = Pass(Ensemble(2, [23, 64, 1])), torch.randn(64, 23)
+        out = tape.forward(x)
+        child = os.fork()
+        same = all(torch.equal(out, tape.forward(x)) for _ in range(200))
+        if not child:
+            os._exit(0 if same else 1)
+        assert same and os.waitpid(child, 0)[1] == 0
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# --- Adam and targets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("numbers", [1, 5, 100, 50_001])
+def test_adam_is_torchs(numbers):
+    p = nn.Parameter(torch.randn(numbers))
+    ours, first, second = p.detach().clone(), torch.zeros(numbers), torch.zeros(numbers)
+    oracle = torch.optim.Adam([p], lr=3e-3, eps=1e-5)
+    for step in range(1, 30):
+        p.grad = torch.randn(numbers) * 10 ** torch.randn(())
+        oracle.step()
+        dense.adam([ours], [p.grad], [first], [second], step, 3e-3, 1e-5)
+    torch.testing.assert_close(ours, p.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_targets_follow():
+    a, b = torch.randn(1001), torch.randn(1001)
+    wanted = a.lerp(b, 0.005)
+    dense.follow(a, b, 0.005)
+    torch.testing.assert_close(a, wanted)
+
+
+def test_rounding_of_the_process_is_left_alone():
+    Pass(Ensemble(2, [3, 8, 1])).forward(torch.randn(4, 3))
+    assert float(torch.tensor(1e-40) * 1.0) > 0
+
+
+# --- PPO's epochs -------------------------------------------------------------------------------
+
+CASES = [
+    dict(),
+    dict(minibatch_size=100, hidden=(7,)),  # the last minibatch is smaller
+    dict(hidden=(40, 33, 50), activation="elu", entropy_coef=0.01),
+    dict(hidden=()),
+    dict(hidden=(300,), minibatch_size=512, init_log_std=-1.0, value_coef=2.0),
+    dict(max_grad_norm=1e-3, clip=0.02),
+    dict(normalize_advantage=False),
+    dict(minibatch_size=3),
+]
+
+
+def agent_of(env="HalfCheetah-v5", **changes) -> tuple:
+    common = dict(rollout_steps=32, minibatch_size=64, epochs=2)
+    agent = PPO(cl.make(env, 16, seed=0), PPOConfig(**{**common, **changes}))
+    agent.iterate(0.0)  # moments of Adam, and a policy that has moved
+    rollout, _ = agent.collect()
+    segments, order = rollout.segments(1), torch.randperm(512)
+    agent.epoch(segments, order, 64)  # the ratio is no longer 1
+    return agent, segments, order
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("changes", CASES, ids=str)
+def test_an_epoch_is_that_of_torch(changes, threads, monkeypatch):
+    on_threads(threads, monkeypatch)
+    agent, segments, order = agent_of(**changes)
+    adam, size = agent.optimizer, agent.config.minibatch_size
+    before = adam.flat.clone(), adam.first.clone(), adam.second.clone(), adam.steps
+    loss_pi, loss_v, log_ratio = agent.epoch(segments, order, size)
+    after = adam.flat.clone(), adam.first.clone(), adam.second.clone(), adam.steps
+    adam.flat.copy_(before[0]), adam.first.copy_(before[1]), adam.second.copy_(before[2])
+    adam.steps = before[3]
+    found = agent.in_c.run(segments, order, size)
+    assert found[0] == pytest.approx(loss_pi, abs=1e-6) and found[1] == pytest.approx(loss_v, rel=1e-4)
+    torch.testing.assert_close(found[2], log_ratio.flatten(), rtol=1e-4, atol=2e-5)
+    assert adam.steps == after[3]
+    for ours, theirs, old in zip((adam.flat, adam.first), after, before, strict=False):
+        assert (ours - theirs).abs().max() < 1e-3 * (theirs - old).abs().max()
+
+
+def test_an_epoch_does_not_depend_on_threads(monkeypatch):
+    found = []
+    for number in (1, 2, 2):
+        on_threads(number, monkeypatch)
+        torch.manual_seed(0)
+        agent = PPO(cl.make("HalfCheetah-v5", 16, seed=0), PPOConfig(rollout_steps=32, minibatch_size=64, epochs=4))
+        found.append([agent.iterate(0.0) for _ in range(3)])
+        found[-1].append(agent.optimizer.flat.clone())
+    for other in found[1:]:
+        assert str(found[0][:3]) == str(other[:3]) and torch.equal(found[0][3], other[3])
+
+
+def test_a_broken_gradient_breaks_the_weights():
+    """So that training stops with a sentence, as it does without C."""
+    agent, segments, order = agent_of()
+    segments.advantage[0, 3] = float("nan")
+    agent.in_c.run(segments, order, 64)
+    assert agent.optimizer.flat.isnan().any()
+
+
+def test_only_what_fits_is_done_in_c():
+    class Other(MLPActorCritic):
+        pass
+
+    class OtherLoss(PPO):
+        def loss(self, batch):
+            return super().loss(batch)
+
+    envs, config = cl.make("InvertedPendulum-v5", 4), PPOConfig(rollout_steps=8, minibatch_size=16)
+    assert PPO(envs, config).in_c and not OtherLoss(envs, config).in_c and not PPO(envs, config, Other).in_c
+    assert not PPO(envs, PPOConfig(rollout_steps=16, minibatch_size=16, cell="ltc")).in_c
+    policy = MLPActorCritic(3, 1)
+    assert Epoch.fits(policy, FlatAdam(policy, 1e-3))
+    policy = MLPActorCritic(3, 1).double()
+    assert not Epoch.fits(policy, FlatAdam(policy, 1e-3))
+
+
+def test_an_epoch_checks_what_it_is_given():
+    agent, segments, order = agent_of()
+    for wrong in (order[:-1], order.int(), order + 1, order[:0]):
+        with pytest.raises(ArgumentError, match="is not accepted; it must be"):
+            agent.in_c.run(segments, wrong, 64)
+    segments.x = segments.x.double()
+    with pytest.raises(ArgumentError, match="x of shape"):
+        agent.in_c.run(segments, order, 64)
+
+
+# --- threads ------------------------------------------------------------------------------------
+
+
+def test_the_quicker_way_is_found(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("course_lib.machine.cores", lambda: 2)
+    for speed in ({1: 1.0, 2: 0.6}, {1: 1.0, 2: 3.0}):
+        pace, used = Pace(every=20), []
+        for _ in range(200):
+            used.append(pace.choose())
+            pace.took(used[-1], speed[used[-1]])
+        assert np.bincount(used)[min(speed, key=speed.get)] >= 188
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert {Pace(every=2).choose() for _ in range(10)} == {1}
