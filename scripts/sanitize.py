@@ -1,4 +1,4 @@
-"""kernels.c under AddressSanitizer and UndefinedBehaviorSanitizer: random sequences through every kernel.
+"""The C files under AddressSanitizer and UndefinedBehaviorSanitizer: random cases through every function.
 
     python scripts/sanitize.py [--cases 1500] [--seed 0]
 
@@ -17,18 +17,27 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch  # noqa: E402
 
 from course_lib.errors import ArgumentError  # noqa: E402
-from course_lib.nets import compiled, native, wiring  # noqa: E402
+from course_lib.machine import Pace  # noqa: E402
+from course_lib.nets import compiled, dense, native, wiring  # noqa: E402
 from course_lib.nets.cells import make_cell  # noqa: E402
+from course_lib.nets.ensemble import Ensemble, Pass  # noqa: E402
+from course_lib.policies.actor_critics import MLPActorCritic  # noqa: E402
+from course_lib.rl import ppo_epoch  # noqa: E402
+from course_lib.rl.optim import FlatAdam  # noqa: E402
+from course_lib.rl.ppo_config import PPOConfig  # noqa: E402
 
 KINDS = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
 KINDS += [(name, solver) for name in ("ltc", "ctrnn", "neural_ode") for solver in ("euler", "midpoint", "rk4")]
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-9}
+PROGRAMS = [(native.KERNELS, defines) for defines in native.TYPES.values()]
+PROGRAMS += [(dense.PROGRAM, ()), (ppo_epoch.PROGRAM, ())]
 
 
 # --- inside: the library that is loaded has fences ------------------------------------------------
@@ -95,13 +104,59 @@ def check(rng: random.Random) -> str | None:
     return None
 
 
+def check_ensemble(rng: random.Random) -> str | None:
+    """There and back through an ensemble of odd sizes, in C and in torch."""
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(rng.randrange(2**31))
+    Pace.choose, dense.WORTH_IT = lambda pace: rng.choice([1, 2]), 0
+    sizes = [rng.choice([1, 2, 5, 16, 31, 32, 33, 64, 97, 128]) for _ in range(rng.randint(2, 5))]
+    ensemble, first = Ensemble(rng.choice([1, 2, 3]), sizes), rng.random() < 0.3
+    x, columns, found = (
+        strided(torch.randn(rng.choice([1, 2, 11, 12, 13, 64, 250]), sizes[0]), rng),
+        rng.choice([0, 1]),
+        [],
+    )
+    for on in "10":
+        os.environ["COURSE_NATIVE"] = on
+        tape = Pass(ensemble)
+        out = tape.forward(x, first)
+        grad = strided(torch.ones_like(out), rng)
+        found.append([out, *filter(lambda d: d is not None, tape.backward(grad, True, columns))])
+    for i, (a, b) in enumerate(zip(*found, strict=True)):
+        if not (a - b).abs().max().item() < 1e-4 * max(b.abs().max().item(), 1.0):
+            return f"ensemble {sizes}, x {tuple(x.shape)}: result {i} is not that of torch"
+    return None
+
+
+def check_epoch(rng: random.Random) -> str | None:
+    """A pass of PPO over a made-up rollout, with one thread and with two."""
+    torch.set_default_dtype(torch.float32)
+    os.environ["COURSE_NATIVE"] = "1"
+    obs, act, batch = rng.choice([1, 3, 17, 33]), rng.choice([1, 2, 6, 35]), rng.choice([1, 13, 100, 500])
+    hidden = tuple(rng.choice([1, 7, 32, 64, 100]) for _ in range(rng.randint(0, 3)))
+    minibatch, seed, found = rng.randint(1, batch), rng.randrange(2**31), []
+    for number in (1, 2):
+        torch.manual_seed(seed)
+        Pace.choose = lambda pace, number=number: number
+        policy = MLPActorCritic(obs, act, hidden, activation="elu" if seed % 2 else "tanh")
+        adam = FlatAdam(policy, 1e-3, max_grad_norm=0.5)
+        epoch = ppo_epoch.Epoch(policy, adam, PPOConfig(entropy_coef=0.01))
+        shapes = dict(x=(obs,), action=(act,), log_prob=(), advantage=(), target=())
+        rollout = SimpleNamespace(**{k: torch.randn(1, batch, *shape) for k, shape in shapes.items()})
+        found.append((epoch.run(rollout, torch.randperm(batch), minibatch), adam.flat.clone()))
+    if not torch.equal(found[0][1], found[1][1]) or not found[0][1].isfinite().all():
+        return f"epoch of {batch} by {minibatch}, {obs} to {act}, {hidden}: results differ between threads"
+    return None
+
+
 def inside(cases: int, seed: int) -> int:
-    for dtype in native.TYPES:
-        if native.library(dtype) is None:
-            print(f"the compiled library was not loaded: {native.status()}")
+    for program, defines in PROGRAMS:
+        if program.library(*defines) is None:
+            print(f"a compiled library was not loaded: {program.status()}")
             return 1
     rng = random.Random(seed)
-    wrong = list(filter(None, (check(rng) for _ in range(cases))))
+    checks = [check, check, check_ensemble, check_epoch]
+    wrong = list(filter(None, (checks[i % len(checks)](rng) for i in range(cases))))
     print("\n".join([*wrong[:20], f"{cases} cases, {len(wrong)} differ from torch or were not refused"]))
     return bool(wrong)
 
@@ -160,9 +215,8 @@ def outside(cases: int, seed: int) -> int:
         environment.pop("COURSE_NATIVE", None)
         os.environ["XDG_CACHE_HOME"] = folder
         try:
-            for defines in native.TYPES.values():  # not inside, where fences would be around the compiler
-                path = compiled.folder() / native.KERNELS.file(compiler, *defines)
-                native.KERNELS.compile(compiler, path, *defines)
+            for program, defines in PROGRAMS:  # not inside, where fences would be around the compiler
+                program.compile(compiler, compiled.folder() / program.file(compiler, *defines), *defines)
         except OSError as error:
             print(f"nothing was checked: {error}")
             return 1
