@@ -2,11 +2,11 @@
 
     python benchmarks/engine.py [--rounds 15] [--seconds 0.5] [--quick]
 
-Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5 and AnymalC-v0. Contestants take turns in every round, so
+Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5, Humanoid-v5 and AnymalC-v0. Contestants take turns in every round, so
 that a change in the machine's mood meets all of them; ratios are taken within a round. Every one uses all cores it can:
   Sync, Async     gymnasium.vector, 64 copies in one process; 16 copies in 16 processes
-  EnvPool         64 copies, as many threads as cores; same reward, termination and observation sizes, on Ant with the
-                  contact forces; it brings its own build of MuJoCo
+  EnvPool         64 copies, as many threads as cores; same reward, termination and observation sizes, with the contact
+                  forces where Gymnasium has them; it brings its own build of MuJoCo
   ours            1, 16, 64 and 256 copies, as many threads as cores
   raw             mujoco.rollout, 64 copies, 50 control steps a call: no observations, rewards or resets
 On AnymalC-v0, a task of this course, Gymnasium's side runs the same task one copy a process; only Async and ours.
@@ -27,14 +27,15 @@ from course_lib.envs import make, make_task
 from course_lib.envs.engine.task import quiet
 from course_lib.machine import cores
 
-NAME, IDS, OWN = "engine", ("HalfCheetah-v5", "Ant-v5"), "AnymalC-v0"
+NAME, IDS, OWN = "engine", ("HalfCheetah-v5", "Ant-v5", "Humanoid-v5"), "AnymalC-v0"
 COPIES, ASYNC_COPIES, BATCHES = 64, 16, 50
 
 
 def random_actions(id: str, copies: int) -> np.ndarray:
-    """(BATCHES, copies, action_dim) float32; every task here takes actions in [-1, 1]."""
-    width = make_task(id).model.nu
-    return np.random.default_rng(0).uniform(-1, 1, (BATCHES, copies, width)).astype(np.float32)
+    """(BATCHES, copies, action_dim) float32, within the bounds."""
+    task = make_task(id)
+    shape = (BATCHES, copies, task.model.nu)
+    return np.random.default_rng(0).uniform(task.action_low, task.action_high, shape).astype(np.float32)
 
 
 class Vector:
@@ -125,7 +126,7 @@ def contestants(id: str) -> dict:
 def ratios_of(rates: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Claim -> its value in each round."""
     out = {}
-    for id, short in zip(IDS, ("halfcheetah", "ant"), strict=True):
+    for id, short in zip(IDS, ("halfcheetah", "ant", "humanoid"), strict=True):
         if f"EnvPool, {COPIES}" in rates[id]:
             out[f"engine_vs_envpool_{short}"] = rates[id][f"ours, {COPIES}"] / rates[id][f"EnvPool, {COPIES}"]
     cheetah = rates["HalfCheetah-v5"]

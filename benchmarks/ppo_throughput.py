@@ -1,12 +1,14 @@
-"""Training throughput of PPO on HalfCheetah-v5 against Stable-Baselines3, and the share of the raw physics rate.
+"""Training throughput of PPO on HalfCheetah-v5 against SBX and Stable-Baselines3, and the share of the raw physics rate.
 
     python benchmarks/ppo_throughput.py [--rounds 8] [--quick]
 
-Contestants take turns, `--rounds` times, so that a change in the machine's mood meets all of them:
+Contestants take turns, `--rounds` times, so that a change in the machine's mood meets all of them. All may use all
+cores, in float32:
   ours, recommended      64 copies, PPOConfig.recommended; the rounds together are one whole training of `--steps`,
                          because its epochs stop on KL and so take longer at the start than later
-  SB3, recommended       8 copies (DummyVecEnv), 256 steps, minibatch 64, 10 epochs: rl-zoo's shape for MuJoCo tasks
-  ours, SB3's setting    the same numbers as SB3's: 8 copies, 256 steps, minibatch 64, 10 epochs, 64-64 tanh
+  SB3, SBX               8 copies (DummyVecEnv), 256 steps, minibatch 64, 10 epochs: rl-zoo's shape for MuJoCo tasks;
+                         SBX is Stable-Baselines3 in JAX, compiled before the first round
+  ours, SB3's setting    the same numbers: 8 copies, 256 steps, minibatch 64, 10 epochs, 64-64 tanh
   raw physics            mujoco.rollout alone, 64 copies, long random rollouts, as many threads as cores
 Training rates count everything between two environment steps: acting, learning, logging. SB3 runs with one torch
 thread and with as many as there are cores; the faster one counts.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 
 import mujoco
 import numpy as np
@@ -31,14 +34,15 @@ from course_lib.machine import cores
 NAME, ENV = "ppo_throughput", "HalfCheetah-v5"
 # What was tried for a larger share of the raw physics rate, and what came of it (single runs on an idle machine).
 TRIED = (
-    "Adam with clipping on one flat vector instead of thirteen tensors: kept; it is why an update at minibatch 64 "
-    "costs about half of Stable-Baselines3's",
-    "stopping the epochs of an iteration on KL: kept; the share rises from a third at the start of a training to a "
-    "half at its end",
-    "actor and critic as one batched product: the networks' forward and backward pass went from 1.14 to 1.10 ms at "
-    "minibatch 1,024, because there it is arithmetic and not calls; left out",
-    "two torch threads in the update: networks 1.14 to 0.81 ms on idle cores, but one update took 2.8 s instead of "
-    "0.08 s when another process competed for them; left out",
+    "Adam with clipping on one flat vector instead of thirteen tensors: kept; the reference path in torch",
+    "stopping the epochs of an iteration on KL: kept; the share rises during a training",
+    "actor and critic as one batched product in torch: 1.14 to 1.10 ms at minibatch 1,024; left out",
+    "two torch threads in the update: quicker on idle cores, but one update took 2.8 s instead of 0.08 s when another "
+    "process competed for them; left out",
+    "an epoch in one call of C, products in register tiles: kept; ten times less than torch at minibatch 64",
+    "actor and critic on a thread each with a barrier: 18 times slower when other work competes; a helper that takes "
+    "its part only if nobody else has: kept, at most 1.8 times",
+    "acting and values in C too: kept",
 )
 SB3_SETTING = dict(rollout_steps=256, minibatch_size=64, epochs=10, learning_rate=3e-4, gamma=0.99, gae_lambda=0.95)
 
@@ -67,17 +71,17 @@ class Ours:
 
 
 class SB3:
-    def __init__(self, threads: int):
+    def __init__(self, threads: int, package: str = "stable_baselines3"):
         import gymnasium as gym
-        from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
         self.threads = threads
         torch.set_num_threads(threads)
         with quiet():
             envs = VecNormalize(DummyVecEnv([lambda: gym.make(ENV) for _ in range(8)]))
-        self.model = PPO("MlpPolicy", envs, n_steps=256, batch_size=64, n_epochs=10, device="cpu", seed=0)
-        self.model.learn(2048)
+        ppo, setting = import_module(package).PPO, dict(n_steps=256, batch_size=64, n_epochs=10, seed=0)
+        self.model = ppo("MlpPolicy", envs, **setting, **({} if package == "sbx" else {"device": "cpu"}))
+        self.model.learn(4096)
 
     def rate(self, seconds: float) -> float:
         """Whole iterations: 2,048 steps are one rollout and its updates."""
@@ -127,12 +131,14 @@ if __name__ == "__main__":
         "ours, SB3's setting": Ours(same, 8),
         "SB3, 1 torch thread": SB3(1),
         f"SB3, {cores()} torch threads": SB3(cores()),
+        "SBX": SB3(cores(), "sbx"),
         "raw physics": Raw(),
     }
     rate = take_turns({name: partial(c.rate, args.seconds) for name, c in contestants.items()}, args.rounds)
     print(speed_table("contestant", {"env steps/s (median)": rate}, ",.0f"))
-    ours, ours_same, sb3_one, sb3_all, raw = rate.values()
+    ours, ours_same, sb3_one, sb3_all, sbx, raw = rate.values()
     sb3 = sb3_one if np.median(sb3_one) >= np.median(sb3_all) else sb3_all
-    ratios = {"ppo_vs_sb3_recommended": ours / sb3, "ppo_vs_sb3_same": ours_same / sb3, "physics_share": ours / raw}
+    ratios = {"ppo_vs_sb3_recommended": ours / sb3, "ppo_vs_sb3_same": ours_same / sb3}
+    ratios |= {"ppo_vs_sbx_same": ours_same / sbx, "physics_share": ours / raw}
     config = {"env": ENV, "recommended": asdict(recommended), "same": asdict(same), "seconds": args.seconds}
     write_rounds(args, {"env steps/s": rate}, ratios, config, digits=1, tried=TRIED)

@@ -96,6 +96,23 @@ def test_results_do_not_depend_on_threads(members, first, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("between", [nn.Tanh, nn.ELU, nn.ReLU])
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_a_plain_network_is_torchs(sizes, between, monkeypatch):
+    layers = [part for a, b in zip(sizes[:-1], sizes[1:], strict=True) for part in (nn.Linear(a, b), between())]
+    network = nn.Sequential(*layers[:-1])
+    for number in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        for samples in (1, 13, 64, 241, 1000):
+            x = 3 * torch.randn(samples, sizes[0])
+            with torch.no_grad():
+                torch.testing.assert_close(dense.stack(network, x), network(x), rtol=1e-4, atol=1e-5)
+    assert dense.stack(network, x).requires_grad  # torch's
+    with torch.no_grad():
+        network.append(nn.Softmax(-1)), network.append(nn.Linear(sizes[-1], 2))
+        assert torch.equal(dense.stack(network, x), network(x))
+
+
 def test_what_is_not_a_number_stays_so():
     ensemble, x = Ensemble(2, [3, 8, 8, 1]), torch.randn(5, 3)
     x[2, 1] = float("nan")

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -25,6 +26,10 @@
 #define ROWS 6
 #endif
 #define WIDE (2 * LANES)
+#ifndef DEPTH
+#define DEPTH 128
+#endif
+#define PATIENCE 500 /* what Python does between two calls seldom takes longer */
 #define LAYERS 16 /* at most */
 #define BLOCK 240 /* samples that go through a network together, so that they stay in the cache; a multiple of ROWS */
 #define UNROLL _Pragma("GCC unroll 16")
@@ -123,9 +128,12 @@ static void product(int M, int N, int K, const float *a, long am, long ak, const
             memset(first, 0, sizeof first);
             memcpy(first, bias + n, columns * sizeof(float));
         }
-        for (int m = 0; m < M; m += ROWS)
-            tiles(at_most(M - m, ROWS), columns, K, a + m * am, am, ak, b, bk, bias ? first : 0, add, c + m * cm + n,
-                  cm);
+        for (int k = 0; k < K; k += DEPTH) { /* so much of a panel stays in the nearest cache */
+            const int depth = at_most(K - k, DEPTH);
+            for (int m = 0; m < M; m += ROWS)
+                tiles(at_most(M - m, ROWS), columns, depth, a + m * am + k * ak, am, ak, b + k * bk, bk,
+                      bias && !k ? first : 0, add || k, c + m * cm + n, cm);
+        }
     }
 }
 
@@ -325,7 +333,7 @@ static double sum_of_squares(long n, const float *x)
    caller goes on when both are done. So a helper that gets no processor holds nobody up, unless it was interrupted in
    the midst of a part. Who does a part makes no difference to the result.
 
-   There is one helper, which watches out for work for a tenth of a millisecond and then sleeps. It serves one caller at
+   There is one helper, which watches out for work for PATIENCE microseconds and then sleeps. It serves one caller at
    a time; others work alone. */
 
 typedef void (*work_part)(void *what, int part, int phase);
@@ -343,7 +351,7 @@ static struct {
 static inline void wait_a_little(int times)
 {
 #ifdef __SSE__
-    if (times < 2000) {
+    if (times % 4096 < 4000) {
         _mm_pause();
         return;
     }
@@ -351,6 +359,13 @@ static inline void wait_a_little(int times)
     (void)times;
 #endif
     sched_yield();
+}
+
+static long microseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000L + now.tv_nsec / 1000;
 }
 
 static int take(long phase)
@@ -363,13 +378,15 @@ static void *help(void *nothing)
 {
     (void)nothing;
     tiny_is_zero();
+    long since = microseconds();
     for (int times = 0;; times++) {
         long phase = __atomic_load_n(&helper.begun, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&helper.taken, __ATOMIC_SEQ_CST) < phase && take(phase)) {
             helper.part(helper.what, 1, helper.phase);
             __atomic_store_n(&helper.done, phase, __ATOMIC_SEQ_CST);
             times = 0;
-        } else if (times < 2100) {
+            since = microseconds();
+        } else if (times % 64 || microseconds() - since < PATIENCE) {
             wait_a_little(times);
         } else {
             pthread_mutex_lock(&helper.lock);
@@ -378,7 +395,7 @@ static void *help(void *nothing)
                 pthread_cond_wait(&helper.bell, &helper.lock);
             __atomic_store_n(&helper.asleep, 0, __ATOMIC_SEQ_CST);
             pthread_mutex_unlock(&helper.lock);
-            times = 0;
+            since = microseconds();
         }
     }
     return 0;

@@ -9,18 +9,15 @@ from __future__ import annotations
 import ctypes
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
 from course_lib.machine import Pace, threads
 from course_lib.nets.compiled import Program
 
-if TYPE_CHECKING:
-    from course_lib.nets.ensemble import Ensemble
-
+KINDS = {nn.ReLU: 0, nn.Tanh: 1, nn.ELU: 2}  # of dense.h
 MOST_LAYERS = 16  # LAYERS of dense.h
 WORTH_IT = 500_000  # multiplications, from which on a second thread is tried
 WIDE = 32  # the widest panel of dense.h
@@ -28,7 +25,7 @@ INT, LONG, POINTER, DOUBLE = ctypes.c_int, ctypes.c_long, ctypes.c_void_p, ctype
 
 
 class _Job(ctypes.Structure):
-    """`job` of dense.c."""
+    """`ensemble` of ensemble.h."""
 
     _fields_ = [
         *((name, INT) for name in ("members", "count", "layers", "rows", "threads", "wanted", "wanted_x")),
@@ -37,7 +34,18 @@ class _Job(ctypes.Structure):
     ]
 
 
+class _Stack(ctypes.Structure):
+    """`stack_job` of dense.c."""
+
+    _fields_ = [
+        *((name, INT) for name in ("layers", "kind", "rows", "threads")),
+        *((name, POINTER) for name in ("sizes", "W", "b", "x", "out")),
+        ("lacks", INT),
+    ]
+
+
 def _declare(lib: ctypes.CDLL) -> None:
+    lib.stack_forward.argtypes, lib.stack_forward.restype = [ctypes.POINTER(_Stack)], INT
     for name in ("ensemble_forward", "ensemble_backward"):
         getattr(lib, name).argtypes = [ctypes.POINTER(_Job)]
     lib.adam_step.argtypes = [LONG, *[POINTER] * 4, LONG, DOUBLE, DOUBLE, DOUBLE, INT]
@@ -47,7 +55,7 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 
 _HERE = Path(__file__).parent
-PROGRAM = Program([_HERE / "dense.c", _HERE / "dense.h"], _declare)
+PROGRAM = Program([_HERE / "dense.c", _HERE / "ensemble.h", _HERE / "dense.h"], _declare)
 
 
 def usable(*tensors: Tensor) -> bool:
@@ -63,7 +71,7 @@ class Through:
         ensemble: the networks. take: (role, like, *shape) -> memory that is used again, of `Pass`.
     """
 
-    def __init__(self, ensemble: Ensemble, take):
+    def __init__(self, ensemble: nn.Module, take):
         self.ensemble, self.take = ensemble, take
         self.sizes = (INT * len(ensemble.sizes))(*ensemble.sizes)
         self.paces = {"ensemble_forward": Pace(), "ensemble_backward": Pace()}
@@ -119,6 +127,33 @@ class Through:
         getattr(PROGRAM.library(), name)(ctypes.byref(job))
         if large:
             pace.took(number, time.perf_counter() - began)
+
+
+def stack(network: nn.Sequential, x: Tensor) -> Tensor:
+    """A network of linear layers with tanh or ELU between them, without gradients: x (B, in) -> (B, out).
+
+    In C, unless a gradient is wanted or the network is anything else: then what torch says.
+    """
+    modules = list(network)
+    linear, between = modules[::2], {type(m) for m in modules[1::2]}
+    if (
+        torch.is_grad_enabled() or x.dim() != 2 or not x.numel() or not usable(x) or len(linear) > MOST_LAYERS
+        or len(between) > 1 or not between <= KINDS.keys() or _hooked(modules)
+        or not all(type(m) is nn.Linear and m.bias is not None and m.weight.dtype == x.dtype for m in linear)
+        or x.shape[1] != linear[0].in_features
+    ):  # fmt: skip
+        return network(x)
+    sizes = [linear[0].in_features, *(m.out_features for m in linear)]
+    x, weights, biases = x.contiguous(), [m.weight.contiguous() for m in linear], [m.bias for m in linear]
+    out, n = x.new_empty(len(x), sizes[-1]), len(linear)
+    arrays = (INT * (n + 1))(*sizes), (POINTER * n)(*map(_address, weights)), (POINTER * n)(*map(_address, biases))
+    job = _Stack(n, KINDS[between.pop()] if between else 0, len(x), threads(), *map(ctypes.addressof, arrays))
+    job.x, job.out = x.data_ptr(), out.data_ptr()
+    return network(x) if PROGRAM.library().stack_forward(ctypes.byref(job)) else out
+
+
+def _hooked(modules) -> bool:
+    return any(m._forward_hooks or m._forward_pre_hooks for m in modules)
 
 
 def _address(tensor: Tensor | None) -> int | None:

@@ -11,6 +11,7 @@ from course_lib.errors import check_choice
 from course_lib.machine import check_layers, check_memory
 from course_lib.nets.cells import Cell, make_cell
 from course_lib.nets.config import CellConfig, fresh
+from course_lib.nets.dense import stack
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "elu": nn.ELU}
 
@@ -50,16 +51,16 @@ class MLPNetworks(nn.Module):
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs) -> mean (n, act), state."""
-        return self.actor(x), state
+        return stack(self.actor, x), state
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs) -> mean (T, n, act), value (T, n) in units of the normalised return."""
         flat = x.reshape(-1, x.shape[-1])  # without memory, time is one more batch axis
-        return self.actor(flat).view(*x.shape[:-1], -1), self.critic(flat).view(x.shape[:-1])
+        return stack(self.actor, flat).view(*x.shape[:-1], -1), stack(self.critic, flat).view(x.shape[:-1])
 
     def value(self, x: Tensor, state: Tensor) -> Tensor:
         """x (n, obs) -> value (n,)."""
-        return self.critic(x).squeeze(-1)
+        return stack(self.critic, x).squeeze(-1)
 
 
 class Readout(nn.Linear):

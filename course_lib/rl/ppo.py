@@ -188,17 +188,21 @@ class PPO(Agent):
         starts, terminated, over = (np.empty((T, n), bool) for _ in range(3))
         # All the noise of the rollout in one draw: σ does not change while acting.
         noise = torch.randn(actions.shape, generator=self.generator) * policy.log_std.exp()
+        in_c = self.in_c.acting(noise, x, actions) if self.in_c else None
         ends = []  # where episodes ended: step, copies, their final observations, their memory
         for t in range(T):
             raw[t] = self.observation
-            x[t] = policy.normalizer(torch.from_numpy(self.observation).float())
             starts[t] = self.starts
-            if policy.state_dim:
-                states[t] = self.state
-            mean, self.state = policy.step(x[t], self.state)
-            torch.add(mean, noise[t], out=actions[t])
-            action, self.state = policy.execute(actions[t], self.state)
-            action = torch.clamp(action, low, high).numpy()
+            if in_c:  # the same in one call
+                action = in_c(t, self.observation)
+            else:
+                x[t] = policy.normalizer(torch.from_numpy(self.observation).float())
+                if policy.state_dim:
+                    states[t] = self.state
+                mean, self.state = policy.step(x[t], self.state)
+                torch.add(mean, noise[t], out=actions[t])
+                action, self.state = policy.execute(actions[t], self.state)
+                action = torch.clamp(action, low, high).numpy()
             self.observation, rewards[t], terminated[t], truncated, infos = envs.step(action)
             over[t] = self.starts = terminated[t] | truncated
             if self.starts.any():

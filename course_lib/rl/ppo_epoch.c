@@ -170,3 +170,61 @@ int ppo_epoch(const job *j)
     free(w.rows);
     return lacks;
 }
+
+/* --- acting ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    network net;
+    int obs, act;
+    const float *mean, *scale, *low, *high; /* of the normaliser (obs,); bounds of actions (act,) */
+    float clip;
+} acting;
+
+/* What acts with the weights of now -> NULL where there is no memory for it. It is freed with `acting_end`. */
+acting *acting_begin(int layers, int activation, const int *sizes, float *params, const float *mean, const float *scale,
+                     double clip, const float *low, const float *high)
+{
+    acting *a = calloc(1, sizeof *a);
+    if (!a) return 0;
+    if (prepare(&a->net, activation, layers, sizes, params)) {
+        free(a);
+        return 0;
+    }
+    a->obs = sizes[0], a->act = sizes[layers];
+    a->mean = mean, a->scale = scale, a->clip = clip, a->low = low, a->high = high;
+    pack_weights(&a->net);
+    return a;
+}
+
+/* n observations -> x normalised, drawn = mean + noise, action within the bounds. */
+void acting_step(acting *a, long n, const double *observation, const float *noise, float *x, float *drawn, float *action)
+{
+    const int obs = a->obs, act = a->act;
+    unsigned mode = tiny_is_zero();
+    for (long i = 0; i < n; i++)
+        for (int k = 0; k < obs; k++) {
+            float v = ((float)observation[i * obs + k] - a->mean[k]) * a->scale[k];
+            v = v < -a->clip ? -a->clip : v;
+            x[i * obs + k] = v > a->clip ? a->clip : v;
+        }
+    for (long at = 0; at < n; at += BLOCK) {
+        int rows = at_most(n - at, BLOCK);
+        memcpy(a->net.h[0], x + at * obs, (size_t)rows * obs * sizeof(float));
+        forward(&a->net, rows);
+        const float *mean = a->net.h[a->net.layers];
+        for (long i = 0; i < rows; i++)
+            for (int k = 0; k < act; k++) {
+                const long to = (at + i) * act + k;
+                float v = drawn[to] = mean[i * act + k] + noise[to];
+                v = v < a->low[k] ? a->low[k] : v;
+                action[to] = v > a->high[k] ? a->high[k] : v;
+            }
+    }
+    put_back(mode);
+}
+
+void acting_end(acting *a)
+{
+    if (a) free(a->net.memory);
+    free(a);
+}

@@ -1,4 +1,4 @@
-"""A pass of PPO over a rollout in one call of C: `ppo_epoch.c`, for networks without memory.
+"""A pass of PPO over a rollout in one call of C, and acting: `ppo_epoch.c`, for networks without memory.
 
 At minibatches of 64 a gradient step takes 60 µs of arithmetic, and torch a millisecond to be told what to do. Results
 agree with `PPO.loss` and `FlatAdam.step` to rounding, which a test holds against each other. `COURSE_NATIVE=0` keeps to
@@ -11,18 +11,18 @@ import ctypes
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
 from course_lib.machine import Pace
 from course_lib.nets.compiled import Program
+from course_lib.nets.dense import KINDS, MOST_LAYERS
 from course_lib.policies.actor_critics import MLPActorCritic
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
 
-KINDS = {nn.Tanh: 1, nn.ELU: 2}  # as in dense.h
-MOST_LAYERS = 16  # LAYERS of dense.h
 POINTER = ctypes.c_void_p
 INPUTS = ("x", "action", "log_prob", "advantage", "target")
 
@@ -42,21 +42,70 @@ class _Job(ctypes.Structure):
 
 def _declare(lib: ctypes.CDLL) -> None:
     lib.ppo_epoch.argtypes, lib.ppo_epoch.restype = [ctypes.POINTER(_Job)], ctypes.c_int
+    given = [ctypes.c_int, ctypes.c_int, *[POINTER] * 4, ctypes.c_double, POINTER, POINTER]
+    lib.acting_begin.argtypes, lib.acting_begin.restype = given, POINTER
+    lib.acting_step.argtypes, lib.acting_step.restype = [POINTER, ctypes.c_long, *[POINTER] * 5], None
+    lib.acting_end.argtypes, lib.acting_end.restype = [POINTER], None
 
 
 _HERE = Path(__file__).parent
 PROGRAM = Program([_HERE / "ppo_epoch.c", _HERE.parent / "nets" / "dense.h"], _declare)
 
 
+class Acting:
+    """The policy as it is now, acting for a rollout: normaliser, network, noise and bounds in one call.
+
+    Args:
+        policy, epoch: of the agent. noise (T, n, act): added to the means.
+        x (T, n, obs), actions (T, n, act): where normalised observations and what is drawn go.
+    """
+
+    def __init__(self, policy: MLPActorCritic, epoch: Epoch, noise: Tensor, x: Tensor, actions: Tensor):
+        self.noise, self.x, self.actions = noise.contiguous(), x, actions
+        self.bounded = np.empty(actions.shape, np.float32)
+        # Address of step 0 and bytes of a step: slicing tensors in every step would take longer than acting.
+        given = [self.noise, x, actions, torch.from_numpy(self.bounded)]
+        self.rows = [(tensor.data_ptr(), 4 * tensor[0].numel()) for tensor in given]
+        normal, obs = policy.normalizer, policy.obs_dim
+        on = normal.enabled
+        self.kept = (  # what C points to
+            (normal._mean if on else torch.zeros(obs)).contiguous(),
+            (normal._scale if on else torch.ones(obs)).contiguous(),
+            *(torch.from_numpy(np.ascontiguousarray(b, np.float32)) for b in (policy.action_low, policy.action_high)),
+        )
+        mean, scale, low, high = (t.data_ptr() for t in self.kept)
+        start = epoch.optimizer.flat.data_ptr() + 4 * epoch.act  # behind log σ
+        clip = normal.clip if on else float("inf")
+        self.library, self.handle = PROGRAM.library(), None
+        self.handle = self.library.acting_begin(
+            epoch.layers, epoch.kind, ctypes.addressof(epoch.sizes), start, mean, scale, clip, low, high
+        )
+
+    def __call__(self, t: int, observation: np.ndarray) -> np.ndarray:
+        """Step t with observations (n, obs) -> actions (n, act) within the bounds."""
+        observation = np.ascontiguousarray(observation, np.float64)
+        if observation.shape != self.x.shape[1:]:
+            raise ArgumentError(
+                f"observations of shape {observation.shape} are not accepted; they must be {tuple(self.x.shape[1:])}"
+            )
+        addresses = [base + t * stride for base, stride in self.rows]
+        self.library.acting_step(self.handle, len(observation), observation.ctypes.data, *addresses)
+        return self.bounded[t]
+
+    def __del__(self):
+        if self.handle:
+            self.library.acting_end(self.handle)
+
+
 class Epoch:
-    """The passes of one agent.
+    """The passes of one agent, and how it acts.
 
     Args:
         policy, optimizer, config: of the agent.
     """
 
     def __init__(self, policy: MLPActorCritic, optimizer: FlatAdam, config: PPOConfig):
-        self.optimizer, self.config, self.pace = optimizer, config, Pace()
+        self.policy, self.optimizer, self.config, self.pace = policy, optimizer, config, Pace()
         layers = [[m for m in network if isinstance(m, nn.Linear)] for network in (policy.actor, policy.critic)]
         sizes = [[network[0].in_features, *(m.out_features for m in network)] for network in layers]
         self.sizes = (ctypes.c_int * len(sizes[0] + sizes[1]))(*sizes[0], *sizes[1])
@@ -72,6 +121,14 @@ class Epoch:
         flat = optimizer.flat
         plain = flat.dtype == torch.float32 and flat.is_cpu and flat.is_contiguous()
         return plain and len(ours) == len(there) and all(a is b for a, b in zip(ours, there, strict=True))
+
+    def acting(self, noise: Tensor, x: Tensor, actions: Tensor) -> Acting | None:
+        """See `Acting`; None where there is no compiler, or the network has hooks that C would pass by."""
+        hooked = any(m._forward_hooks or m._forward_pre_hooks for m in self.policy.actor.modules())
+        if hooked or PROGRAM.library() is None:
+            return None
+        found = Acting(self.policy, self, noise, x, actions)
+        return found if found.handle else None
 
     def run(self, rollout, order: Tensor, minibatch: int) -> tuple[float, float, Tensor] | None:
         """All minibatches of `order`, int64 (B,) -> policy loss and value loss, means over the minibatches, log ρ (B,).

@@ -15,6 +15,7 @@ from course_lib.rl.fused_adam import FusedAdam
 from course_lib.rl.learner_state import LearnerState
 from course_lib.rl.offpolicy_config import DDPGConfig
 from course_lib.rl.q_losses import actor_loss, critic_loss, least, smooth, td_target
+from course_lib.rl.q_update import PROGRAM, Update
 from course_lib.rl.replay import Batch
 from course_lib.rl.targets import Target
 
@@ -51,6 +52,7 @@ class QLearner(LearnerState):
         self._target_critics = Pass(self.target_critics.module, memory)
         self._actor = Pass(actor.network)
         self._next_actor = Pass(self._acting_next().network, self._actor.memory)
+        self._fits, self._update = Update.fits(self), None
 
     def _acting_next(self) -> Actor:
         return self.actor if self.target_actor is None else self.target_actor.module
@@ -72,6 +74,8 @@ class QLearner(LearnerState):
         Returns, if `report`, the losses, the mean Q and the mean of -log π, 0-d. `generator` draws the noise.
         """
         c = self.config
+        if (done := self._in_c(batch, generator)) is not None:
+            return done if report else {}
         x, x_next, x_action = self._inputs(batch)
         with products(c.products):
             target = self.target(batch, x_next, generator)
@@ -88,6 +92,24 @@ class QLearner(LearnerState):
             info["actor_loss"] = actor_loss(q, log_prob if c.temperature else None, self.temperature)
             info |= {} if log_prob is None else {"entropy_mean": -log_prob.mean()}
         return info
+
+    def _in_c(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor] | None:
+        """The whole update in one call of C, where there is one for this learner; else None, and nothing is done."""
+        c, size = self.config, len(batch.reward)
+        if type(self) is not QLearner or not self._fits or PROGRAM.library() is None:
+            return None
+        if self._update is None or self._update.batch != size:
+            self._update = Update(self, size)
+        climbs, like = (self.updates + 1) % c.policy_delay == 0, batch.observation
+        if not self._update.ready(batch):
+            return None
+        # Drawn in the order of the lines below.
+        noise = [self._noise(like, generator) if wanted else None
+                 for wanted in (c.stochastic, c.smoothing, c.stochastic and climbs)]  # fmt: skip
+        told = self._update.run(batch, noise, climbs, self.critic_optimizer.lr)
+        self.updates += 1
+        names = ("critic_loss", "q_mean", "actor_loss", "entropy_mean")[: 2 + climbs + (climbs and c.stochastic)]
+        return {name: torch.tensor(value) for name, value in zip(names, told, strict=False)}
 
     def target(self, batch: Batch, x_next: Tensor, generator: torch.Generator) -> Tensor:
         """What Q should be, (B,); x_next (B, obs) are the normalised next observations."""
