@@ -2,8 +2,9 @@
 
     python benchmarks/engine.py [--rounds 15] [--seconds 0.5] [--quick]
 
-Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5, Humanoid-v5 and AnymalC-v0. Contestants take turns in every round, so
-that a change in the machine's mood meets all of them; ratios are taken within a round. Every one uses all cores it can:
+Random actions, drawn beforehand, on HalfCheetah-v5, Ant-v5, Humanoid-v5 and AnymalC-v0. Contestants take turns in every
+round, so that a change in the machine's mood meets all of them; ratios are taken within a round. Every one uses all
+cores it can:
   Sync, Async     gymnasium.vector, 64 copies in one process; 16 copies in 16 processes
   EnvPool         64 copies, as many threads as cores; same reward, termination and observation sizes, with the contact
                   forces where Gymnasium has them; it brings its own build of MuJoCo

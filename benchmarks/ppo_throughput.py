@@ -1,4 +1,4 @@
-"""Training throughput of PPO on HalfCheetah-v5 against SBX and Stable-Baselines3, and the share of the raw physics rate.
+"""Throughput of PPO on HalfCheetah-v5 against SBX and Stable-Baselines3, and the share of the raw physics rate.
 
     python benchmarks/ppo_throughput.py [--rounds 8] [--quick]
 

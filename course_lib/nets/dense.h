@@ -128,7 +128,7 @@ static void product(int M, int N, int K, const float *a, long am, long ak, const
             memset(first, 0, sizeof first);
             memcpy(first, bias + n, columns * sizeof(float));
         }
-        for (int k = 0; k < K; k += DEPTH) { /* so much of a panel stays in the nearest cache */
+        for (int k = 0; k < K || !k; k += DEPTH) { /* so much of a panel stays in the nearest cache; K may be 0 */
             const int depth = at_most(K - k, DEPTH);
             for (int m = 0; m < M; m += ROWS)
                 tiles(at_most(M - m, ROWS), columns, depth, a + m * am + k * ak, am, ak, b + k * bk, bk,

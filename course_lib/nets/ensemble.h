@@ -33,6 +33,17 @@ static void share(const ensemble *j, int part, int *from, int *to, int *start, i
     }
 }
 
+static inline float dot(int n, const float *restrict x, const float *restrict y)
+{
+    float part[WIDE] = {0}, sum = 0;
+    int i = 0;
+    for (; i + WIDE <= n; i += WIDE)
+        for (int k = 0; k < WIDE; k++) part[k] += x[i + k] * y[i + k];
+    for (; i < n; i++) sum += x[i] * y[i];
+    for (int k = 0; k < WIDE; k++) sum += part[k];
+    return sum;
+}
+
 static void forward_part(void *what, int part, int phase)
 {
     const ensemble *j = what;
@@ -46,6 +57,12 @@ static void forward_part(void *what, int part, int phase)
             const float *W = flat + (long)e * in * out, *b = flat + (long)j->members * in * out + (long)e * out;
             const float *h = j->h[i] + ((i ? (long)e * j->rows : 0) + start) * in;
             float *next = j->h[i + 1] + ((long)e * j->rows + start) * out;
+            if (out == 1) { /* such as a value */
+                for (int m = 0; m < rows; m++) next[m] = *b + dot(in, h + (long)m * in, W);
+                if (i + 1 < j->layers) activate(RELU, rows, next);
+                flat += numbers(j, i);
+                continue;
+            }
             const int ready = is_panel(out);
             if (!ready) pack(in, out, W, out, j->space[part]);
             product(rows, out, in, h, in, 1, ready ? W : j->space[part], ready ? WIDE : (long)in * WIDE,

@@ -29,7 +29,7 @@ typedef struct {
     int actor_sizes[LAYERS + 1], critic_sizes[LAYERS + 1];
     ensemble actor, next, critics, targets;
     float *actor_h[LAYERS + 1], *next_h[LAYERS + 1], *critic_h[LAYERS + 1];
-    float *target, *log_prob, *spread, *log_std, *d_actor, *d_critic;
+    float *target, *log_prob, *spread, *log_std, *room, *d_actor, *d_critic;
     float *memory;
 } learner;
 
@@ -37,23 +37,38 @@ typedef struct {
 
 static inline float hyperbolic(float u) { return 1 - 2 / (1 + exponential(2 * u)); }
 
-/* log(1 + e^x) */
-static inline float softplus(float x) { return x > 15 ? x : log1pf(exponential(x)); }
-
-/* out (n, 2 act) of the actor, noise -> action, log pi, sigma noise, log sigma.  # eqs. (20), (21) of actors.py's source */
-static void squash(int n, int act, const float *out, const float *noise, float *action, long stride, float *log_prob,
-                   float *spread, float *log_std)
+/* log(1 + e^x), error 2e-7; a polynomial, fitted, because loops over it become vectors. */
+static inline float softplus(float x)
 {
+    const float t = exponential(x > 0 ? -x : x);
+    const float log1p = t * ((((((((0.0052534578f * t - 0.0295885074f) * t + 0.078361668f) * t - 0.136747697f) * t +
+                                  0.191114311f) * t - 0.248443699f) * t + 0.333192713f) * t - 0.499995015f) * t +
+                             0.999999971f);
+    return (x > 0 ? x : 0) + log1p;
+}
+
+/* out (n, 2 act) of the actor, noise -> action, log pi, sigma noise, log sigma; see actors.squash_forward. */
+static void squash(int n, int act, const float *restrict out, const float *restrict noise, float *restrict action,
+                   long stride, float *restrict log_prob, float *restrict spread, float *restrict log_std,
+                   float *restrict room)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < act; k++) {
+            spread[i * act + k] = out[2 * i * act + k]; /* the mean, for a moment */
+            log_std[i * act + k] = out[(2 * i + 1) * act + k];
+        }
+    for (int i = 0; i < n * act; i++) { /* in one row, so that it becomes vectors */
+        const float e = noise[i], raw = log_std[i], low = raw < LOG_STD_LOW ? LOG_STD_LOW : raw;
+        const float s = low > LOG_STD_HIGH ? LOG_STD_HIGH : low, sigma = exponential(s) * e, u = spread[i] + sigma;
+        room[i] = s + 0.5f * e * e - 2 * (softplus(-2 * u) + u);
+        spread[i] = sigma;
+        room[n * act + i] = hyperbolic(u);
+    }
     for (int i = 0; i < n; i++) {
         float sum = act * 2.3052328943245633f; /* 2 log 2 + log(2 pi) / 2 */
         for (int k = 0; k < act; k++) {
-            const float e = noise[i * act + k], raw = out[(2 * i + 1) * act + k];
-            const float low = raw < LOG_STD_LOW ? LOG_STD_LOW : raw, s = low > LOG_STD_HIGH ? LOG_STD_HIGH : low;
-            const float sigma = exponential(s) * e, u = out[2 * i * act + k] + sigma;
-            sum += s + 0.5f * e * e - 2 * (softplus(-2 * u) + u);
-            action[i * stride + k] = hyperbolic(u);
-            spread[i * act + k] = sigma;
-            log_std[i * act + k] = raw;
+            sum += room[i * act + k];
+            action[i * stride + k] = room[n * act + i * act + k];
         }
         log_prob[i] = -sum;
     }
@@ -111,7 +126,7 @@ static void act(learner *l, const ensemble *net, float *const *h, const float *n
     const float *out = h[net->layers];
     run_forward(net, engaged);
     if (s->stochastic)
-        squash(n, a, out, noise, to, width, l->log_prob, l->spread, l->log_std);
+        squash(n, a, out, noise, to, width, l->log_prob, l->spread, l->log_std, l->room);
     else
         for (int i = 0; i < n; i++)
             for (int k = 0; k < a; k++) to[i * width + k] = hyperbolic(out[i * a + k]);
@@ -290,7 +305,7 @@ learner *q_begin(const setting *given)
         l->actor.d_flat = l->d_actor = ROOM(total(&l->actor));
         l->critics.d_flat = l->d_critic = ROOM(total(&l->critics));
         l->target = ROOM(n), l->log_prob = ROOM(n), l->spread = ROOM((long)n * s->act);
-        l->log_std = ROOM((long)n * s->act);
+        l->log_std = ROOM((long)n * s->act), l->room = ROOM(2L * n * s->act);
         l->targets = l->critics;
         l->targets.flat = s->target_critic;
         if (!turn && !(l->memory = calloc(used, sizeof(float)))) {

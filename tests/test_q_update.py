@@ -1,0 +1,115 @@
+"""An update of DDPG, TD3 or SAC in C is the one that `QLearner` makes in torch, with one thread or two."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.machine import Pace
+from course_lib.policies.actors import DeterministicActor, SquashedActor
+from course_lib.rl.offpolicy import DDPG, SAC, TD3
+from course_lib.rl.q_learner import QLearner
+from course_lib.rl.q_update import PROGRAM, Update
+from course_lib.rl.replay import Replay
+
+CASES = [
+    (SAC, {}),
+    (SAC, dict(learn_temperature=False, temperature=0.2)),
+    (SAC, dict(temperature=0.0, learn_temperature=False)),
+    (SAC, dict(critics=5, hidden=(33,), batch_size=13)),
+    (SAC, dict(target_actor=True, smoothing=0.1, policy_delay=3, target_entropy=-1.5)),
+    (SAC, dict(hidden=())),
+    (TD3, {}),
+    (TD3, dict(actor_critic="least", hidden=(8, 64, 7, 32))),
+    (DDPG, {}),
+    (DDPG, dict(critics=3, batch_size=1)),
+]
+
+
+@pytest.fixture(autouse=True)
+def _compiled():
+    if PROGRAM.library() is None:
+        pytest.skip(f"native code is {PROGRAM.status()}")
+
+
+def learner_of(kind, obs=7, act=3, **changes) -> tuple[QLearner, Replay]:
+    torch.manual_seed(1)
+    config = kind.Config(**{**dict(hidden=(40, 32), batch_size=50), **changes})
+    actor = (SquashedActor if config.stochastic else DeterministicActor)(obs, act, config.hidden)
+    replay, rng = Replay(500, obs, act), np.random.default_rng(0)
+    replay.add(
+        rng.standard_normal((400, obs)), rng.uniform(-1, 1, (400, act)), rng.standard_normal((400, obs)),
+        rng.standard_normal(400), rng.random(400) < 0.1,
+    )  # fmt: skip
+    return QLearner(actor, config), replay
+
+
+def after(monkeypatch, native: str, threads: int, kind, updates: int = 12, **changes) -> tuple[QLearner, list[dict]]:
+    monkeypatch.setenv("COURSE_NATIVE", native)
+    monkeypatch.setattr(Pace, "choose", lambda pace: threads)
+    learner, replay = learner_of(kind, **changes)
+    generator, told = torch.Generator().manual_seed(0), []
+    for _ in range(updates):
+        batch = replay.sample(learner.config.batch_size, generator)
+        told.append({name: value.item() for name, value in learner.update(batch, generator).items()})
+    return learner, told
+
+
+@pytest.mark.parametrize("kind, changes", CASES, ids=lambda x: getattr(x, "name", str(x)))
+def test_updates_are_those_of_torch(kind, changes, monkeypatch):
+    torch_s, told = after(monkeypatch, "0", 1, kind, **changes)
+    ours, ours_told = after(monkeypatch, "1", 1, kind, **changes)
+    two, two_told = after(monkeypatch, "1", 2, kind, **changes)
+    assert torch_s._update is None and ours._update is not None
+    for name, value in torch_s.state_dict().items():
+        if value.is_floating_point():
+            slack = 2e-5 * max(value.abs().max().item(), 1e-6)
+            torch.testing.assert_close(ours.state_dict()[name], value, rtol=0, atol=slack, msg=name)
+        else:
+            assert torch.equal(ours.state_dict()[name], value)
+        assert torch.equal(ours.state_dict()[name], two.state_dict()[name])
+    for a, b in zip(told, ours_told, strict=True):
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-5) and a.keys() == b.keys()
+    assert ours_told == two_told
+
+
+def test_extreme_numbers_of_an_actor_are_as_in_torch(monkeypatch):
+    """log σ beyond its bounds, actions that round to ±1."""
+    found = []
+    for native in "01":
+        monkeypatch.setenv("COURSE_NATIVE", native)
+        learner, replay = learner_of(SAC)
+        with torch.no_grad():
+            learner.actor.network.flat.mul_(30.0)
+        generator = torch.Generator().manual_seed(0)
+        told = learner.update(replay.sample(50, generator), generator)
+        found.append((learner.actor.network.flat.clone(), {k: v.item() for k, v in told.items()}))
+    torch.testing.assert_close(*(f[0] for f in found), rtol=1e-4, atol=1e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-4)
+
+
+def test_what_is_not_a_number_is_told(monkeypatch):
+    learner, replay = learner_of(SAC)
+    replay.rows[:, -2] = np.nan
+    generator = torch.Generator().manual_seed(0)
+    assert learner.update(replay.sample(50, generator), generator)["critic_loss"].isnan()
+
+
+def test_what_c_cannot_do_is_left_to_torch():
+    class Other(QLearner):
+        pass
+
+    learner, replay = learner_of(SAC)
+    generator = torch.Generator().manual_seed(0)
+    learner.update(replay.sample(50, generator), generator)
+    learner.update(replay.sample(20, generator), generator)  # of another size
+    assert learner._update.batch == 20 and copy.deepcopy(learner)._update is None
+    batch = replay.sample(20, generator)
+    batch.reward = batch.reward.clone()  # no row of the buffer any more
+    assert not learner._update.ready(batch) and learner.update(batch, generator)["critic_loss"] > 0
+    other = Other(learner.actor, learner.config)
+    other.update(replay.sample(50, generator), generator)
+    assert other._update is None
+    for changes in (dict(normalize_observation=True), dict(max_grad_norm=1.0)):
+        assert not Update.fits(learner_of(SAC, **changes)[0])
