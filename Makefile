@@ -16,7 +16,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test demo run notebooks sync bench readme repository doctor lint format clean environment
+.PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
@@ -31,6 +31,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@[ -x $(PY) ] || { echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV) || { \
 		rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; }
 	@echo "installing (a few minutes the first time)"
+	@$(PIP) install -qq --root-user-action=ignore --upgrade 'pip>=25'
 	@$(PIP) install -qq --root-user-action=ignore --editable '.[$(EXTRAS)]' --constraint constraints.txt
 	@touch $@
 
@@ -42,8 +43,11 @@ lab: $(INSTALLED)  ## open JupyterLab on notebook 01
 	exec $(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url="/lab/tree/$$nb" $(LAB_ARGS)
 
 test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
-	$(PY) -m pytest -n auto --dist loadfile tests
+	$(PY) -m pytest -n auto --dist worksteal tests
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+
+slow: $(INSTALLED)  ## the tests that kill, race, compile and train, which `make test` leaves out
+	$(PY) -m pytest -n auto --dist worksteal -m slow tests
 
 demo: $(INSTALLED)  ## train, evaluate and film a policy in two minutes; see build/demo
 	@$(PY) -m course_lib demo

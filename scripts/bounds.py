@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["MPLBACKEND"] = "agg"
     commands = {
-        "tests": ["-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", "tests"],
+        "tests": ["-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "-m", "slow or not slow", "tests"],
         "notebooks": ["scripts/notebooks.py", "run", "--budget", "smoke", "--check", "--out", BUILD / "pages"],
     }
     ended = [subprocess.run([python, *command], cwd=ROOT).returncode

@@ -30,7 +30,7 @@ WORDS = {
 @pytest.mark.parametrize(
     "name, early",
     [("train", True), ("evaluate", True), ("sweep", True), ("doctor", True)]
-    + [(name, False) for name in ("train", "sac", "sweep", "render", "demo")],
+    + [pytest.param(name, False, marks=pytest.mark.slow) for name in ("train", "sac", "sweep", "render", "demo")],
 )
 def test_interrupts_end_in_a_sentence(name, early, tmp_path):
     process = subprocess.Popen(

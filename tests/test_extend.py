@@ -67,6 +67,7 @@ def test_files_touched(copy):
     assert all(name in told for name in ("envs/__init__.py", "nets/cells.py", "rl/algorithms.py"))
 
 
+@pytest.mark.slow
 def test_the_new_algorithm_learns_the_new_task(copy):
     """The ball starts up to 1 m off; doing nothing earns 50 of 100, and a REINFORCE that works clearly more."""
     words = ("train", "reinforce", "--env", "Ball-v0", "--num-envs", "64", "--steps", "96000", "--folder", "ball")
@@ -75,6 +76,7 @@ def test_the_new_algorithm_learns_the_new_task(copy):
     assert earned > 70
 
 
+@pytest.mark.slow
 def test_the_new_cell_is_trained_by_name(copy):
     words = ("train", "ppo", "--env", "Ball-v0", "--num-envs", "16", "--steps", "2048", "--cell.name", "minimal_gated")
     assert "2,048 steps" in run(copy, *words, "--minibatch-size", "256")

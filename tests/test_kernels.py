@@ -599,6 +599,7 @@ def test_a_file_that_others_can_write_to_is_compiled_again(fresh, what):
     assert not library_path().with_suffix(what).stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_torn_library_is_compiled_again(fresh, monkeypatch):
     assert native.library() is not None
@@ -617,6 +618,7 @@ def test_a_torn_library_is_compiled_again(fresh, monkeypatch):
         assert path.read_bytes() == content and path.with_suffix(".sha256").read_bytes() == digest
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_many_processes_compile_at_once(fresh):
     code = "from course_lib.nets import native; assert native.library() is not None, native.status()"
@@ -667,6 +669,7 @@ def test_a_compiler_that_fails_leaves_it_to_torch(fresh, monkeypatch, tmp_path):
     assert make_cell("ltc", INPUTS, N).sequence(x, h).shape == (T, B, N)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_kernels_under_sanitizers():
     done = subprocess.run(

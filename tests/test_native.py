@@ -218,6 +218,7 @@ def test_a_damaged_file_is_compiled_again(in_c, fresh):
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_processes_that_start_together(in_c, fresh):
     code = "from course_lib.nets import native; assert native.library() is not None, native.status()"
     environment = os.environ | {"XDG_CACHE_HOME": str(fresh.parent)}

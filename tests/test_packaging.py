@@ -316,6 +316,7 @@ def test_setup_prints_one_line(capsys):
 
 
 # ------------------------------------------------------------------------------------------------ demo
+@pytest.mark.slow
 def test_demo_writes_what_it_promises(tmp_path, capsys):
     assert demo.main(["--folder", str(tmp_path / "demo"), "--steps", "2048"]) == 0
     printed = capsys.readouterr().out

@@ -7,8 +7,10 @@ another way, and the numbers are close. To record anew, after a change that is m
     python tests/test_same_curve.py
 """
 
+import functools
 import json
 import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +24,7 @@ import torch
 
 import course_lib as cl
 from course_lib.files import assets_folder
+from course_lib.nets import compiled
 
 FILE = Path(__file__).with_suffix(".json")
 PPO = dict(rollout_steps=16, minibatch_size=64, epochs=2, sequence_length=8)
@@ -93,11 +96,13 @@ CASES = {
 POLICIES = sorted(path.stem for path in (assets_folder() / "policies").glob("*.safetensors"))
 
 
-def machine() -> dict[str, str]:
+@functools.cache
+def machine() -> dict[str, str | None]:
     """What decides how sums round."""
-    return {"processor": torch.backends.cpu.get_cpu_capability()} | {
-        name: metadata.version(name) for name in ("torch", "numpy", "mujoco")
-    }
+    compiler = compiled.find_compiler()
+    said = compiler and subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    here = {"processor": torch.backends.cpu.get_cpu_capability(), "compiler": said}
+    return here | {name: metadata.version(name) for name in ("torch", "numpy", "mujoco")}
 
 
 def curve(name: str) -> dict[str, list[float]]:

@@ -332,6 +332,7 @@ def calls():
     return [float(line) for line in Path("calls").read_text().splitlines()] if Path("calls").exists() else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage, workers", [("sqlite:///s.db", "1"), (LOG, "2")])
 def test_a_sweep_killed_in_mid_trial_goes_on_with_nothing_lost_or_twice(storage, workers):
     Path("hold").touch()
@@ -360,6 +361,7 @@ def test_a_sweep_killed_in_mid_trial_goes_on_with_nothing_lost_or_twice(storage,
     assert [t.params for t in found.trials] == [t.params for t in never.trials]
 
 
+@pytest.mark.slow
 def test_two_callers_share_one_sweep():
     pair = [launch("sqlite:///s.db", "1", "7") for _ in range(2)]
     assert [p.wait(60) for p in pair] == [0, 0], [p.stderr.read() for p in pair]
@@ -394,6 +396,7 @@ def dies(config, report):
     return float(os.getpid())
 
 
+@pytest.mark.slow
 def test_workers_that_die_cost_time_and_no_trial(monkeypatch):
     monkeypatch.setattr(storage_module, "MOST_RESTARTS", 1)
     space = {"x": cl.choice(0.1, 0.95)}
@@ -419,6 +422,7 @@ def test_objectives_that_other_processes_cannot_have():
     assert not Path("sweep.log").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_is_one_thread_out_of_reach_of_ctrl_c(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     found = cl.sweep(objective=threads, space=X, trials=2, workers=2, **QUIET)
@@ -637,6 +641,7 @@ def test_importances_are_the_shares_of_the_variance():
     assert next(iter(cl.importances(sweeps[0], method="ped-anova"))) == "a"
 
 
+@pytest.mark.slow
 def test_intervals_of_importances_are_as_wide_as_sweeps_scatter():
     sweeps = [sweep_of(lambda a, b, noise: 2 * math.log10(a) + b + 0.3 * noise, 50, seed) for seed in range(10)]
     found = [cl.importances(s, draws=12, trees=8, seed=1)["b"] for s in sweeps]
@@ -852,6 +857,7 @@ def test_callbacks_hear_of_failed_pruned_and_interrupted_trials_alike():
     assert heard.counts == [1, 2, 3, 4, 5, 6] and heard.ends[1:] == [(None, ["complete"] * 6)]
 
 
+@pytest.mark.slow
 def test_callbacks_hear_of_trials_of_other_processes():
     heard = Counting()
     cl.sweep(objective=itself, space=X, trials=4, workers=2, callbacks=(heard,), **QUIET)
@@ -1086,6 +1092,7 @@ def test_a_ray_cluster_that_loses_a_node_and_then_its_head(tmp_path):
     assert {t.state for t in left[4:]} == {"waiting"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_never_began():
     Path("unguarded.py").write_text(
         "import course_lib as cl\ndef f(config, report): return config.x\n"

@@ -131,6 +131,7 @@ cl.train(agent, {steps}, folder={folder!r}, resume=True, checkpoint_every=0.0, l
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_a_random_moment_then_resume(tmp_path):
     steps = 8 * 32 * 150
     whole = cl.train(agent(), steps, progress=False)
