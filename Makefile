@@ -62,7 +62,7 @@ sync: $(INSTALLED)  ## regenerate the notebooks without executing them
 	@$(PY) scripts/notebooks.py sync $(NB)
 
 bench:  ## every benchmark's table; QUICK=--quick for a minute each
-	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench,peers
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script $(QUICK) || exit 1; done
 
 readme: $(INSTALLED)  ## write the results table of README.md from assets/results

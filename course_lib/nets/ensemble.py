@@ -169,9 +169,11 @@ class Ensemble(nn.Module):
 
 
 def bfloat16_is_fast() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 itself (AMX, or AVX-512 BF16)."""
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+    """Whether this processor has a unit for matrices of bfloat16 (AMX).
+
+    AVX-512 BF16 alone does not count: there float32 in C is twice as fast, see benchmarks/offpolicy_speed.py.
+    """
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 @contextlib.contextmanager

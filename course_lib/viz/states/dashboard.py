@@ -1,7 +1,7 @@
 """One picture of one moment: states, time constants and action over time, phase portraits at the frozen memory.
 
-The figure is built once. A step changes only what moves (cursors, maps, dots), drawn over a kept background, so that
-a slider can follow the hand.
+The figure is laid out once. Another episode changes what its artists show (`show`); a step changes only what moves
+(cursors, maps, dots), drawn over a kept background, so that a slider can follow the hand.
 """
 
 from __future__ import annotations
@@ -44,19 +44,38 @@ class Dashboard:
         action: int = 0,
         points: int = 27,
     ):
-        self.policy, self.record, self.whole = recurrent(policy), record, whole
+        self.policy = recurrent(policy)
         if planes is not None and not 1 <= len(planes) <= 2:
             raise ArgumentError(f"planes has {len(planes)} entries; one or two pairs of observations are accepted")
         self.planes = default_planes(record) if planes is None else [check_plane(record, p) for p in planes]
-        both = [record] if whole is None else [record, whole]  # nobody leaves the picture
-        self.spans = [(limits(both, i), limits(both, j)) for i, j in self.planes]
         self.action, self.points = action, points
         self._moving: list = []  # (axes, artist)
         with style():
-            self._build()
+            self._build(record)
+        self.show(record, whole)
+
+    def show(self, record: Record, whole: Record | None = None) -> None:
+        """Another episode of the same policy in the same figure; `whole` as above."""
+        self.record, self.whole = record, whole
+        both = [record] if whole is None else [record, whole]  # nobody leaves the picture
+        self.spans = [(limits(both, i), limits(both, j)) for i, j in self.planes]
+        for artist in self._passing:
+            artist.remove()
+        self._passing = []
+        with style():
+            self._states(self.axes["A"])
+            self._constants(self.axes["T"])
+            self._actions(self.axes["U"])
+            steps = max(map(len, both))
+            for name in "ATU":
+                self.axes[name].set_xlim(-0.5, steps - 0.5)
+            self._portraits()
+            self.canvas.draw()
+        self._background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     # ------------------------------------------------------------------------------------ what stands still
-    def _build(self) -> None:
+    def _build(self, record: Record) -> None:
+        """Axes and artists, which `show` fills."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -70,107 +89,129 @@ class Dashboard:
             width_ratios=[1.45, 0.12, 1, 1],
             gridspec_kw=MARGINS[two],
         )
-        self._states(self.axes["A"])
-        self._constants(self.axes["T"])
-        self._actions(self.axes["U"])
-        steps = max(len(self.record), len(self.whole or self.record))
-        for name in "ATU":
-            self.axes[name].set_xlim(-0.5, steps - 0.5)
-            if name != "U":
-                self.axes[name].tick_params(labelbottom=False)
-            self._add(name, self.axes[name].axvline(0, color=INK, linewidth=1.4))
-        self._portraits()
-        self.canvas.draw()
-        self._background = self.canvas.copy_from_bbox(self.figure.bbox)
+        self._passing: list = []  # artists of which every episode has its own: names, pushes, an early end
+        self._state_map = self._picture("A", "RdBu_r")
+        self.axes["A"].set(
+            ylabel="neuron", title="hidden state", yticks=range(0, record.neurons, max(1, record.neurons // 8))
+        )
+        self.figure.colorbar(self._state_map, cax=self.axes["A"].inset_axes((1.01, 0.0, 0.02, 1.0)))
+        (self._crosses,) = self.axes["A"].plot([], [], "x", color=INK, markersize=8, markeredgewidth=2)
+        self._build_constants(self.axes["T"], record)
+        (self._before,) = self.axes["U"].plot([], [], color="#b6bcc4", linewidth=2.5)
+        (self._taken,) = self.axes["U"].plot([], [], color=COLOURS[1], linewidth=1.4)
+        name = record.action_names[self.action]
+        self.axes["U"].set(ylabel=name.replace(" (", "\n("), xlabel=f"control step ({record.dt:g} s each)")
+        for letter in "ATU":
+            if letter != "U":
+                self.axes[letter].tick_params(labelbottom=False)
+            self._add(letter, self.axes[letter].axvline(0, color=INK, linewidth=1.4))
+        self._build_portraits(record)
+
+    def _picture(self, name: str, colours: str, **options):
+        self.axes[name].grid(False)
+        return self.axes[name].imshow([[0.0]], aspect="auto", cmap=colours, interpolation="nearest", **options)
 
     def _add(self, name: str, artist) -> None:
         artist.set_animated(True)
         self._moving.append((self.axes[name], artist))
 
-    def _states(self, axes) -> None:
-        states, n = self.record.states, self.record.neurons
-        size = float(np.abs(states).max()) or 1.0
-        picture = axes.imshow(
-            states.T, aspect="auto", cmap="RdBu_r", vmin=-size, vmax=size, interpolation="nearest",
-            extent=(-0.5, len(states) - 0.5, n - 0.5, -0.5),
-        )  # fmt: skip
-        axes.grid(False)
-        axes.set_yticks(range(0, n, max(1, n // 8)))
-        axes.set(ylabel="neuron", title="hidden state")
-        self.figure.colorbar(picture, cax=axes.inset_axes((1.01, 0.0, 0.02, 1.0)))
-        for neuron in self.record.held:
-            axes.plot([len(states) * 0.01], [neuron], "x", color=INK, markersize=8, markeredgewidth=2)
-
-    def _constants(self, axes) -> None:
-        constants = self.record.time_constants
-        if constants is None:
-            axes.plot(self.record.values, color=COLOURS[2])
+    def _build_constants(self, axes, record: Record) -> None:
+        n, many = record.neurons, record.neurons > 10
+        if record.time_constants is None:
+            self._curves = axes.plot([], [], color=COLOURS[2])
             axes.set(ylabel="value\n(norm. return)", title="what the critic expects (this cell has no time constants)")
             return
-        many = self.record.neurons > 10
-        for neuron in range(self.record.neurons):
-            colour = GREY if many else COLOURS[neuron % len(COLOURS)]
-            dash = ":" if neuron in self.record.held else ("-", "--")[neuron // len(COLOURS) % 2]
-            axes.plot(constants[:, neuron], dash, color=colour, linewidth=0.7 if many else 1.2)
-        if not many:
-            name_lines(axes, constants[-1], len(constants) - 1)
+        self._curves = [
+            axes.plot([], [], color=GREY if many else COLOURS[i % len(COLOURS)], linewidth=0.7 if many else 1.2)[0]
+            for i in range(n)
+        ]
         if many:
-            axes.plot(np.median(constants, axis=1), color=COLOURS[0], linewidth=1.8)
+            self._curves += axes.plot([], [], color=COLOURS[0], linewidth=1.8)
         title = "effective time constants" + (" (blue: their median)" if many else "")
         axes.set(ylabel="control steps", title=title)
 
-    def _actions(self, axes) -> None:
-        if self.whole is not None:
-            axes.plot(self.whole.actions[:, self.action], color="#b6bcc4", linewidth=2.5)
-        axes.plot(self.record.actions[:, self.action], color=COLOURS[1], linewidth=1.4)
-        mark_pushes(axes, self.record)
-        name = self.record.action_names[self.action]
-        notes = ["green: pushes"] * bool(self.record.pushes) + ["grey: no neuron held"] * (self.whole is not None)
-        text = "action" + (f" ({'; '.join(notes)})" if notes else "")
-        axes.set(ylabel=name.replace(" (", "\n("), title=text, xlabel=f"control step ({self.record.dt:g} s each)")
-        if len(self.record) < len(self.whole or ()):
-            axes.axvline(len(self.record) - 0.5, color=COLOURS[1], linestyle=":", linewidth=1.2)
-
-    def _portraits(self) -> None:
-        """Axes of the maps; ranges of colour are fixed over the episode, so that two moments can be compared."""
-        sample = np.unique(np.linspace(0, len(self.record) - 1, 8).astype(int))
-        maps = [self._map(k, t) for t in sample for k in range(len(self.planes))]
-        size = max(float(np.abs([m.action for m in maps]).max()), 1e-6)
-        low, high = (float(f([m.value for m in maps])) for f in (np.min, np.max))
-        if high - low < 1e-6:
-            low, high = low - 0.5, high + 0.5
+    def _build_portraits(self, record: Record) -> None:
         self._pictures: dict[str, object] = {}
-        self._zero, self._dots = [], []
+        self._zero, self._dots, self._paths = [], [], []
         for k, (i, j) in enumerate(self.planes):
-            for letter, colours, span in (("P", "RdBu_r", (-size, size)), ("V", "viridis", (low, high))):
+            for letter, colours in (("P", "RdBu_r"), ("V", "viridis")):
                 name = f"{letter}{k}"
-                axes, first = self.axes[name], getattr(maps[k], "action" if letter == "P" else "value")
-                picture = axes.imshow(
-                    first, origin="lower", aspect="auto", extent=maps[k].extent, cmap=colours,
-                    vmin=span[0], vmax=span[1], interpolation="nearest",
-                )  # fmt: skip
-                self._pictures[name] = picture
-                self._add(name, picture)
-                path = self.record.observations[:, [i, j]]
+                axes = self.axes[name]
+                self._pictures[name] = self._picture(name, colours, origin="lower")
+                self._add(name, self._pictures[name])
                 line = INK if letter == "P" else "#ffffff"
-                self._add(name, axes.plot(*path.T, color=line, linewidth=0.7, alpha=0.5)[0])
+                self._paths.append((axes.plot([], [], color=line, linewidth=0.7, alpha=0.5)[0], i, j))
+                self._add(name, self._paths[-1][0])
                 if letter == "P":
                     self._zero.append(axes.plot([], [], color=INK, linewidth=1.3, linestyle="--")[0])
                     self._add(name, self._zero[-1])
                 (dot,) = axes.plot([], [], "o", color="#ffd60a", markeredgecolor=INK, markersize=8)
                 self._dots.append((dot, i, j))
                 self._add(name, dot)
-                axes.grid(False)
-                axes.set(xlim=maps[k].extent[:2], ylim=maps[k].extent[2:], xlabel=self.record.names[i])
+                axes.set_xlabel(record.names[i])
+                axes.locator_params(axis="x", nbins=4)
                 if letter == "P":
-                    axes.set_ylabel(self.record.names[j])
+                    axes.set_ylabel(record.names[j])
                 else:  # the scale of the map beside it
                     axes.tick_params(labelleft=False)
-        self.axes["P0"].set_title(f"policy: {self.record.action_names[self.action]}")
+        self.axes["P0"].set_title(f"policy: {record.action_names[self.action]}")
         self.axes["V0"].set_title("value (normalised return)")
         for letter in "PV":
             panels = [self.axes[f"{letter}{k}"] for k in range(len(self.planes))]
             self.figure.colorbar(self._pictures[f"{letter}0"], ax=panels, pad=0.02, fraction=0.06, aspect=40)
+
+    # ----------------------------------------------------------------------------------------- an episode
+    def _states(self, axes) -> None:
+        states, n = self.record.states, self.record.neurons
+        size = float(np.abs(states).max()) or 1.0
+        self._state_map.set(data=states.T, clim=(-size, size), extent=(-0.5, len(states) - 0.5, n - 0.5, -0.5))
+        held = sorted(self.record.held)
+        self._crosses.set_data([len(states) * 0.01] * len(held), held)
+
+    def _constants(self, axes) -> None:
+        constants, n = self.record.time_constants, self.record.neurons
+        if constants is None:
+            constants = self.record.values[:, None]
+        elif n > 10:
+            constants = np.hstack([constants, np.median(constants, axis=1, keepdims=True)])
+        for k, (curve, values) in enumerate(zip(self._curves, constants.T, strict=True)):
+            curve.set_data(np.arange(len(values)), values)
+            if len(self._curves) > 1 and k < n:
+                plain = "-" if n > 10 else ("-", "--")[k // len(COLOURS) % 2]
+                curve.set_linestyle(":" if k in self.record.held else plain)
+        axes.relim()
+        axes.autoscale_view()
+        if self.record.time_constants is not None and n <= 10:
+            self._passing += name_lines(axes, constants[-1], len(constants) - 1)
+
+    def _actions(self, axes) -> None:
+        record, whole = self.record, self.whole
+        for line, of in ((self._before, whole), (self._taken, record)):
+            values = np.empty(0) if of is None else of.actions[:, self.action]
+            line.set_data(np.arange(len(values)), values)
+        self._passing += mark_pushes(axes, record)
+        notes = ["green: pushes"] * bool(record.pushes) + ["grey: no neuron held"] * (whole is not None)
+        axes.set_title("action" + (f" ({'; '.join(notes)})" if notes else ""))
+        axes.relim()
+        axes.autoscale_view()
+        if len(record) < len(whole or ()):
+            self._passing.append(axes.axvline(len(record) - 0.5, color=COLOURS[1], linestyle=":", linewidth=1.2))
+
+    def _portraits(self) -> None:
+        """Ranges of colour are fixed over the episode, so that two moments can be compared."""
+        sample = np.unique(np.linspace(0, len(self.record) - 1, 8).astype(int))
+        maps = [self._map(k, t) for t in sample for k in range(len(self.planes))]
+        size = max(float(np.abs([m.action for m in maps]).max()), 1e-6)
+        low, high = (float(f([m.value for m in maps])) for f in (np.min, np.max))
+        if high - low < 1e-6:
+            low, high = low - 0.5, high + 0.5
+        for k in range(len(self.planes)):
+            extent = maps[k].extent
+            for letter, span in (("P", (-size, size)), ("V", (low, high))):
+                self._pictures[f"{letter}{k}"].set(clim=span, extent=extent)
+                self.axes[f"{letter}{k}"].set(xlim=extent[:2], ylim=extent[2:])
+        for path, i, j in self._paths:
+            path.set_data(*self.record.observations[:, [i, j]].T)
 
     def _map(self, k: int, step: int):
         return phase_map(
@@ -196,27 +237,28 @@ class Dashboard:
         return np.asarray(self.canvas.buffer_rgba())[..., :3].copy()
 
 
-def name_lines(axes, heights: np.ndarray, at: float) -> None:
-    """The number of each line at its right end, moved apart where two would touch."""
+def name_lines(axes, heights: np.ndarray, at: float) -> list:
+    """The number of each line at its right end, moved apart where two would touch -> the texts."""
     low, high = axes.get_ylim()
     gap, order = 0.085 * (high - low), np.argsort(heights)
     places = np.array(heights, float)
     for before, k in zip(order[:-1], order[1:], strict=True):
         places[k] = max(places[k], places[before] + gap)
     places -= max(0.0, places.max() - high)
-    for k, place in enumerate(places):
-        colour = COLOURS[k % len(COLOURS)]
-        axes.annotate(f" {k}", (at, place), fontsize=8, color=colour, va="center", annotation_clip=False)
+    look = dict(fontsize=8, va="center", annotation_clip=False)
+    return [
+        axes.annotate(f" {k}", (at, place), color=COLOURS[k % len(COLOURS)], **look) for k, place in enumerate(places)
+    ]
 
 
-def mark_pushes(axes, record: Record) -> None:
-    """A triangle on the time axis where the robot was pushed; it points the way of the push."""
-    for step, size in record.pushes.items():
-        if step < len(record):
-            axes.plot(
-                [step], [0.04], marker=">" if size > 0 else "<", color=COLOURS[2], markersize=6, clip_on=False,
-                transform=axes.get_xaxis_transform(), zorder=4,
-            )  # fmt: skip
+def mark_pushes(axes, record: Record) -> list:
+    """A triangle on the time axis where the robot was pushed; it points the way of the push -> the triangles."""
+    look = dict(color=COLOURS[2], markersize=6, clip_on=False, transform=axes.get_xaxis_transform(), zorder=4)
+    return [
+        axes.plot([step], [0.04], marker=">" if size > 0 else "<", **look)[0]
+        for step, size in record.pushes.items()
+        if step < len(record)
+    ]
 
 
 def zero_line(across: np.ndarray, up: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

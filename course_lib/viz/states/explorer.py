@@ -55,7 +55,7 @@ class Explorer:
         self._drawing = {"planes": planes, "action": action}
         self.held: dict[int, float] = {}
         self.whole = self._play({})
-        self._widget = None
+        self._widget = self._lens = self.dashboard = None
         self._show(self.whole)
         self.step = min(step, len(self.record) - 1)
 
@@ -111,7 +111,7 @@ class Explorer:
 
     def frame(self) -> np.ndarray:
         """The video picture of the present step (H, W, 3) uint8."""
-        return self.frames[self._step]
+        return self.film[self._step]
 
     def png(self) -> bytes:
         """Video picture above dashboard, as one PNG: what a page without widgets shows."""
@@ -128,14 +128,14 @@ class Explorer:
 
         from course_lib.viz.film import write_on
 
-        last = len(self.frames) - 1
+        last = len(self.film) - 1
         count, reach = min(count, last + 1), min(60, last)
         first = min(max(self._step - reach // 2, 0), last - reach)
         steps = np.linspace(first, first + reach, count).round().astype(int)
         steps[abs(steps - self._step).argmin()] = self._step
         wide = self.picture.shape[1] // count
-        tall = max(1, round(self.frames.shape[1] * wide / self.frames.shape[2]))
-        small = [np.asarray(Image.fromarray(self.frames[t]).resize((wide, tall))) for t in steps]
+        tall = max(1, round(self.size[1] * wide / self.size[0]))
+        small = [np.asarray(Image.fromarray(self.film[t]).resize((wide, tall))) for t in steps]
         return np.hstack([write_on(p, f"step {t}") for p, t in zip(small, steps, strict=True)])
 
     # ------------------------------------------------------------------------------------------- inside
@@ -144,8 +144,13 @@ class Explorer:
 
     def _show(self, played: Record) -> None:
         whole = None if played is self.whole else self.whole
-        self.record, self.frames = played, film(played, *self.size)
-        self.dashboard = Dashboard(self.policy, played, whole, **self._drawing)
+        if self._lens is None:
+            self._lens = lens_for(played, *self.size)
+        self.record, self.film = played, Film(played, self._lens)
+        if self.dashboard is None:
+            self.dashboard = Dashboard(self.policy, played, whole, **self._drawing)
+        else:
+            self.dashboard.show(played, whole)
         if self._widget is not None:
             self._widget.rescale()
 
@@ -171,11 +176,26 @@ class Explorer:
         return f"Explorer({self.text})"
 
 
-def film(played: Record, width: int, height: int) -> np.ndarray:
-    """One picture for every control step -> (T, H, W, 3) uint8."""
+class Film:
+    """The pictures of an episode, (H, W, 3) uint8 each, drawn when they are looked at: most never are."""
+
+    def __init__(self, played: Record, lens):
+        self._physics, self._lens = played.rollout.physics, lens
+        self._lookat = lens.follow(self._physics)
+        self._drawn: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._physics)
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        if step not in self._drawn:
+            self._drawn[step] = self._lens.frame(self._physics[step], self._lookat[step])
+        return self._drawn[step]
+
+
+def lens_for(played: Record, width: int, height: int):
+    """A camera for the environment of an episode."""
     rollout = played.rollout
     if rollout.model is None:
         raise ArgumentError(f"env_id={rollout.env_id!r} has no MuJoCo model to draw; accepted: MuJoCo environments")
-    with open_camera(rollout.model, width, height) as lens:
-        lookat = lens.follow(rollout.physics)
-        return np.stack([lens.frame(state, at) for state, at in zip(rollout.physics, lookat, strict=True)])
+    return open_camera(rollout.model, width, height)
