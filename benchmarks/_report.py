@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from _results import RunFile, write_result
 
-from course_lib.evaluation.returns import bootstrap_interval
+from course_lib.evaluation.statistics import bootstrap_interval
 
 ROUND = "one entry of per_seed is a round in which all contestants ran one after another"
 RESUMES = "Every finished run is added to the result file at once; the same command goes on after a stop."

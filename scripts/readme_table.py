@@ -273,11 +273,9 @@ def row(claim: Claim, results: Path) -> str:
     else:
         low, high = content["intervals"][claim.key]
         seeds = content.get("claim_seeds", {}).get(claim.key, content["seeds"])
-        cells = [
-            f"**{number(value, claim.unit)}**",
-            f"{number(low, claim.unit)} to {number(high, claim.unit)}",
-            str(len(seeds) if isinstance(seeds, list) else seeds),
-        ]
+        count = len(seeds) if isinstance(seeds, list) else seeds
+        said = f"{number(low, claim.unit)} to {number(high, claim.unit)}"
+        cells = [f"**{number(value, claim.unit)}**", said if count >= 5 else f"range {said}", str(count)]
     command = content.get("command") or f"python benchmarks/{claim.file}.py"
     return f"| {' | '.join([claim.title, claim.before, claim.target, *cells, f'`{command}`'])} |"
 
@@ -286,7 +284,7 @@ def table(results: Path = ROOT / "assets" / "results") -> str:
     """The region of the results, markers included."""
     lines = [
         BEGIN.format("results"),
-        "| claim | before | target | here, median | 95 % interval | seeds or runs | command |",
+        "| claim | before | target | here, median | 95 % interval, or range | seeds or runs | command |",
         "|---|---|---|---|---|---|---|",
         *(row(claim, results) for claim in CLAIMS),
         END.format("results"),

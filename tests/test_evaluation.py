@@ -8,7 +8,8 @@ from scipy import stats
 import course_lib as cl
 from course_lib.envs.tabletop.experts import expert
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.returns import Evaluation, bootstrap_interval, iqm, run_episodes
+from course_lib.evaluation.returns import Evaluation, run_episodes
+from course_lib.evaluation.statistics import bootstrap_interval, iqm
 from course_lib.policies.base import Policy
 
 RNG = np.random.default_rng(0)

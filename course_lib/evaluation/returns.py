@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,37 +10,8 @@ from gymnasium.vector import VectorEnv
 from course_lib import envs as environments
 from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.evaluation.statistics import bootstrap_interval, iqm
 from course_lib.policies.base import Policy
-
-
-def iqm(values: np.ndarray) -> float:
-    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at the edges."""
-    x = np.sort(np.asarray(values, dtype=float))
-    n = len(x)
-    # Value i covers the quantile range [i/n, (i+1)/n]; its weight is the part of it inside [1/4, 3/4].
-    edges = np.arange(n + 1) / n
-    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
-    return float(x @ weight / weight.sum())
-
-
-def bootstrap_interval(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], float] = np.mean,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of `statistic` over `values` (n,)."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    index = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    try:
-        stats = statistic(values[index], axis=1)
-    except TypeError:  # a statistic of one vector only
-        stats = np.array([statistic(row) for row in values[index]])
-    low, high = np.quantile(stats, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.returns import bootstrap_interval
+from course_lib.evaluation.statistics import bootstrap_interval
 from course_lib.lessons.nb06_gait import GRAVITY, Gait, smooth
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.returns import bootstrap_interval
+from course_lib.evaluation.statistics import bootstrap_interval
 from course_lib.viz.style import COLOURS, new_figure, style
 
 DARK = "#22303f"

@@ -235,7 +235,7 @@ def decoding_figure(
         figure, axes = new_figure(figsize=(7.4, 2.9))
         axes.plot(time[steps], truth[steps], color="#b6bcc4", linewidth=3.5, label="true")
         for k, (label, (score, guess)) in enumerate(guesses.items()):
-            label = f"{label}: R² = {score:.2f}"
+            label = f"{label}: R² = {round(float(score), 2) + 0.0:.2f}"  # not -0.00
             axes.plot(time[steps], guess[steps], ("-", "--")[k % 2], color=COLOURS[k], linewidth=1.3, label=label)
         axes.set(xlabel="time (s)", ylabel=name)
         figure.legend(loc="outside upper right", ncols=3)

@@ -1,0 +1,221 @@
+"""Statistics of a few runs: what to report of seeds, and how to compare two ways of training.
+
+The measures are those of Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice"
+(arXiv 2108.13264): interquartile means, intervals from a stratified bootstrap, probability of improvement, performance
+profiles. Scores are (runs,) or, over several tasks, (tasks, runs). A run is a training with a seed of its own; episodes
+of one policy are no runs.
+
+Below five runs a bootstrap interval says little: of three values it is nearly always their range. So it is a range that
+is given then, and called so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from course_lib.errors import ArgumentError, check_count, check_range
+
+LEAST_RUNS = 5
+Statistic = Callable[[np.ndarray], float]
+
+
+def iqm(values: np.ndarray, axis: int | None = None) -> float | np.ndarray:
+    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at the edges.
+
+    Of all `values`, or along `axis`.
+    """
+    x = np.asarray(values, dtype=float)
+    x = np.sort(x.ravel() if axis is None else np.moveaxis(x, axis, -1), axis=-1)
+    n = x.shape[-1]
+    # Value i covers the quantile range [i/n, (i+1)/n]; its weight is the part of it inside [1/4, 3/4].
+    edges = np.arange(n + 1) / n
+    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
+    found = x @ weight / weight.sum()
+    return float(found) if axis is None else found
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of `statistic` over `values` (n,)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    index = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
+    return _quantiles(_each(statistic, values[index]), level)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A number from several runs. `kind` is "interval" (of so many percent, `level`), or "range" below five runs."""
+
+    value: float
+    low: float
+    high: float
+    runs: int
+    kind: str
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        said = _digits(self.value, self.low, self.high)
+        if self.kind == "range":
+            return f"{said[0]} (range of {self.runs} runs: {said[1]} to {said[2]})"
+        return f"{said[0]} [{said[1]}, {said[2]}]"
+
+
+def summarize(
+    scores: np.ndarray, statistic: Statistic = iqm, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Summary:
+    """`statistic` of all scores, with the interval of a stratified bootstrap, or the range below five runs.
+
+    scores: (runs,) or (tasks, runs). Runs are drawn with replacement within each task, so that every draw holds every
+    task as often; the statistic is that of all numbers together.
+    """
+    table = _table("scores", scores)
+    runs = table.shape[1]
+    if runs < LEAST_RUNS:
+        each = _each(statistic, table.T)  # of one run over the tasks
+        return Summary(float(statistic(table.ravel())), float(min(each)), float(max(each)), runs, "range", level)
+    drawn = _resampled(table, draws, np.random.default_rng(seed)).reshape(draws, -1)
+    return Summary(
+        float(statistic(table.ravel())), *_quantiles(_each(statistic, drawn), level), runs, "interval", level
+    )
+
+
+def probability_of_improvement(
+    scores: np.ndarray, others: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Summary:
+    """P(X > Y) + P(X = Y)/2, X a run of `scores` and Y one of `others`, the mean over the tasks: ½ means neither.
+
+    Both (runs,) or (tasks, runs), of as many tasks; the number of runs may differ.
+    """
+    x, y = _table("scores", scores), _table("others", others)
+    if len(x) != len(y):
+        raise ArgumentError(
+            f"scores of {len(x)} tasks and others of {len(y)} are not accepted; they must be of the same"
+        )
+    value, runs = float(_better(x[None], y[None])[0]), min(x.shape[1], y.shape[1])
+    if runs < LEAST_RUNS:
+        return Summary(value, float("nan"), float("nan"), runs, "range", level)
+    rng = np.random.default_rng(seed)
+    stats = _better(_resampled(x, draws, rng), _resampled(y, draws, rng))
+    return Summary(value, *_quantiles(stats, level), runs, "interval", level)
+
+
+def paired(
+    scores: np.ndarray, others: np.ndarray, statistic: Statistic = np.mean, level: float = 0.95, **options
+) -> Summary:
+    """`statistic` of scores - others, run by run: entry i of both, (runs,), shares a seed, a start, a day.
+
+    What both share cancels, and the interval is narrower than that of two separate groups.
+    """
+    x, y = np.asarray(scores, dtype=float), np.asarray(others, dtype=float)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ArgumentError(
+            f"scores {x.shape} and others {y.shape} are not accepted; both must be (runs,), pair by pair"
+        )
+    return summarize(x - y, statistic, level, **options)
+
+
+def performance_profile(
+    scores: np.ndarray, thresholds: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of runs that score more than each of `thresholds` (k,), over all tasks -> shares, lower and upper end (k,).
+
+    The ends are those of pointwise intervals; NaN below five runs.
+    """
+    table, limits = _table("scores", scores), np.asarray(thresholds, dtype=float)
+
+    def shares(x):  # (…, tasks, runs) -> (…, k)
+        return (x[..., None] > limits).mean((-3, -2))
+
+    found = shares(table)
+    if table.shape[1] < LEAST_RUNS:
+        return found, np.full_like(found, np.nan), np.full_like(found, np.nan)
+    drawn = shares(_resampled(table, draws, np.random.default_rng(seed)))
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return found, low, high
+
+
+def runs_needed(difference: float, sd: float, power: float = 0.8, level: float = 0.95, paired: bool = False) -> int:
+    """Runs of each of two kinds, so that a t-test sees a true `difference` of the means with probability `power`.
+
+    sd: of the scores between seeds, alike in both kinds; with `paired` that of the differences. Exact, by the
+    noncentral t-distribution.
+    """
+    from scipy import stats
+
+    check_range("difference", difference, 0, np.inf, open_low=True)
+    check_range("sd", sd, 0, np.inf, open_low=True)
+    check_range("power", power, 0, 0.9999, open_low=True)
+
+    def seen(runs: int) -> bool:  # with what probability, and whether that is enough
+        freedom, shift = (runs - 1, runs**0.5) if paired else (2 * runs - 2, (runs / 2) ** 0.5)
+        edge, shift = stats.t.ppf((1 + level) / 2, freedom), shift * difference / sd
+        return stats.nct.sf(edge, freedom, shift) + stats.nct.cdf(-edge, freedom, shift) >= power
+
+    low, high = 1, 2
+    while not seen(high):  # it grows with the runs, so halving finds the first number that is enough
+        low, high = high, 2 * high
+        if high > 100_000:
+            raise ArgumentError(
+                f"difference={difference:g} is too small against sd={sd:g}: over 50,000 runs are needed"
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high
+
+
+# --- inside ---------------------------------------------------------------------------------------
+
+
+def _each(statistic: Statistic, rows: np.ndarray) -> np.ndarray:
+    """The statistic of every row (n, k) -> (n,)."""
+    try:
+        return np.asarray(statistic(rows, axis=1))
+    except TypeError:  # one of a single vector only
+        return np.array([statistic(row) for row in rows])
+
+
+def _table(name: str, scores) -> np.ndarray:
+    table = np.atleast_2d(np.asarray(scores, dtype=float))
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        raise ArgumentError(
+            f"{name} of shape {np.shape(scores)} is not accepted; it must be (runs,) or (tasks, runs) finite numbers"
+        )
+    return table
+
+
+def _resampled(table: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(tasks, runs) -> (draws, tasks, runs): runs drawn with replacement, in each task for itself."""
+    tasks, runs = table.shape
+    index = rng.integers(0, runs, (check_count("draws", draws), tasks, runs))
+    return np.take_along_axis(np.broadcast_to(table, index.shape), index, axis=-1)
+
+
+def _better(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(draws, tasks, n), (draws, tasks, m) -> (draws,)."""
+    above = (x[..., :, None] > y[..., None, :]).mean((-2, -1)) + 0.5 * (x[..., :, None] == y[..., None, :]).mean(
+        (-2, -1)
+    )
+    return above.mean(-1)
+
+
+def _quantiles(stats, level: float) -> tuple[float, float]:
+    low, high = np.quantile(stats, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _digits(*values: float) -> list[str]:
+    """Numbers with as many digits as tell them apart."""
+    largest = max((abs(v) for v in values if np.isfinite(v)), default=0.0)
+    places = 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 0.1 else 4
+    return [f"{v:,.{places}f}" for v in values]
