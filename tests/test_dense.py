@@ -13,7 +13,7 @@ from torch import nn
 import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.machine import Pace
-from course_lib.nets import dense
+from course_lib.nets import compiled, dense
 from course_lib.nets.ensemble import Ensemble, Pass
 from course_lib.policies.actor_critics import MLPActorCritic
 from course_lib.rl import ppo_epoch
@@ -171,7 +171,7 @@ def test_a_forked_process_goes_on():
     code = """if True:
         import os, torch
         from course_lib.machine import Pace
-        from course_lib.nets import dense
+        from course_lib.nets import compiled, dense
         from course_lib.nets.ensemble import Ensemble, Pass
         Pace.choose, dense.WORTH_IT = (lambda pace: 2), 0
         torch.set_num_threads(1)
@@ -184,6 +184,20 @@ def test_a_forked_process_goes_on():
         assert same and os.waitpid(child, 0)[1] == 0
     """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("flags", [("-march=unheard-of",), ()], ids=["unknown", "plain"])
+def test_any_processor_of_the_kind_will_do(flags, monkeypatch, tmp_path):
+    """Narrower vectors: tiles of other sizes."""
+    ensemble, x = Ensemble(2, [23, 70, 40, 1]), torch.randn(50, 23)
+    here = there_and_back(ensemble, x, False, 6)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiled, "MACHINE", (flags, ()))
+    monkeypatch.setattr(dense.PROGRAM, "loaded", {})
+    there = there_and_back(ensemble, x, False, 6)
+    assert dense.PROGRAM.status().startswith("on: ")
+    for a, b in zip(here, there, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * a.abs().max().item())
 
 
 # --- Adam and targets ---------------------------------------------------------------------------
