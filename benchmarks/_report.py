@@ -136,6 +136,16 @@ def run_all(
         print(f"{args.json} keeps what it said before: {', '.join(file.by_hand)}; see whether it still holds")
 
 
+def train(agent, env_steps: int, **options):
+    """`cl.train`, but Ctrl-C ends the benchmark: a run that was stopped must not be counted as a whole one."""
+    import course_lib as cl
+
+    run = cl.train(agent, env_steps, **options)
+    if run.interrupted == "stopped by the user":
+        raise KeyboardInterrupt
+    return run
+
+
 def seedless(config) -> dict:
     """The fields of an algorithm's config but the seed."""
     return {name: value for name, value in asdict(config).items() if name != "seed"}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from _report import Table, cli, column, run_all, seedless
+from _report import Table, cli, column, run_all, seedless, train
 
 import course_lib as cl
 from course_lib.envs.anymal.walk import WEIGHTS
@@ -59,7 +59,7 @@ def one_run(args, setting: str, seed: int) -> dict:
     envs = cl.make(start.env_id, COPIES, seed=1000 * seed, **{**start.env_options, "weights": changed})
     agent = cl.PPO(envs, settings_of(start, seed), policy=start)
     began = time.perf_counter()
-    cl.train(agent, args.steps, progress=False)
+    train(agent, args.steps, progress=False)
     seconds = time.perf_counter() - began
     measures = measures_of(agent.policy, args.episodes, args.play)
     return {"setting": setting, "seed": seed, "measures": measures, "train_seconds": round(seconds, 1)}

@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve
+from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -87,7 +87,7 @@ CLAIMS = dict(zip(EXHIBITS, ("healthy", "reshaped", "no_done_mask", "clamped", "
 
 def one_run(args, exhibit: str, seed: int) -> dict:
     agent = EXHIBITS[exhibit](cl.make(ENV, num_envs=64, seed=1000 * seed), cl.PPOConfig(seed=seed))
-    run = cl.train(agent, args.steps, progress=False)
+    run = train(agent, args.steps, progress=False)
     test = cl.make(ENV, num_envs=args.episodes, seed=10_000)
     return {
         "exhibit": exhibit,

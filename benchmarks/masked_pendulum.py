@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, claims_from, cli, column, interval_of, parameters, run_all, select, thin_curve
+from _report import Table, claims_from, cli, column, interval_of, parameters, run_all, select, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -75,7 +75,7 @@ def one_run(args, task: str, cell: str, seed: int) -> dict:
     steps, episodes = (8_192, 5) if args.quick else (facts["steps"], facts["episodes"])
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, hide="velocities")
     agent = cl.PPO(envs, config_of(task, cell, seed))
-    run = cl.train(agent, steps, progress=False)
+    run = train(agent, steps, progress=False)
     test = run_episodes(agent.policy, cl.make(facts["env"], episodes, seed=10_000, hide="velocities"), seed=10_000)
     if args.keep and seed == 0:
         prefix = "masked_pendulum" if task == "pendulum" else "halfcheetah_masked"

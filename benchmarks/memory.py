@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, cli, column, parameters, run_all, select, thin_curve
+from _report import Table, cli, column, parameters, run_all, select, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -135,7 +135,7 @@ def one_run(args, task: str, setting: str, seed: int) -> dict:
     options = facts["full" if setting == "sac_full" else "hidden"]
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, **options)
     agent = (RSAC if setting in MEMORY else SAC)(envs, config)
-    run = cl.train(agent, steps, progress=False)
+    run = train(agent, steps, progress=False)
     test = run_episodes(agent.policy, cl.make(facts["env"], args.episodes, seed=10_000, **options), seed=10_000)
     if args.keep and seed == 0:
         run.save_policy(

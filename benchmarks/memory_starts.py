@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, claims_from, cli, column, run_all, thin_curve
+from _report import Table, claims_from, cli, column, run_all, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -98,7 +98,7 @@ def one_run(args, task: str, setting: str, seed: int) -> dict:
     steps = config.learning_starts + 128 if args.quick else facts["steps"]  # just beyond the first updates
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, **options)
     agent = algorithm(setting)(envs, config)
-    run = cl.train(agent, steps, progress=False)
+    run = train(agent, steps, progress=False)
     test = run_episodes(agent.policy, cl.make(facts["env"], args.episodes, seed=10_000, **options), seed=10_000)
     if args.keep and seed == 0 and task in ("rods", "maze"):
         run.save_policy(

@@ -22,7 +22,7 @@ import io
 import time
 
 import numpy as np
-from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve
+from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -112,7 +112,7 @@ def one_run(args, task: str, variant: str, seed: int) -> dict:
     envs = cl.make(facts["env"], facts["copies"], seed=1000 * seed, threads=1, **facts["options"])
     agent, moments = kind(envs, config_of(task, variant, seed)), Moments(task, steps, args.episodes, args.copies)
     with contextlib.redirect_stdout(io.StringIO()):
-        run = cl.train(agent, steps, progress=False, callbacks=[moments])
+        run = train(agent, steps, progress=False, callbacks=[moments])
     test = run_episodes(agent.policy, moments.envs(args.episodes), seed=10_000)
     return {
         "run": f"{task} {variant}",

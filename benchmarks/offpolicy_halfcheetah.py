@@ -39,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve
+from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve, train
 
 import course_lib as cl
 from course_lib.envs.engine.task import quiet
@@ -114,7 +114,7 @@ def ours(args, name: str, seed: int) -> dict:
     agent.begin()
     run, tests = cl.Run(agent), Tests(10)
     while (left := 60 * args.length - run.wall_seconds) > 0:
-        run = cl.train(run, 10**9, progress=False, max_seconds=min(60 * args.every, left))
+        run = train(run, 10**9, progress=False, max_seconds=min(60 * args.every, left))
         tests.add(run.wall_seconds, agent.env_steps, run.policy)
     row = row_of(
         name, seed, run.policy, tests, args.episodes, minutes=round(run.wall_seconds / 60, 2),
@@ -226,7 +226,7 @@ def best(args, seed: int) -> dict | None:
     left = 3600 * args.hours - used
     agent, watch = SAC(cl.make(ENV, COPIES, seed=1000 * seed), config), Watch(folder, TEST_BEST)
     agent.begin()
-    run = cl.train(
+    run = train(
         agent, args.steps, folder=folder, resume=True, checkpoint_every=180.0, callbacks=[watch],
         max_seconds=max(min(60 * args.minutes, left), 1.0),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve
+from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -49,7 +49,7 @@ def one_run(args, variant: str, seed: int) -> dict:
     kind = cl.PPO if changes.pop("stagger", True) else Together
     envs = cl.make(ENV, num_envs=64, seed=1000 * seed)
     agent = kind(envs, cl.PPOConfig.recommended(ENV, seed=seed, **changes))
-    run = cl.train(agent, args.steps, progress=False)
+    run = train(agent, args.steps, progress=False)
     test = cl.make(ENV, num_envs=args.episodes, seed=10_000)
     return {
         "variant": variant,

@@ -14,7 +14,7 @@ import copy
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, claims_from, cli, column, run_all, seedless
+from _report import Table, claims_from, cli, column, run_all, seedless, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -51,7 +51,7 @@ def one_run(args, seed: int) -> dict:
     agent = cl.PPO(envs, cl.PPOConfig.recommended(ENV, seed=seed))
     limits, episodes, keep = args.limits, args.episodes, args.keep and seed == args.seeds[0]
     moments = Moments(limits[:1], (1e-9, 0.02, 0.1, 1.0) if keep else ())
-    run = cl.train(agent, args.steps, callbacks=[moments], max_seconds=limits[1], progress=True)
+    run = train(agent, args.steps, callbacks=[moments], max_seconds=limits[1], progress=True)
     early = moments.at.get(limits[0], run.policy)
     first, last = deterministic_return(early, episodes), deterministic_return(run.policy, episodes)
     noisy = run_episodes(run.policy, cl.make(ENV, num_envs=episodes, seed=10_000), deterministic=False)

@@ -293,3 +293,21 @@ def test_every_script_has_the_same_command_line(script, monkeypatch, capsys):
     assert ("--seeds" in out) == ("--include" in out) != ("--rounds" in out)
     (args,) = seen
     assert args.name == script.stem and args.json == Path(f"build/{script.stem}_quick.json") and not args.keep
+
+
+def test_a_training_that_was_stopped_is_not_counted(monkeypatch):
+    """Ctrl-C during a training is not an error there; here the benchmark ends with it."""
+    from course_lib.course import session
+
+    class Stopped:
+        interrupted = "stopped by the user"
+
+    class Whole:
+        interrupted = "out of time"
+
+    monkeypatch.setattr(session, "train", lambda *args, **options: Stopped)
+    monkeypatch.setattr("course_lib.train", session.train, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        _report.train(None, 10)
+    monkeypatch.setattr("course_lib.train", lambda *args, **options: Whole)
+    assert _report.train(None, 10) is Whole
