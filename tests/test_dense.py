@@ -307,6 +307,24 @@ def test_only_what_fits_is_done_in_c():
     assert not Epoch.fits(policy, FlatAdam(policy, 1e-3))
 
 
+def test_a_network_that_was_changed_is_torchs():
+    """C must not pass by what stands behind the last layer, nor read layers that do not fit."""
+    x = torch.randn(5, 3)
+    with torch.no_grad():
+        squashed = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2), nn.Tanh())
+        assert torch.equal(dense.stack(squashed, x), squashed(x))
+        with pytest.raises(RuntimeError):
+            dense.stack(nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(9, 1)), x)
+        hooked = nn.Sequential(nn.Linear(3, 2))
+        hooked.register_forward_hook(lambda module, args, out: out + 1)
+        assert torch.equal(dense.stack(hooked, x), hooked(x))
+    agent, segments, order = agent_of()
+    agent.policy.actor.append(nn.Tanh())
+    assert agent.in_c.run(segments, order, 64) is None and not Epoch.fits(agent.policy, agent.optimizer)
+    assert agent.in_c.acting(*(torch.zeros(4, 16, n) for n in (6, 17, 6))) is None
+    agent.iterate(0.0)  # in torch
+
+
 def test_an_epoch_checks_what_it_is_given():
     agent, segments, order = agent_of()
     for wrong in (order[:-1], order.int(), order + 1, order[:0]):

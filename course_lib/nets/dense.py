@@ -129,31 +129,41 @@ class Through:
             pace.took(number, time.perf_counter() - began)
 
 
+def kind_of(network: nn.Module) -> int | None:
+    """What C calls the activation of `network`; None where it is anything else than what `stack` describes.
+
+    Linear layers with biases that fit each other, the same activation between all of them and none behind the last, no
+    hooks.
+    """
+    modules = list(network) if type(network) is nn.Sequential else []
+    linear, between = modules[::2], {type(m) for m in modules[1::2]}
+    plain = len(modules) % 2 == 1 and len(linear) <= MOST_LAYERS and len(between) <= 1 and between <= KINDS.keys()
+    plain = plain and all(type(m) is nn.Linear and m.bias is not None for m in linear)
+    if not plain or any(m._forward_hooks or m._forward_pre_hooks for m in (network, *modules)):
+        return None
+    if any(a.out_features != b.in_features for a, b in zip(linear[:-1], linear[1:], strict=True)):
+        return None
+    return KINDS[between.pop()] if between else 0
+
+
 def stack(network: nn.Sequential, x: Tensor) -> Tensor:
     """A network of linear layers with tanh or ELU between them, without gradients: x (B, in) -> (B, out).
 
     In C, unless a gradient is wanted or the network is anything else: then what torch says.
     """
-    modules = list(network)
-    linear, between = modules[::2], {type(m) for m in modules[1::2]}
-    if (
-        torch.is_grad_enabled() or x.dim() != 2 or not x.numel() or not usable(x) or len(linear) > MOST_LAYERS
-        or len(between) > 1 or not between <= KINDS.keys() or _hooked(modules)
-        or not all(type(m) is nn.Linear and m.bias is not None and m.weight.dtype == x.dtype for m in linear)
-        or x.shape[1] != linear[0].in_features
-    ):  # fmt: skip
+    kind = kind_of(network)
+    if kind is None or torch.is_grad_enabled() or x.dim() != 2 or not x.numel() or not usable(x, *network.parameters()):
+        return network(x)
+    linear = list(network)[::2]
+    if x.shape[1] != linear[0].in_features:
         return network(x)
     sizes = [linear[0].in_features, *(m.out_features for m in linear)]
     x, weights, biases = x.contiguous(), [m.weight.contiguous() for m in linear], [m.bias for m in linear]
     out, n = x.new_empty(len(x), sizes[-1]), len(linear)
     arrays = (INT * (n + 1))(*sizes), (POINTER * n)(*map(_address, weights)), (POINTER * n)(*map(_address, biases))
-    job = _Stack(n, KINDS[between.pop()] if between else 0, len(x), threads(), *map(ctypes.addressof, arrays))
+    job = _Stack(n, kind, len(x), threads(), *map(ctypes.addressof, arrays))
     job.x, job.out = x.data_ptr(), out.data_ptr()
     return network(x) if PROGRAM.library().stack_forward(ctypes.byref(job)) else out
-
-
-def _hooked(modules) -> bool:
-    return any(m._forward_hooks or m._forward_pre_hooks for m in modules)
 
 
 def _address(tensor: Tensor | None) -> int | None:

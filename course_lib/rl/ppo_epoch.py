@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_lib.errors import ArgumentError
 from course_lib.machine import Pace
 from course_lib.nets.compiled import Program
-from course_lib.nets.dense import KINDS, MOST_LAYERS
+from course_lib.nets.dense import kind_of
 from course_lib.policies.actor_critics import MLPActorCritic
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
@@ -50,6 +50,12 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 _HERE = Path(__file__).parent
 PROGRAM = Program([_HERE / "ppo_epoch.c", _HERE.parent / "nets" / "dense.h"], _declare)
+
+
+def _alike(policy: MLPActorCritic) -> bool:
+    """Whether actor and critic are plain networks of one depth and one activation, as C takes them to be."""
+    kinds = {kind_of(network) for network in (policy.actor, policy.critic)}
+    return len(kinds) == 1 and None not in kinds and len(policy.actor) == len(policy.critic)
 
 
 class Acting:
@@ -110,12 +116,12 @@ class Epoch:
         sizes = [[network[0].in_features, *(m.out_features for m in network)] for network in layers]
         self.sizes = (ctypes.c_int * len(sizes[0] + sizes[1]))(*sizes[0], *sizes[1])
         self.layers, self.obs, self.act = len(layers[0]), sizes[0][0], len(policy.log_std)
-        self.kind = KINDS[type(policy.actor[1])] if self.layers > 1 else 0
+        self.kind = kind_of(policy.actor)
 
     @staticmethod
     def fits(policy: nn.Module, optimizer: FlatAdam) -> bool:
         """Whether C can do what this policy needs: two plain networks, their numbers one after another in memory."""
-        if type(policy) is not MLPActorCritic or type(optimizer) is not FlatAdam or len(policy.actor) > 2 * MOST_LAYERS:
+        if type(policy) is not MLPActorCritic or type(optimizer) is not FlatAdam or not _alike(policy):
             return False
         ours, there = [policy.log_std, *policy.actor.parameters(), *policy.critic.parameters()], optimizer.params
         flat = optimizer.flat
@@ -123,9 +129,9 @@ class Epoch:
         return plain and len(ours) == len(there) and all(a is b for a, b in zip(ours, there, strict=True))
 
     def acting(self, noise: Tensor, x: Tensor, actions: Tensor) -> Acting | None:
-        """See `Acting`; None where there is no compiler, or the network has hooks that C would pass by."""
-        hooked = any(m._forward_hooks or m._forward_pre_hooks for m in self.policy.actor.modules())
-        if hooked or PROGRAM.library() is None:
+        """See `Acting`; None where there is no compiler, or the networks were changed since."""
+        single = all(t.dtype == torch.float32 for t in (noise, x, actions))
+        if not single or not _alike(self.policy) or PROGRAM.library() is None:
             return None
         found = Acting(self.policy, self, noise, x, actions)
         return found if found.handle else None
@@ -135,7 +141,7 @@ class Epoch:
 
         rollout: a `Rollout` of single steps, each (1, B, …). None, and nothing is done, where there is no compiler.
         """
-        if (library := PROGRAM.library()) is None:
+        if (library := PROGRAM.library()) is None or not _alike(self.policy):
             return None
         c, adam, batch = self.config, self.optimizer, order.numel()
         given = {name: getattr(rollout, name).contiguous() for name in INPUTS}
