@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
+#include "tiny.h"
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -46,27 +44,6 @@ static inline vec load(const float *from)
 static inline void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
 static inline int at_most(int a, int b) { return a < b ? a : b; }
 static inline long whole(long n) { return (n + WIDE - 1) / WIDE * WIDE; }
-
-/* Numbers below 1e-38 slow most processors a hundredfold. They count as zero while we compute. */
-static unsigned tiny_is_zero(void)
-{
-#ifdef __SSE__
-    unsigned mode = _mm_getcsr();
-    _mm_setcsr(mode | 0x8040);
-    return mode;
-#else
-    return 0;
-#endif
-}
-
-static void put_back(unsigned mode)
-{
-#ifdef __SSE__
-    _mm_setcsr(mode);
-#else
-    (void)mode;
-#endif
-}
 
 /* --- products ---------------------------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ from course_lib.nets.compiled import Program
 
 KINDS = {nn.ReLU: 0, nn.Tanh: 1, nn.ELU: 2}  # of dense.h
 MOST_LAYERS = 16  # LAYERS of dense.h
+HEADERS = ("ensemble.h", "dense.h", "tiny.h")  # that C files here and in rl include
 WORTH_IT = 500_000  # multiplications, from which on a second thread is tried
 WIDE = 32  # the widest panel of dense.h
 INT, LONG, POINTER, DOUBLE = ctypes.c_int, ctypes.c_long, ctypes.c_void_p, ctypes.c_double
@@ -55,7 +56,7 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 
 _HERE = Path(__file__).parent
-PROGRAM = Program([_HERE / "dense.c", _HERE / "ensemble.h", _HERE / "dense.h"], _declare)
+PROGRAM = Program([_HERE / name for name in ("dense.c", *HEADERS)], _declare)
 
 
 def usable(*tensors: Tensor) -> bool:

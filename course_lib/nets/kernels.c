@@ -9,33 +9,9 @@
    the gradient of x. */
 
 #include <string.h>
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
+#include "tiny.h"
 
 typedef REAL real;
-/* Numbers too small for full precision (below 1e-38, or 1e-308) slow most processors a hundredfold, and a gradient that
-   fades over many steps gets there. They count as zero while we compute; then the thread's mode is put back. */
-static unsigned tiny_is_zero(void)
-{
-#ifdef __SSE__
-    unsigned mode = _mm_getcsr();
-    _mm_setcsr(mode | 0x8040);
-    return mode;
-#else
-    return 0;
-#endif
-}
-
-static void put_back(unsigned mode)
-{
-#ifdef __SSE__
-    _mm_setcsr(mode);
-#else
-    (void)mode;
-#endif
-}
-
 /* 2^r for |r| <= 1/2. LIMIT keeps powers of 2 in range. MAGIC is so large that adding it rounds to whole numbers; they
    are then in the last bits. */
 #if REAL_BYTES == 4 /* fitted; relative error 1e-7 */

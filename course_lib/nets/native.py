@@ -34,7 +34,7 @@ def _declare(lib: ctypes.CDLL) -> None:
             function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
 
 
-KERNELS = Program([Path(__file__).with_name("kernels.c")], _declare)
+KERNELS = Program([Path(__file__).with_name(name) for name in ("kernels.c", "tiny.h")], _declare)
 
 
 def status() -> str:

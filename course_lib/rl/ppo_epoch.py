@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_lib.errors import ArgumentError
 from course_lib.machine import Pace
 from course_lib.nets.compiled import Program
-from course_lib.nets.dense import kind_of
+from course_lib.nets.dense import HEADERS, kind_of
 from course_lib.policies.actor_critics import MLPActorCritic
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
@@ -49,7 +49,7 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 
 _HERE = Path(__file__).parent
-PROGRAM = Program([_HERE / "ppo_epoch.c", _HERE.parent / "nets" / "dense.h"], _declare)
+PROGRAM = Program([_HERE / "ppo_epoch.c", *(_HERE.parent / "nets" / name for name in HEADERS)], _declare)
 
 
 def _alike(policy: MLPActorCritic) -> bool:

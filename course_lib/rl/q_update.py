@@ -16,7 +16,7 @@ from torch import Tensor
 
 from course_lib.machine import Pace
 from course_lib.nets.compiled import Program
-from course_lib.nets.dense import MOST_LAYERS
+from course_lib.nets.dense import HEADERS, MOST_LAYERS
 from course_lib.nets.ensemble import bfloat16_is_fast
 from course_lib.policies.actors import DeterministicActor, SquashedActor
 from course_lib.rl.replay import Batch
@@ -60,7 +60,7 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 _HERE = Path(__file__).parent
 _NETS = _HERE.parent / "nets"
-PROGRAM = Program([_HERE / "q_update.c", _NETS / "ensemble.h", _NETS / "dense.h"], _declare)
+PROGRAM = Program([_HERE / "q_update.c", *(_NETS / name for name in HEADERS)], _declare)
 
 
 class Update:
