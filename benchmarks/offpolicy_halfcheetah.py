@@ -39,18 +39,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
 from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve, train
 
 import course_lib as cl
 from course_lib.envs.engine.task import quiet
-from course_lib.evaluation.returns import run_episodes
 from course_lib.files import load_tensors, write_atomically
 from course_lib.machine import cores
-from course_lib.policies.base import Policy
 from course_lib.rl.offpolicy import SAC, TD3
 from course_lib.rl.run import CHECKPOINT
 
-NAME, ENV, COPIES = "offpolicy_halfcheetah", "HalfCheetah-v5", 16
+NAME = "offpolicy_halfcheetah"
 MINUTES, HOURS = 30.0, 4.0  # of a run against SB3; at most for the best run
 TEST_BEST = 300.0  # s between two tests of the best run
 TO_BEAT = 9_535.0  # SAC of rl-zoo after 1M steps
@@ -65,7 +64,6 @@ RUNS = {
 }
 PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
 BEST_STEPS = 1_500_000
-CURVE = ("env_steps", "wall_seconds", "return_mean", "q_mean", "entropy_mean", "temperature", "updates")
 SHIPPED = {"sac": "halfcheetah_sac_30min", "td3": "halfcheetah_td3_30min", "best": "halfcheetah_sac"}
 
 
@@ -76,32 +74,6 @@ def facts_of(name: str) -> dict:
     facts = {k: v for k, v in seedless(RUNS[name](0)).items() if v != float("inf")}
     limit = dict(steps=BEST_STEPS, hours=HOURS) if name == "best" else dict(minutes=MINUTES)
     return {**facts, **limit, "num_envs": COPIES}
-
-
-def test(policy, episodes: int):
-    return run_episodes(policy, cl.make(ENV, episodes, seed=10_000))
-
-
-class Tests:
-    """Deterministic returns at moments of training."""
-
-    def __init__(self, episodes: int):
-        self.episodes = episodes
-        self.rows: dict[str, list[float]] = {name: [] for name in ("minutes", "env_steps", "return_deterministic")}
-
-    def add(self, seconds: float, env_steps: int, policy) -> None:
-        mean = test(policy, self.episodes).mean
-        for values, value in zip(self.rows.values(), (seconds / 60, env_steps, mean), strict=True):
-            values.append(float(f"{value:.6g}"))
-        print(f"  {seconds / 60:6.1f} min, {env_steps:9,} steps: {mean:8,.0f}", flush=True)
-
-
-def row_of(name: str, seed: int, policy, tests: Tests, episodes: int, **facts) -> dict:
-    final = test(policy, episodes)
-    return {
-        "run": name, "seed": seed, "return_deterministic": final.mean, "return_sd": final.sd,
-        "episodes": episodes, **facts, "tests": tests.rows,
-    }  # fmt: skip
 
 
 # --- ours ---------------------------------------------------------------------------------------
@@ -125,10 +97,6 @@ def ours(args, name: str, seed: int) -> dict:
     return row
 
 
-def known(curve: dict) -> tuple[str, ...]:
-    return tuple(name for name in CURVE if name in curve)
-
-
 def ship(run, name: str, seed: int, mean: float) -> None:
     run.save_policy(
         f"assets/policies/{SHIPPED[name]}", return_deterministic=mean,
@@ -137,17 +105,6 @@ def ship(run, name: str, seed: int, mean: float) -> None:
 
 
 # --- the peer -----------------------------------------------------------------------------------
-
-
-class Peer(Policy):
-    """A model of Stable-Baselines3 as a policy of ours, for `run_episodes`."""
-
-    def __init__(self, model):
-        super().__init__(model.observation_space.shape[0], model.action_space.shape[0])
-        self.model, self.env_id = model, ENV
-
-    def act(self, obs, state=None, deterministic=True, rng=None):
-        return self.model.predict(obs, deterministic=deterministic)[0], state
 
 
 def sb3(args, name: str, seed: int) -> dict:
