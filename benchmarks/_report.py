@@ -10,10 +10,10 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from inspect import isgenerator
 from pathlib import Path
 
 import numpy as np
+from _pool import run_pool
 from _results import RunFile, write_result
 
 from course_lib.evaluation.statistics import bootstrap_interval
@@ -44,6 +44,10 @@ def cli(
         parser.add_argument("--seeds", type=int, nargs="*", **seeds)
         words = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
         parser.add_argument("--include", type=Path, nargs="*", default=[], metavar="FILE", help=words)
+        words = "runs made at once, each on a core of its own; leave it at 1 where the time of a run counts"
+        parser.add_argument("--workers", type=int, default=1, help=words)
+        words = "address of a Ray cluster that makes the runs, e.g. auto or ray://HOST:10001"
+        parser.add_argument("--ray", metavar="URL", help=words)
     if keep:
         parser.add_argument("--keep", action="store_true", help=f"ship {keep}")
     parser.add_argument("--json", type=Path, metavar="FILE", help=f"result file, assets/results/{name}.json by default")
@@ -111,21 +115,21 @@ def run_all(
     """
     file = RunFile(args, key, config, part, claims_of, seconds, facts)
     file.take_up(args.include)
-    wanted, postponed = list(wanted), []
-    done = len(set(wanted) & file.known().keys())
+    wanted, postponed, known = list(wanted), [], file.known()
+    done = len(set(wanted) & known.keys())
     print(f"{done} of {len(wanted)} runs are in {args.json} already", flush=True)
-    for values in wanted:
-        row = file.known().get(values)
-        if row is not None and not unfinished(args, row):
-            continue
-        made = one_run(args, *values) if row is None else one_run(args, *values, row=row)
+    jobs = [
+        (values, {} if (row := known.get(values)) is None else {"row": row})
+        for values in wanted
+        if values not in known or unfinished(args, known[values])
+    ]
+    for values, row in run_pool(one_run, args, jobs):
         label = ", ".join(f"seed {v}" if name == "seed" else str(v) for name, v in zip(key, values, strict=True))
-        for row in made if isgenerator(made) else [made]:
-            if row is None:
-                postponed.append(label)
-            else:
-                file.add(row)
-                print(f"{label}: {says.format(**row)}", flush=True)
+        if row is None:
+            postponed.append(label)
+        else:
+            file.add(row)
+            print(f"{label}: {says.format(**row)}", flush=True)
     if rows := [*file.known().values()]:
         shown = report(rows)
         print(*(shown if isinstance(shown, list) else [shown]), sep="\n")

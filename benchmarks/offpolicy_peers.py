@@ -142,7 +142,7 @@ def measure_pace(args) -> None:
 
 def steps_of(name: str) -> int:
     rounds = read_file(Path(PACE))["per_seed"]
-    return round(60 * MINUTES * float(np.median([row[name] for row in rounds])), -3)
+    return 1000 * round(60 * MINUTES * float(np.median([row[name] for row in rounds])) / 1000)
 
 
 # --- the runs -----------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ def gae(
     next_values: Array,
     terminated: Array,
     over: Array,
-    gamma: float,
-    lam: float,
+    gamma: float | Array,
+    lam: float | Array,
 ) -> tuple[Array, Array]:
     """Advantages and value targets, all arrays (T, N).
 
@@ -28,6 +28,7 @@ def gae(
             not the first of the next episode.
         terminated: the episode ended inside the problem, so nothing is to come.
         over: terminated or truncated; the recursion must not reach across into the next episode.
+        gamma, lam: γ and λ, numbers, or (N,) where the steps of copies are not equally long.
 
     Returns:
         advantages A_t and targets A_t + V(s_t), each (T, N).

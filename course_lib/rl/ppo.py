@@ -217,7 +217,8 @@ class PPO(Agent):
         for t, index, final, state in ends:  # the next state of an ended episode is its final one
             next_value[t, index] = self._value(final, state)
         scaled = self._scale_rewards(rewards, over)
-        advantage, target = gae(scaled, value.numpy(), next_value.numpy(), terminated, over, c.gamma, c.gae_lambda)
+        discounts = self.per_step(c.gamma), self.per_step(c.gae_lambda)
+        advantage, target = gae(scaled, value.numpy(), next_value.numpy(), terminated, over, *discounts)
         log_prob = policy.log_prob(actions, mean, states[0], starts)
         advantage, target = torch.from_numpy(advantage).float(), torch.from_numpy(target).float()
         return Rollout(x, actions, starts, states, log_prob, advantage, target), raw
@@ -225,13 +226,18 @@ class PPO(Agent):
     def _value(self, obs: np.ndarray, state: Tensor) -> Tensor:
         return self.policy.value(self.policy.normalizer(torch.from_numpy(obs).float()), state)
 
+    def per_step(self, factor: float) -> float | np.ndarray:
+        """`factor` of a usual control step -> of the steps of these copies, a number or (N,): where control steps are
+        half as long there are twice as many, and the horizon in seconds is to stay (De Asis & Sutton 2024)."""
+        return factor ** getattr(self.envs, "step_length", 1.0)
+
     def _scale_rewards(self, rewards: np.ndarray, over: np.ndarray) -> np.ndarray:
         """rewards (T, N) divided by the sd of the discounted return seen so far."""
         if not self.config.normalize_reward:
             return rewards
-        seen = np.empty_like(rewards)
+        seen, gamma = np.empty_like(rewards), self.per_step(self.config.gamma)
         for t in range(len(rewards)):
-            self.discounted = self.discounted * self.config.gamma + rewards[t]
+            self.discounted = self.discounted * gamma + rewards[t]
             seen[t] = self.discounted
             self.discounted = np.where(over[t], 0.0, self.discounted)
         self.return_moments.update(seen.reshape(-1))

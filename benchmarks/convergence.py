@@ -1,0 +1,112 @@
+"""Does the accuracy of the solver matter? Each policy is trained with one solver and tested with every one.
+
+    python benchmarks/convergence.py [--cells ltc ctrnn] [--seeds 0 1 … 9] [--workers 2] [--quick]
+
+The pendulum with hidden velocities, with settings and sizes of `robustness.py`. "fused 1" is the semi-implicit step of
+the LTC paper, once for each control step; "rk4 4" stands for the exact solution in training, from which it differs by
+less than `dopri5` at its tolerance. A row's "disturbed" is the return with each solver of the test, "error" the largest
+difference in the states to those of dopri5 over 100 steps of the same observations.
+
+Time: half a minute to two minutes a run on one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import torch
+from _disturbed import TASKS, actor_parameters, kept, make, play
+from _report import Table, cli, column, run_all, select
+from robustness import config_of
+
+from course_lib.evaluation.statistics import summarize
+
+NAME, TASK = "convergence", "pendulum"
+CELLS = ("ltc", "ctrnn")
+SOLVERS = {
+    "fused 1": dict(solver="fused", substeps=1),
+    "fused 4": dict(solver="fused", substeps=4),
+    "euler 4": dict(solver="euler", substeps=4),
+    "rk4 1": dict(solver="rk4", substeps=1),
+    "rk4 4": dict(solver="rk4", substeps=4),
+}
+EXACT = dict(solver="dopri5", substeps=1)
+
+
+def config_with(cell: str, solver: str, seed: int = 0):
+    config = config_of(TASK, cell, seed=seed)
+    whole = asdict(config.cell)
+    return config_of(TASK, cell, seed=seed, cell=whole | dict(options=whole["options"] | SOLVERS[solver]))
+
+
+def use(policy, options: dict) -> None:
+    policy.cell.solver, policy.cell.substeps = options["solver"], options["substeps"]
+
+
+@torch.no_grad()
+def errors(policy, observations: torch.Tensor) -> dict[str, float]:
+    """Solver -> largest difference in the states to those of dopri5."""
+    x = policy.encoder(observations)
+
+    def states(options: dict) -> torch.Tensor:
+        use(policy, options)
+        return policy.cell.sequence(x, policy.cell.initial_state(x.shape[1]))
+
+    exact = states(EXACT)
+    return {name: float(f"{(states(options) - exact).abs().max():.3g}") for name, options in SOLVERS.items()}
+
+
+@torch.no_grad()
+def observed(policy, steps: int = 100) -> torch.Tensor:
+    """What the policy sees, normalised: (steps, 4, obs)."""
+    envs, state, seen = make(TASK, 4, 20_000), None, []
+    observation, _ = envs.reset()
+    for _ in range(steps):
+        seen.append(policy.normalizer(torch.as_tensor(observation, dtype=torch.float32)))
+        action, state = policy.act(observation, state)
+        observation, *_ = envs.step(action)
+    envs.close()
+    return torch.stack(seen)
+
+
+def one_run(args, cell: str, solver: str, seed: int) -> dict:
+    config, steps = config_with(cell, solver, seed), args.steps or TASKS[TASK]["steps"]
+    trained, seconds = kept(NAME, f"{cell}_{solver.replace(' ', '_')}_{seed}", TASK, config, "one rate", steps)
+    found = {}
+    for name, options in {**SOLVERS, "dopri5": EXACT}.items():
+        use(trained, options)
+        found[name] = play(trained, TASK, "one rate")
+    use(trained, SOLVERS[solver])
+    return dict(
+        cell=cell, policy=solver, seed=seed, parameters=actor_parameters(trained), train_seconds=seconds,
+        **{"return": found[solver]}, disturbed=found, error=errors(trained, observed(trained)),
+    )  # fmt: skip
+
+
+def report(rows: list[dict]) -> list:
+    tables = []
+    for cell in CELLS:
+        if mine := select(rows, cell=cell):
+            table = Table(
+                f"{cell}, trained with", "seeds", "seconds", *(f"tested {name}" for name in mine[0]["disturbed"])
+            )
+            for solver in SOLVERS:
+                if runs := select(mine, policy=solver):
+                    returns = [summarize([row["disturbed"][name] for row in runs]) for name in runs[0]["disturbed"]]
+                    seconds = sum(column(runs, "train_seconds")) / len(runs)
+                    table.add(solver, len(runs), seconds, *[f"{r.value:,.0f}" for r in returns])
+            tables += [table, ""]
+    return tables
+
+
+if __name__ == "__main__":
+    args = cli(
+        NAME, __doc__, seeds=range(10), cells=CELLS, solvers=[*SOLVERS], fixed=dict(steps=0),
+        quick=dict(seeds=1, steps=4_608),
+    )  # fmt: skip
+    run_all(
+        args, one_run, [(c, s, seed) for seed in args.seeds for c in args.cells for s in args.solvers],
+        key=("cell", "policy", "seed"),
+        config={c: {s: asdict(config_with(c, s)) for s in SOLVERS} for c in CELLS}, part="cell", report=report,
+        says="{return:,.0f}",
+    )  # fmt: skip

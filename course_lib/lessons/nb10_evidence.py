@@ -1,0 +1,169 @@
+"""What the runs of notebook 10 say: shares of the return under a disturbance, and the verdicts on the hypotheses.
+
+A run is a row of a result file: "task", "policy", "seed", its undisturbed "return", and "disturbed": condition ->
+return. Some have "training" or "cell" besides. Runs of one task (and cell) are a stratum; seeds are drawn anew within
+each stratum and policy, and strata count alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import LEAST_RUNS, Summary, iqm
+from course_lib.lessons.nb10_hypotheses import HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+
+LEARNED = 0.5  # a policy is compared on tasks where its median is at least this share of the best one's
+DRAWS = 2000
+STRATA = ("task", "cell")
+
+
+def share(row: dict, condition: str) -> float:
+    """Return under `condition` over the undisturbed one.
+
+    "dead" stands for all sensors in turn. A cell that was told the length of a step in a condition counts as told.
+    """
+    found = row["disturbed"]
+    if condition == "dead":
+        values = [value for name, value in found.items() if name.startswith("dead ")]
+    else:
+        values = [found.get(f"{condition}, told", found.get(condition))]
+    if not values or None in values:
+        raise ArgumentError(f"condition={condition!r} is not known of this run; accepted: {', '.join(found)} or dead")
+    return float(np.mean(values)) / row["return"]
+
+
+def robust_share(row: dict, conditions: Iterable[str]) -> float:
+    """Mean share over the conditions: for disturbances of growing size the area under their curve."""
+    return float(np.mean([share(row, condition) for condition in conditions]))
+
+
+def strata_of(rows: Sequence[dict]) -> list[tuple]:
+    return sorted({tuple(row.get(name) for name in STRATA) for row in rows}, key=str)
+
+
+def learned(rows: Sequence[dict]) -> dict[tuple, list[str]]:
+    """Stratum -> policies whose median undisturbed return is at least `LEARNED` of the best policy's."""
+    out = {}
+    for stratum in strata_of(rows):
+        medians = {name: float(np.median(values)) for name, values in by_policy(rows, stratum, None).items()}
+        out[stratum] = [name for name, value in medians.items() if value >= LEARNED * max(medians.values())]
+    return out
+
+
+def by_policy(rows: Sequence[dict], stratum: tuple, conditions: Sequence[str] | None) -> dict[str, np.ndarray]:
+    """Policy -> its runs' mean shares over the conditions (None: undisturbed returns), in the order of the seeds."""
+    mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
+    mine.sort(key=lambda row: row["seed"])
+    out: dict[str, list[float]] = {}
+    for row in mine:
+        value = row["return"] if conditions is None else robust_share(row, conditions)
+        out.setdefault(row["policy"], []).append(value)
+    return {name: np.array(values) for name, values in out.items()}
+
+
+def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], conditions: Sequence[str]) -> Summary:
+    """By how much larger a share the policies `better` keep than `worse`: IQM over seeds, mean over policies, strata.
+
+    "return" among the conditions stands for the undisturbed return itself, as a share of both groups' mean. Only
+    policies that have `learned` a task are compared on it. `runs` of the summary is the least number behind a policy.
+    """
+    shares = [c for c in conditions if c != "return"]
+    rng, values, draws, runs, fit = np.random.default_rng(0), [], [], [], learned(rows)
+    for stratum in strata_of(rows):
+        measured = []
+        if shares:
+            measured += [(by_policy(rows, stratum, shares), len(shares))]
+        if "return" in conditions:
+            plain = by_policy(rows, stratum, None)
+            mean = np.mean([iqm(plain[name]) for name in (*better, *worse) if name in plain])
+            measured += [({name: runs / mean for name, runs in plain.items()}, 1)]
+        sides = [[name for name in side if name in fit[stratum]] for side in (better, worse)]
+        if not all(sides):
+            continue
+        total = sum(weight for _, weight in measured)
+        value, drawn = 0.0, np.zeros(DRAWS)
+        for table, weight in measured:
+            for side, sign in zip(sides, (1.0, -1.0), strict=True):
+                for name in side:
+                    x, part = table[name], sign * weight / total / len(side)
+                    runs.append(len(x))
+                    value += part * iqm(x)
+                    drawn += part * iqm(x[rng.integers(0, len(x), (DRAWS, len(x)))], axis=1)
+        values.append(value)
+        draws.append(drawn)
+    if not values:
+        raise ArgumentError(
+            f"better={tuple(better)} and worse={tuple(worse)} cannot be compared: on no task did both learn"
+        )
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
+    kind = "interval" if min(runs) >= LEAST_RUNS else "range"
+    return Summary(float(np.mean(values)), float(low), float(high), min(runs), kind)
+
+
+# --- accuracy of the solver -------------------------------------------------------------------------
+
+
+def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
+    """What the solver does to the return, as shares of the matched return.
+
+    Rows have "policy", the solver of training, and "disturbed": solver of the test -> return. "matched": the largest
+    difference between two solvers that each were trained and tested with. "mismatched": what is lost, over all pairs,
+    by a test with another one.
+    """
+    strata, rng = strata_of(rows), np.random.default_rng(0)
+    found: dict[str, list[tuple[float, np.ndarray]]] = {"matched": [], "mismatched": []}
+    runs = []
+    for stratum in strata:
+        mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
+        solvers = sorted({row["policy"] for row in mine})
+        table = {s: [row["disturbed"] for row in mine if row["policy"] == s] for s in solvers}
+        runs += [len(found_rows) for found_rows in table.values()]
+
+        def effects(index: dict[str, np.ndarray], solvers=solvers, table=table) -> tuple[float, float]:
+            mean = {s: {t: iqm([table[s][i][t] for i in index[s]]) for t in solvers} for s in solvers}
+            same = [mean[s][s] for s in solvers]
+            lost = [1 - mean[s][t] / mean[s][s] for s in solvers for t in solvers if s != t]
+            return (max(same) - min(same)) / np.mean(same), float(np.mean(lost))
+
+        value = effects({s: np.arange(len(table[s])) for s in solvers})
+        drawn = [
+            effects({s: rng.integers(0, len(table[s]), len(table[s])) for s in solvers}) for _ in range(DRAWS // 4)
+        ]
+        for k, name in enumerate(found):
+            found[name].append((value[k], np.array(drawn)[:, k]))
+    kind = "interval" if min(runs) >= LEAST_RUNS else "range"
+    return {
+        name: Summary(
+            float(np.mean([value for value, _ in parts])),
+            *(float(q) for q in np.quantile(np.mean([drawn for _, drawn in parts], axis=0), [0.025, 0.975])),
+            min(runs),
+            kind,
+        )
+        for name, parts in found.items()
+    }
+
+
+# --- the verdicts -----------------------------------------------------------------------------------
+
+
+def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
+    """-> "key", "verdict", "difference" (a `Summary`), "runs"; of H8 the loss where solvers differ."""
+    if h.benchmark == "convergence":
+        effects = solver_effects(rows)
+        same, other = verdict_of_equality(effects["matched"]), verdict(effects["mismatched"])
+        both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
+        return dict(key=h.key, verdict=both, difference=effects["mismatched"], runs=effects["mismatched"].runs)
+    mine = [row for row in rows if row.get("training", h.training) == h.training]
+    if h.key == "H7":
+        difference = lead(mine, h.better, h.worse, h.conditions)
+        return dict(key=h.key, verdict=verdict_of_equality(difference), difference=difference, runs=difference.runs)
+    difference = lead(mine, h.better, h.worse, h.conditions)
+    return dict(key=h.key, verdict=verdict(difference), difference=difference, runs=difference.runs)
+
+
+def decide_all(results: dict[str, Sequence[dict]]) -> list[dict]:
+    """The verdicts on all hypotheses whose benchmark has rows in `results`: benchmark -> rows."""
+    return [decide(h, results[h.benchmark]) for h in HYPOTHESES if results.get(h.benchmark)]

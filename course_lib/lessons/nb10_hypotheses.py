@@ -1,0 +1,110 @@
+"""The eight hypotheses of notebook 10, written down before the first run, and the rule that decides each.
+
+What is compared is the share of its undisturbed return that a policy keeps under a disturbance it was not trained on.
+A hypothesis says that some policies keep a larger share than others. The difference is taken run by run over all
+conditions of the hypothesis, its interval by a bootstrap over seeds (see `evaluation.statistics`). The smallest
+difference that would matter was set beforehand, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from course_lib.evaluation.statistics import Summary
+
+MATTERS = 0.05  # of the undisturbed return
+SEEDS = 10
+CONTINUOUS = ("ctrnn", "ltc", "cfc")
+RECURRENT = ("gru", *CONTINUOUS)
+WINDOWS = ("frames", "attention")
+HALF_AND_DOUBLE = ("rate 0.5", "rate 2")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One comparison: `better` keeps more than `worse` under the `conditions`."""
+
+    key: str
+    claim: str
+    better: tuple[str, ...] = ()
+    worse: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    training: str = "one rate"  # or "many rates"
+    benchmark: str = "robustness"
+    source: str = ""
+
+
+HYPOTHESES = (
+    Hypothesis(
+        "H1",
+        "Told the length of a step, continuous-time cells lose less at half and at twice the control rate than the GRU "
+        "and the MLP.",
+        CONTINUOUS, ("gru", "mlp"), HALF_AND_DOUBLE,
+        source="notebook 03: gates of a CfC hold Δt, an LTC solves over it, a GRU is blind to it",
+    ),
+    Hypothesis(
+        "H2",
+        "The same where all were trained on several rates and all see the length of a step.",
+        CONTINUOUS, ("gru", "mlp"), HALF_AND_DOUBLE, training="many rates",
+    ),
+    Hypothesis(
+        "H3",
+        "With equally many parameters LTC and CfC lose less under observation noise than the GRU.",
+        ("ltc", "cfc"), ("gru",), ("noise 2", "noise 4", "noise 8"),
+        source="Lechner et al. 2020, from the abstract: robustness of neural circuit policies",
+    ),
+    Hypothesis(
+        "H4",
+        "A sensor that fails for good hurts recurrent policies more than those that see a window of the past.",
+        WINDOWS, RECURRENT, ("dead",),
+        source="POPGym Arcade, arXiv 2503.01450, from the abstract: old input outside of what was trained on poisons "
+        "recurrent memory; and arXiv 2603.04648, from the abstract: attention ahead under sensor dropout",
+    ),
+    Hypothesis(
+        "H5",
+        "A delay of two steps hurts a policy without memory more than those with memory.",
+        (*RECURRENT, *WINDOWS), ("mlp",), ("delay 2",),
+    ),
+    Hypothesis(
+        "H6",
+        "Sparse recurrent weights of low rank lose less under a shift than full ones.",
+        ("sparse and of low rank",), ("full",),
+        ("noise 4", "drop 0.25", "mass 1.5", "friction 0.5", "strength 0.75"), benchmark="topology",
+        source="Tumma et al., ICLR 2024, from the abstract, by imitation offline",
+    ),
+    Hypothesis(
+        "H7",
+        "The wiring of a neural circuit policy is no better than a random one of equal density.",
+        ("ncp",), ("random",), ("return", "noise 4", "drop 0.25", "mass 1.5", "friction 0.5", "strength 0.75"),
+        benchmark="topology",
+    ),
+    Hypothesis(
+        "H8",
+        "The accuracy of the solver does not matter for the return as long as training and test use the same one, and "
+        "matters when they do not.",
+        benchmark="convergence",
+    ),
+)  # fmt: skip
+
+
+def verdict(difference: Summary, matters: float = MATTERS) -> str:
+    """Of a difference in shares that a hypothesis says is positive: "held", "did not hold" or "cannot be told".
+
+    held: the interval lies above 0, and the difference is large enough to matter. did not hold: the whole interval
+    lies below what would matter. cannot be told: anything else, and whatever rests on fewer runs than an interval
+    needs.
+    """
+    if difference.kind == "range":
+        return "cannot be told"
+    if difference.low > 0 and difference.value >= matters:
+        return "held"
+    return "did not hold" if difference.high < matters else "cannot be told"
+
+
+def verdict_of_equality(difference: Summary, matters: float = MATTERS) -> str:
+    """The same of a hypothesis that says there is no difference worth mentioning, either way or in favour."""
+    if difference.kind == "range":
+        return "cannot be told"
+    if difference.high < matters:
+        return "held"
+    return "did not hold" if difference.low > 0 and difference.value >= matters else "cannot be told"
