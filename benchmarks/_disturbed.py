@@ -18,8 +18,8 @@ TASKS = {
     "halfcheetah": dict(env="HalfCheetah-v5", copies=66, steps=601_920, disturb=dict(noise=0.1)),
 }
 PPO = {
-    "pendulum": dict(minibatch_size=144, sequence_length=32, lr_schedule="linear"),
-    "halfcheetah": dict(minibatch_size=2112, lr_schedule="linear"),
+    "pendulum": dict(minibatch_size=144, sequence_length=32, learning_rate=2e-3, lr_schedule="linear"),
+    "halfcheetah": dict(minibatch_size=2112, learning_rate=2e-3, lr_schedule="linear"),
 }
 NOISE = {"pendulum": 0.002, "halfcheetah": 0.1}  # the unit of "noise 1"
 SENSORS = {"pendulum": 2, "halfcheetah": 8}

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -309,3 +310,39 @@ def test_a_training_that_was_stopped_is_not_counted(monkeypatch):
         _report.train(None, 10)
     monkeypatch.setattr("course_lib.train", lambda *args, **options: Whole)
     assert _report.train(None, 10) is Whole
+
+
+SIDE_BY_SIDE = """
+import os, sys, time
+sys.path.insert(0, {folder!r})
+from _report import cli, run_all
+
+def one_run(args, kind, seed):
+    if (kind, seed) == ("b", args.fails):
+        raise ValueError("this run cannot be made")
+    time.sleep(0.2)
+    return dict(kind=kind, seed=seed, process=os.getpid(), cores=len(os.sched_getaffinity(0)), train_seconds=0.2)
+
+if __name__ == "__main__":
+    args = cli("toy", "A toy.", seeds=range(3), kinds=["a", "b"], fails=-1, quick={{}})
+    run_all(args, one_run, [(k, s) for s in args.seeds for k in args.kinds], key=("kind", "seed"), config={{}},
+            report=lambda rows: str(len(rows)))
+"""
+
+
+@pytest.mark.slow
+def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
+    Path("toy.py").write_text(SIDE_BY_SIDE.format(folder=str(BENCHMARKS)))
+
+    def called(*words):
+        return subprocess.run([sys.executable, "toy.py", "--workers", "2", *words], capture_output=True, text=True)
+
+    stopped = called("--fails", "1")  # the fourth run; what was done before it is kept
+    assert stopped.returncode and "this run cannot be made" in stopped.stderr and "('b', 1)" in stopped.stderr
+    kept = runs()
+    assert 0 < len(kept) < 6 and ("b", 1) not in kept
+    whole = called()
+    assert whole.returncode == 0, whole.stderr
+    rows = content()["per_seed"]
+    assert sorted(runs()) == sorted(ALL) and {row["cores"] for row in rows} == {1}
+    assert len({row["process"] for row in rows if (row["kind"], row["seed"]) not in kept}) == 2

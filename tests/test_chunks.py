@@ -22,6 +22,7 @@ KINDS = {  # plan, cell
     "ltc": (DMP_OF_4, dict(name="ltc", neurons=4, encoder=6)),
     "gru": (dict(heads="present"), dict(name="gru", neurons=4, critic="mlp")),
     "ltc-plan": (dict(DMP_OF_4, explore="plan"), dict(name="ltc", neurons=4, feedthrough=True)),
+    "attention": (DMP_OF_4, dict(name="attention", neurons=4, options={"window": 3})),
 }
 
 

@@ -81,8 +81,11 @@ def test_tasks_without_a_success_have_none():
 
 def test_evaluation_prints_and_refuses():
     agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4), cl.PPOConfig(rollout_steps=32, minibatch_size=64))
-    text = repr(cl.evaluate(agent, episodes=3))
+    text = repr(cl.evaluate(agent, episodes=5))
     assert "deterministic" in text and "IQM" in text and "95 % interval" in text
+    few = cl.evaluate(agent, episodes=3)  # three values have no interval worth the name
+    assert "range" in repr(few) and "95 %" not in repr(few)
+    assert few.stochastic.interval == (few.stochastic.returns.min(), few.stochastic.returns.max())
     with pytest.raises(ArgumentError, match="episodes=0"):
         cl.evaluate(agent, episodes=0)
     with pytest.raises(ArgumentError, match="cannot act"):

@@ -234,7 +234,7 @@ def test_tensors_of_a_file_are_aligned_whatever_the_file(tmp_path, shift):
         assert value.data_ptr() % 64 == 0
 
 
-CELLS = ["ltc", "cfc", "ctrnn", "neural_ode", "gru", "synaptic_ltc"]
+CELLS = ["ltc", "cfc", "ctrnn", "neural_ode", "gru", "synaptic_ltc", "frames", "attention"]
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -239,7 +239,7 @@ def test_every_entry_of_the_gradient_of_the_fused_call(name):
     """Without fast_mode: all entries, not a random projection."""
     torch.manual_seed(1)
     cell = make_cell(name, 2, 3)
-    x, h = torch.randn(3, 2, 2, requires_grad=True), torch.randn(2, 3, requires_grad=True)
+    x, h = torch.randn(3, 2, 2, requires_grad=True), torch.randn(2, cell.state_width, requires_grad=True)
     starts = torch.tensor([[False, True], [True, False], [False, False]])
     assert torch.autograd.gradcheck(as_function(cell, starts), (x, h, *cell.parameters()))
 

@@ -55,18 +55,18 @@ def record(policy):
 
 
 # ------------------------------------------------------------------------------------------------------------ records
-@pytest.mark.parametrize("cell", ["ltc", "ctrnn", "gru", "cfc", "mlp"])
+@pytest.mark.parametrize("cell", ["ltc", "ctrnn", "gru", "cfc", "mlp", "frames", "attention"])
 def test_record_agrees_with_the_cell_run_as_one_sequence(cell):
     policy = pole_policy(cell)
     found = states.record(policy, seed=3, steps=40)
     with torch.no_grad():
-        whole = policy.cell.sequence(found.x[:, None], torch.zeros(1, 5))[:, 0]
+        whole = policy.cell.sequence(found.x[:, None], policy.cell.initial_state(1))[:, 0, :5]
         mean, value = policy.sequence(found.x[:, None], policy.initial_state(1), torch.zeros(len(found), 1).bool())
     assert np.allclose(found.states, whole, atol=1e-5)
     assert np.allclose(found.actions, mean[:, 0].numpy().clip(-3, 3), atol=1e-5)
     assert np.allclose(found.values, value[:, 0], atol=1e-4)
     assert found.ended and len(found) < 40
-    assert (found.time_constants is None) == (cell in ("gru", "cfc", "mlp"))
+    assert (found.time_constants is None) == (cell not in ("ltc", "ctrnn"))
 
 
 def test_time_constants_are_those_of_the_equation(policy, record):

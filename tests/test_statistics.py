@@ -7,11 +7,14 @@ from scipy import stats
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import (
     LEAST_RUNS,
+    bootstrap_interval,
     iqm,
     paired,
     performance_profile,
     probability_of_improvement,
     runs_needed,
+    spread,
+    spread_name,
     summarize,
 )
 
@@ -118,3 +121,11 @@ def test_so_many_runs_are_needed(difference, pairs):
 def test_what_is_refused(call):
     with pytest.raises(ArgumentError, match="accepted|needed"):
         call()
+
+
+def test_spread_is_a_range_below_five_runs_and_says_so():
+    few, many = np.array([3.0, 1.0, 7.0]), np.arange(5.0)
+    assert spread(few) == (1.0, 7.0) and np.isnan(spread(few[:1])).all()
+    assert spread(many, np.mean) == bootstrap_interval(many, np.mean)
+    assert spread_name(3, 4) == "range" and spread_name(5, 10) == "95 % bootstrap interval"
+    assert spread_name(3, 10) == "95 % bootstrap interval, or range below 5 seeds"

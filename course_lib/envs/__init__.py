@@ -8,8 +8,10 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv
 
 from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.disturbed import Disturbance, Disturbed
 from course_lib.envs.engine.foreign import make_foreign
 from course_lib.envs.engine.partial import Masked
+from course_lib.envs.engine.several import Several
 from course_lib.envs.engine.single import TaskEnv
 from course_lib.envs.engine.task import State, Task, options_of
 from course_lib.errors import ArgumentError, check_choice, check_count, nearest, plain
@@ -56,8 +58,12 @@ def task_class(name: str) -> type[Task]:
     return getattr(importlib.import_module(f"{__name__}.{module}"), kind)
 
 
-def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
-    """The task `id`; `hide` masks part of the observation (see `partial.Masked`)."""
+def make_task(
+    id: str, hide: str | list[int] | None = None, disturb: Disturbance | dict | None = None, **kwargs
+) -> Task:
+    """The task `id`; `hide` masks part of the observation (see `partial.Masked`), `disturb` changes the conditions
+    (see `Disturbance`; of several control rates the task has the first).
+    """
     name = id.removeprefix("course/") if isinstance(id, str) else id
     if name not in TASKS:
         raise ArgumentError(f"id={id!r} has no task of this course; accepted: {', '.join(TASKS)}{nearest(name, TASKS)}")
@@ -65,12 +71,14 @@ def make_task(id: str, hide: str | list[int] | None = None, **kwargs) -> Task:
     options = options_of(kind)
     for option, value in kwargs.items():
         if option not in options:
-            known = ", ".join([*options, "hide"])
+            known = ", ".join([*options, "hide", "disturb"])
             raise ArgumentError(
                 f"{option}={value!r} is not an option of {name}; accepted: {known}{nearest(option, options)}"
             )
     task = kind(**kwargs)
-    return task if hide is None else Masked(task, hide)
+    task = task if hide is None else Masked(task, hide)
+    disturb = Disturbance.of(disturb)
+    return Disturbed(task, disturb.at(disturb.rates[0])) if disturb.active() else task
 
 
 def _imported(id: str) -> str:
@@ -93,13 +101,18 @@ def make(
     threads: int | None = None,
     engine: str = "auto",
     hide: str | list[int] | None = None,
+    disturb: Disturbance | dict | None = None,
     **kwargs,
 ) -> VectorEnv:
     """`num_envs` copies of the environment `id`, stepped together.
 
     An id with a task of this course runs on the batched engine; any other id that Gymnasium knows runs
-    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment; with `hide`
-    they stand in `.options` of what is returned, so that a policy can be evaluated on what it was trained on.
+    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment; with `hide` and
+    `disturb` they stand in `.options` of what is returned, so that a policy can be evaluated on what it was trained on.
+
+    `hide` leaves out part of what is seen (`partial.Masked`); `disturb` sets conditions that a task was not made for, a
+    dict of fields of `Disturbance`, such as dict(rate=2, noise=0.05). With several rates, copy i has number i modulo
+    their count (see `Several`).
 
     An id such as "my_package:MyEnv-v0" imports the module before the colon first, which registers the environment.
 
@@ -113,9 +126,13 @@ def make(
     check_choice("engine", engine, ("auto", "rollout", "data"))
     seed = None if seed is None else check_count("seed", seed, least=0)
     if id.removeprefix("course/") in TASKS:
-        task = make_task(id, hide, **kwargs)
-        options = plain(kwargs if hide is None else {"hide": hide, **kwargs})
-        return BatchedEnv(task, num_envs, seed, threads, engine, options)
+        disturb = Disturbance.of(disturb)
+        more = ({} if hide is None else {"hide": hide}) | ({"disturb": disturb.told()} if disturb.active() else {})
+        tasks = [make_task(id, hide, disturb.at(rate), **kwargs) for rate in disturb.rates[:num_envs]]
+        options = plain(more | kwargs)
+        if len(tasks) == 1:
+            return BatchedEnv(tasks[0], num_envs, seed, threads, engine, options)
+        return Several(tasks, num_envs, seed, threads, engine, options)
     if id not in gym.registry:
         known = [*TASKS, *gym.registry]
         raise ArgumentError(
@@ -124,6 +141,10 @@ def make(
     if hide is not None:
         raise ArgumentError(
             f"hide={hide!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}"
+        )
+    if disturb is not None and Disturbance.of(disturb).active():
+        raise ArgumentError(
+            f"disturb={disturb!r} needs a task of this course, which {id} is not; accepted ids: {', '.join(TASKS)}"
         )
     return make_foreign(id, num_envs, seed, **kwargs)
 
@@ -142,8 +163,11 @@ def register() -> None:
 register()
 __all__ = [
     "BatchedEnv",
+    "Disturbance",
+    "Disturbed",
     "MEMORY",
     "Masked",
+    "Several",
     "State",
     "TABLETOP",
     "Task",

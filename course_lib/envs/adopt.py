@@ -11,22 +11,25 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from course_lib import envs as environments
 from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.disturbed import Disturbed
 from course_lib.envs.engine.foreign import Foreign
 from course_lib.envs.engine.partial import Masked
+from course_lib.envs.engine.several import Several
 from course_lib.envs.engine.task import Task
+from course_lib.envs.engine.wrapped import Wrapped
 from course_lib.errors import ArgumentError, plain
 
 OURS = ("num_envs", "vectorization_mode", "vector_kwargs", "render_mode", "wrappers")  # in a spec, but not of one copy
 USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "_Scalar")  # wrappers that `gymnasium.make` adds by itself
 
 
-def adopt(envs: VectorEnv) -> BatchedEnv | Foreign:
+def adopt(envs: VectorEnv) -> BatchedEnv | Several | Foreign:
     """`envs` with the `infos` of `cl.make`, and with `id`, `options` and `note` (see `BatchedEnv`).
 
     Raises:
         ArgumentError: something else than a vector environment, or one that loses final observations.
     """
-    if isinstance(envs, Foreign) or (isinstance(envs, BatchedEnv) and envs.options is not None):
+    if isinstance(envs, Foreign | Several) or (isinstance(envs, BatchedEnv) and envs.options is not None):
         return envs
     if isinstance(envs, BatchedEnv):
         envs.options, envs.note = _of_task(envs.task)
@@ -50,9 +53,15 @@ def adopt(envs: VectorEnv) -> BatchedEnv | Foreign:
 
 def _of_task(task: Task) -> tuple[dict, str]:
     """Options with which `cl.make` makes `task`, and why it cannot: "" where it can."""
-    inner, options = task.unmasked, {}
-    if inner is not task:
-        options["hide"] = task.hide if isinstance(task, Masked) else None
+    inner, layers = task, []
+    while isinstance(inner, Wrapped):
+        layers.append(inner)
+        inner = inner.task
+    kinds, options = [type(layer) for layer in layers], {}
+    if kinds not in ([], [Masked], [Disturbed], [Disturbed, Masked]):
+        return {}, f"in {', '.join(kind.__name__ for kind in kinds)}"
+    for layer in layers:
+        options |= {"hide": layer.hide} if isinstance(layer, Masked) else {"disturb": layer.disturbance.told()}
     known = environments.task_class(inner.id) if inner.id in environments.TASKS else None
     if type(inner) is not known:
         return {}, f"of a task of its own, {type(inner).__name__}"
@@ -70,7 +79,7 @@ def _recipe(envs: VectorEnv) -> tuple[str, dict, str]:
         if isinstance(envs, Foreign):
             layers.pop()
         envs = envs.env
-    if isinstance(envs, BatchedEnv):
+    if isinstance(envs, BatchedEnv | Several):
         options, note = (envs.options, envs.note) if envs.options is not None else _of_task(envs.task)
         return envs.id, options, note or _wrapped(layers)
     try:

@@ -10,13 +10,15 @@ from gymnasium.vector import VectorEnv
 from course_lib import envs as environments
 from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
-from course_lib.evaluation.statistics import bootstrap_interval, iqm
+from course_lib.evaluation.statistics import LEAST_RUNS, iqm, spread
 from course_lib.policies.base import Policy
 
 
 @dataclass
 class Episodes:
     """Finished episodes: returns and lengths (episodes,), and statistics of the returns.
+
+    `interval` is that of the mean, 95 % by bootstrap; of fewer than five episodes it is their range.
 
     `success` (episodes,) bool is what `infos["success"]` said after the last step, None for tasks that do not say.
     """
@@ -38,7 +40,7 @@ class Episodes:
         self.mean = float(np.mean(self.returns))
         self.sd = float(np.std(self.returns, ddof=1)) if len(self.returns) > 1 else float("nan")
         self.iqm = iqm(self.returns)
-        self.interval = bootstrap_interval(self.returns)
+        self.interval = spread(self.returns, np.mean)
 
 
 @dataclass
@@ -50,7 +52,9 @@ class Evaluation:
     stochastic: Episodes
 
     def __repr__(self) -> str:
-        lines = [f"{self.env_id:<24}{'mean':>9}{'sd':>9}{'IQM':>9}{'95 % interval of the mean':>28}{'episodes':>10}"]
+        few = len(self.deterministic.returns) < LEAST_RUNS
+        around = "range" if few else "95 % interval of the mean"
+        lines = [f"{self.env_id:<24}{'mean':>9}{'sd':>9}{'IQM':>9}{around:>28}{'episodes':>10}"]
         for name in ("deterministic", "stochastic"):
             e = getattr(self, name)
             interval = f"[{e.interval[0]:.1f}, {e.interval[1]:.1f}]"
@@ -143,7 +147,8 @@ def evaluate(
     Args:
         agent: an agent, a run or a policy.
         seed: copy i starts from seed + i; both modes see the same start states.
-        env_id, env_options: another environment than the one trained on.
+        env_id, env_options: another environment than the one trained on; `disturb=dict(…)` sets other conditions than
+            those of the training, disturb={} none (see `envs.Disturbance`).
         envs: copies of an environment to use instead, one for each episode.
         most_steps: see `run_episodes`.
     """

@@ -52,6 +52,22 @@ def bootstrap_interval(
     return _quantiles(_each(statistic, values[index]), level)
 
 
+def spread(values: np.ndarray, statistic: Statistic = np.median, level: float = 0.95) -> tuple[float, float]:
+    """What to draw around `statistic` of `values` (runs,): its bootstrap interval, or below five runs their range."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < LEAST_RUNS:
+        return (float(values.min()), float(values.max())) if len(values) > 1 else (float("nan"),) * 2
+    return bootstrap_interval(values, statistic, level)
+
+
+def spread_name(*runs: int, level: float = 0.95) -> str:
+    """What `spread` gives of so many runs, in words for a figure."""
+    interval, few = f"{100 * level:g} % bootstrap interval", [n < LEAST_RUNS for n in runs]
+    if not any(few):
+        return interval
+    return "range" if all(few) else f"{interval}, or range below {LEAST_RUNS} seeds"
+
+
 @dataclass(frozen=True)
 class Summary:
     """A number from several runs. `kind` is "interval" (of so many percent, `level`), or "range" below five runs."""

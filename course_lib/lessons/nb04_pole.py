@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import LEAST_RUNS, spread_name
 from course_lib.viz.curves import band, on_grid
 from course_lib.viz.style import COLOURS, new_figure, readable_x, style
 
@@ -50,13 +51,15 @@ def steps_to_solve(rows: Sequence[Mapping]) -> np.ndarray:
 
 
 def median_interval(values: np.ndarray, draws: int = 2000) -> tuple[float, float, float]:
-    """Median of values (n,) and its 95 % bootstrap interval; infinite values are allowed, as "never"."""
+    """Median of values (n,) and its 95 % bootstrap interval, or range; infinite values are allowed, as "never"."""
     values = np.sort(np.asarray(values, dtype=float))
     index = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
 
     def middle(ordered):  # np.median and np.quantile subtract, and inf - inf is not a number
         return 0.5 * (ordered[..., (len(values) - 1) // 2] + ordered[..., len(values) // 2])
 
+    if len(values) < LEAST_RUNS:
+        return float(middle(values)), float(values[0]), float(values[-1])
     medians = np.sort(middle(values[np.sort(index, axis=1)]))
     return float(middle(values)), float(medians[int(0.025 * draws)]), float(medians[int(0.975 * draws)])
 
@@ -181,7 +184,7 @@ def solve_figure(rows: Sequence[Mapping], before: Mapping):
         seeds = min(len(values) for values in found.values())
         axes.errorbar(
             counts, clipped[:, 0], reach, color=COLOURS[0], capsize=3, marker="o", zorder=3,
-            label=f"here: median of {seeds} seeds, 95 % interval",
+            label=f"here: median of {seeds} seeds, {spread_name(seeds)}",
         )  # fmt: skip
         for n, values in found.items():
             at = n * np.exp(np.linspace(-0.07, 0.07, len(values)))
@@ -229,7 +232,8 @@ def setting_figure(rows: Sequence[Mapping], settings: Sequence[str]):
         axes.set_yticks(range(len(found)), labels)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        note = "Bar: median, line: 95 % interval, dots: seeds, ▷: a seed that never did"
+        name = spread_name(*map(len, found.values()))
+        note = f"Bar: median, line: {name}, dots: seeds, ▷: a seed that never did"
         figure.supxlabel(f"environment steps to solve. {note}", fontsize=9)
         readable_x(axes, "env_steps")
     return figure
@@ -280,7 +284,7 @@ def masked_figure(rows: Sequence[Mapping], solved: float = 950.0):
             right.plot(np.full(len(values), k) + np.linspace(-0.2, 0.2, len(values)), values, "o", color=colour, ms=4)
             right.plot([k - 0.3, k + 0.3], [np.median(values)] * 2, color=colour, linewidth=2.4)
         left.set(xlabel="environment steps", ylabel="return (mean of 100 episodes)")
-        left.set_title("noise on: median over seeds, 95 % band", fontsize=9)
+        left.set_title(f"noise on: median, {spread_name(*map(len, groups.values()))}", fontsize=9)
         readable_x(left, "env_steps")
         left.legend(fontsize=8.5)
         right.axhline(solved, color="#444444", linestyle=":", linewidth=1.2)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import spread_name
 from course_lib.viz.curves import band, curve_of, on_grid
 from course_lib.viz.style import COLOURS, DASHES, UNITS, new_figure, readable_x, style
 
@@ -121,7 +122,7 @@ def estimates_figure(estimates: Mapping[str, object]):
 
 
 def bias_figure(rows: Sequence[Mapping], task: str, variants: Sequence[str], key: str = "bias"):
-    """Q less the return earned, during training: median over seeds, band: 95 % bootstrap interval."""
+    """Q less the return earned, during training: median over seeds, band: 95 % bootstrap interval (range)."""
     label = {"bias": "Q − return earned", "relative_bias": "(Q − return earned) / |return|"}.get(key, key)
     with style():
         figure, axes = new_figure(figsize=(6.4, 3.2))
@@ -139,7 +140,9 @@ def bias_figure(rows: Sequence[Mapping], task: str, variants: Sequence[str], key
             )
         axes.axhline(0.0, color=DARK, linewidth=1)
         axes.set(xlabel=UNITS["env_steps"], ylabel=label)
-        axes.set_title("median over seeds, band: 95 % bootstrap interval", loc="right", fontsize=8, color="#666e78")
+        counts = [len(rows_of(rows, task, variant)) for variant in variants]
+        note = f"median over seeds, band: {spread_name(*counts)}"
+        axes.set_title(note, loc="right", fontsize=8, color="#666e78")
         readable_x(axes, "env_steps")
         axes.legend(loc="best", fontsize=8)
     return figure
@@ -172,7 +175,7 @@ def effects_figure(rows: Sequence[Mapping], task: str, variants: Sequence[str], 
         axis[0].set_ylim(len(found) - 0.5, -0.5)
         axis[1].axvline(0.0, color=DARK, linewidth=0.8)
         axis[1].locator_params(axis="x", nbins=5)
-        note = "dots: seeds; bar: median; line: its 95 % bootstrap interval"
+        note = f"dots: seeds; bar: median; line: its {spread_name(*map(len, found.values()))}"
         axis[1].set_title(note, loc="right", fontsize=8, color="#666e78")
     return figure
 
@@ -243,7 +246,7 @@ def race_figure(runs: Mapping[str, Sequence], key: str = "return_mean", marks: M
         axis[1].set(xlabel=UNITS["minutes"])
         handles, labels = axis[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
-        note = "median over seeds, band: 95 % bootstrap interval"
+        note = f"median over seeds, band: {spread_name(*map(len, runs.values()))}"
         axis[1].set_title(note, loc="right", fontsize=8, color="#666e78")
     return figure
 

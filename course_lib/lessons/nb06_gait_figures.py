@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.statistics import bootstrap_interval
+from course_lib.evaluation.statistics import spread
 from course_lib.lessons.nb06_gait import GRAVITY, Gait, smooth
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 
@@ -215,7 +215,7 @@ def _named(gaits: Gait | Mapping[str, Gait]) -> dict[str, Gait]:
 
 
 def dose_figure(answers: Mapping[str, Mapping[float, Sequence[float]]], xlabel: str, ylabel: str, mark=None):
-    """How an outcome changes with a dose: a line a policy, its 95 % bootstrap interval over episodes or seeds.
+    """How an outcome changes with a dose: a line a policy, its 95 % bootstrap interval (range) over episodes or seeds.
 
     Args:
         answers: label -> {dose: values}. mark: a dose to draw a vertical line at, e.g. the one trained with.
@@ -227,7 +227,7 @@ def dose_figure(answers: Mapping[str, Mapping[float, Sequence[float]]], xlabel: 
         for k, (label, found) in enumerate(answers.items()):
             doses = sorted(found)
             middle = [np.mean(found[d]) for d in doses]
-            ends = np.array([bootstrap_interval(np.asarray(found[d], float)) for d in doses])
+            ends = np.array([spread(found[d], np.mean) for d in doses])
             axes.plot(doses, middle, marker="os^D"[k % 4], color=COLOURS[k], linestyle=DASHES[k], label=label)
             axes.fill_between(doses, *ends.T, color=COLOURS[k], alpha=0.16, linewidth=0)
         if mark is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.statistics import bootstrap_interval
+from course_lib.evaluation.statistics import spread, spread_name
 from course_lib.viz.style import COLOURS, new_figure, style
 
 DARK = "#22303f"
@@ -21,7 +21,7 @@ def _tasks(rows: Sequence[Mapping]) -> list[str]:
 
 
 def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: str | None = None, units: str = "{}"):
-    """Shares of success by task and method: bars are means over seeds, lines their 95 % bootstrap interval, dots seeds.
+    """Shares of success by task and method: bars are means, lines 95 % bootstrap intervals or ranges, dots seeds.
 
     Args:
         rows: entries with "task", "method", "seed" and "success".
@@ -30,7 +30,7 @@ def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: 
     """
     tasks = _tasks(rows)
     values = list(dict.fromkeys(r[panels] for r in rows)) if panels else [None]
-    width = 0.8 / len(methods)
+    width, counts = 0.8 / len(methods), []
     with style():
         figure, lines = new_figure(len(values), 1, figsize=(7.8, 0.6 + 2.0 * len(values)), squeeze=False, sharex=True)
         for axes, value in zip(lines[:, 0], values, strict=True):
@@ -45,8 +45,9 @@ def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: 
                     at = i - 0.4 + (k + 0.5) * width
                     colour = COLOURS[k % len(COLOURS)]
                     axes.bar(at, found.mean(), 0.92 * width, color=colour, alpha=0.75, label=label if i == 0 else None)
+                    counts.append(len(found))
                     if len(found) > 1:
-                        axes.plot([at, at], bootstrap_interval(found), color=DARK, linewidth=1.6)
+                        axes.plot([at, at], spread(found, np.mean), color=DARK, linewidth=1.6)
                     axes.plot(np.full(len(found), at), found, "o", color=DARK, markersize=2.4)
             axes.set(ylim=(0, 1.08), ylabel="share of success")
             axes.set_xticks(range(len(tasks)), [t.split("-")[0] for t in tasks])
@@ -55,7 +56,8 @@ def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: 
                 axes.set_title(units.format(value), fontsize=9.5)
         seeds = len({r["seed"] for r in rows})
         lines[0, 0].legend(fontsize=7.5, ncols=len(methods), loc="lower center", bbox_to_anchor=(0.5, 1.12))
-        lines[-1, 0].set_xlabel(f"means of {seeds} seeds; lines: 95 % bootstrap interval, dots: seeds", fontsize=8)
+        note = f"means of {seeds} seeds; lines: {spread_name(*counts)}, dots: seeds"
+        lines[-1, 0].set_xlabel(note, fontsize=8)
     return figure
 
 

@@ -20,23 +20,42 @@ class Cell(nn.Module):
     Args:
         inputs: width of the input. neurons: number of states.
         wiring: a `wiring.Wiring` whose masks say which synapses exist; None for all.
+        rank: of W, which is then a product of two factors, (gates · neurons, rank) and (rank, neurons), times the mask
+            of the wiring where there is one (Tumma et al. 2024, low-rank and sparse recurrent weights); None for full.
 
-    Subclasses say how wide the pre-activation is (`gates` · neurons) and define `advance` and `params`.
+    Subclasses say how wide the pre-activation is (`gates` · neurons) and define `advance` and `params`; `rankless` says
+    why W cannot be a product, where it cannot.
     """
 
-    gates = 1
+    gates, rankless = 1, ""
 
-    def __init__(self, inputs: int, neurons: int, wiring=None):
+    def __init__(self, inputs: int, neurons: int, wiring=None, rank: int | None = None):
         super().__init__()
         self.inputs, self.neurons = check_count("inputs", inputs), check_count("neurons", neurons)
+        self.rank = None if rank is None else self._checked_rank(rank)
         rows = self.gates * neurons
         self.input = nn.Parameter(torch.empty(rows, inputs).uniform_(-1, 1) * math.sqrt(3 / inputs))
-        self.recurrent = nn.Parameter(torch.empty(rows, neurons).uniform_(-1, 1) / math.sqrt(neurons))
+        if self.rank is None:
+            self.recurrent = nn.Parameter(torch.empty(rows, neurons).uniform_(-1, 1) / math.sqrt(neurons))
+        else:
+            # An entry of the product is a sum of `rank` products, of the variance 1/(3 neurons) of the full start.
+            bound = (3 / (self.rank * neurons)) ** 0.25
+            self.recurrent_left = nn.Parameter(torch.empty(rows, self.rank).uniform_(-bound, bound))
+            self.recurrent_right = nn.Parameter(torch.empty(self.rank, neurons).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(rows))
         self.wiring = wiring
         self.masked = wiring is not None
         if self.masked:
             self._wire(wiring)
+
+    def _checked_rank(self, rank: int) -> int:
+        if self.rankless:
+            raise ArgumentError(
+                f"rank={rank!r} is not accepted by {type(self).__name__}, which has {self.rankless}; accepted: None"
+            )
+        if check_count("rank", rank) > self.neurons:
+            raise ArgumentError(f"rank={rank} is not accepted with neurons={self.neurons}; it must be at most as large")
+        return int(rank)
 
     def _wire(self, wiring) -> None:
         wanted, came = (self.neurons, self.inputs), tuple(wiring.sensory.shape)
@@ -64,10 +83,16 @@ class Cell(nn.Module):
         """h (…, neurons), x (…, inputs) -> how long each neuron remembers (…, neurons); not every cell has some."""
         raise NotImplementedError
 
+    @property
+    def state_width(self) -> int:
+        """How wide the state is. Its first `neurons` entries are what is read; a cell may keep more behind them."""
+        return self.neurons
+
     # --- weights as they act ------------------------------------------------------------------
 
     def _recurrent(self) -> Tensor:
-        return self.recurrent * self.recurrent_mask if self.masked else self.recurrent
+        weight = self.recurrent if self.rank is None else self.recurrent_left @ self.recurrent_right
+        return weight * self.recurrent_mask if self.masked else weight
 
     def _input(self) -> Tensor:
         return self.input * self.input_mask if self.masked else self.input
@@ -90,8 +115,8 @@ class Cell(nn.Module):
         return torch.addmm(drive, h, weight.t()) if h.ndim == drive.ndim == 2 else h @ weight.t() + drive
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, neurons) of zeros, like the weights."""
-        return next(self.parameters()).new_zeros(n, self.neurons)
+        """(n, state_width) of zeros, like the weights."""
+        return next(self.parameters()).new_zeros(n, self.state_width)
 
     def drive(self, x: Tensor) -> Tensor:
         """x (…, inputs) -> x Uᵀ + b, (…, gates·neurons)."""
@@ -105,7 +130,7 @@ class Cell(nn.Module):
         return x
 
     def forward(self, x: Tensor, h: Tensor, dt: float | Tensor = 1.0) -> Tensor:
-        """x (B, inputs), h (B, neurons), dt a number or (B,) -> the state dt later, (B, neurons)."""
+        """x (B, inputs), h (B, state_width), dt a number or (B,) -> the state dt later, (B, state_width)."""
         check_states(self, x, h, "B")
         dt = durations(dt, h)
         dt = dt[0] if isinstance(dt, Tensor) else dt
@@ -115,21 +140,21 @@ class Cell(nn.Module):
         """Run through a whole sequence in one fused call.
 
         Args:
-            x: (T, B, inputs); T and B may be 0. h: state before the first step, (B, neurons). Both of the type of the
-                weights, and where they are.
+            x: (T, B, inputs); T and B may be 0. h: state before the first step, (B, state_width). Both of the type of
+                the weights, and where they are.
             starts: (T, B) of bools, true where an episode begins: the state is set to zero there before the step,
                 whatever it was.
             dt: duration of each step: a number, (T,) or (T, B), positive.
 
         Returns:
-            States after each step, (T, B, neurons). They have a first derivative and no second one, except with
+            States after each step, (T, B, state_width). They have a first derivative and no second one, except with
             gradient="backprop" and a solver that is neither "fused" nor in `solvers.TABLEAUS`.
         """
         check_states(self, x, h, "TB")
         starts, dt = begins(starts, h, len(x)), durations(dt, h, len(x))
         if not x.numel():
             nothing = sum(p.sum() for p in (x, *self.parameters()))  # so that all get a gradient, of zeros
-            return (h + nothing).expand(*x.shape[:2], self.neurons)
+            return (h + nothing).expand(*x.shape[:2], self.state_width)
         out = self._run(self.drive(x), h, starts, dt)
         check_finite(out, type(self).__name__)
         return out
@@ -138,7 +163,8 @@ class Cell(nn.Module):
         return fused_map(self.advance, drive, None, h, starts, dt, 1, self._recurrent(), self.params())
 
     def extra_repr(self) -> str:
-        return f"{self.inputs} inputs, {self.neurons} neurons"
+        ranked = "" if self.rank is None else f", rank {self.rank}"
+        return f"{self.inputs} inputs, {self.neurons} neurons{ranked}"
 
 
 class ODECell(Cell):
@@ -156,8 +182,9 @@ class ODECell(Cell):
     def __init__(
         self, inputs: int, neurons: int, *, solver: str = "fused", substeps: int = 1, gradient: str = "backprop",
         input: str = "held", rtol: float = 1e-5, atol: float = 1e-6, max_steps: int = MAX_STEPS, wiring=None,
+        rank: int | None = None,
     ):  # fmt: skip
-        super().__init__(inputs, neurons, wiring)
+        super().__init__(inputs, neurons, wiring, rank)
         check_choice("solver", solver, ("fused", *METHODS))
         check_choice("gradient", gradient, GRADIENTS)
         check_choice("input", input, ("held", "initial"))

@@ -1,8 +1,10 @@
-"""Recurrent cells in continuous time, behind one interface; a GRU and a plain layer beside them for comparison.
+"""Recurrent cells in continuous time, behind one interface; beside them, for comparison, cells in discrete time: a GRU,
+a plain layer, and two that see a window of the past (`windows`).
 
-    cell(x, h, dt)                  x (B, inputs), state h (B, neurons) -> the state dt later
-    cell.sequence(x, h, starts, dt) x (T, B, inputs) -> states (T, B, neurons) after each step
+    cell(x, h, dt)                  x (B, inputs), state h (B, state_width) -> the state dt later
+    cell.sequence(x, h, starts, dt) x (T, B, inputs) -> states (T, B, state_width) after each step
 
+Readouts see the first `neurons` entries of a state, which are all but for `windows`, whose states hold the window too.
 The input is held during a step. Time has any unit; the library's policies count control steps, dt = 1. Here h is the
 state, W (to, from) the recurrent and U the input weights, b the bias, τ = softplus(·) > 0 the time constants.
 """
@@ -20,6 +22,7 @@ from course_lib.nets.base import Cell, ODECell, inverse_softplus
 from course_lib.nets.fused import plus
 from course_lib.nets.solvers import METHODS
 from course_lib.nets.synaptic import SynapticLTC
+from course_lib.nets.windows import Attention, Frames
 from course_lib.nets.wiring import Wiring
 
 
@@ -157,8 +160,8 @@ class GRU(Cell):
 
     gates = 3
 
-    def __init__(self, inputs: int, neurons: int, wiring=None):
-        super().__init__(inputs, neurons, wiring)
+    def __init__(self, inputs: int, neurons: int, wiring=None, rank: int | None = None):
+        super().__init__(inputs, neurons, wiring, rank)
         self.recurrent_bias = nn.Parameter(torch.zeros(neurons))
 
     # The reset gate multiplies what comes from the state, but not what comes from the input. So the candidate has two
@@ -183,8 +186,10 @@ class GRU(Cell):
 class MLP(Cell):
     """h ← tanh(U x + b): a layer without memory. The peer that must fail where the past matters."""
 
-    def __init__(self, inputs: int, neurons: int, wiring=None):
-        super().__init__(inputs, neurons, wiring)
+    rankless = "no recurrent weights"
+
+    def __init__(self, inputs: int, neurons: int, wiring=None, rank: int | None = None):
+        super().__init__(inputs, neurons, wiring, rank)
         del self.recurrent
         self.register_buffer("recurrent", torch.zeros(neurons, neurons), persistent=False)
 
@@ -207,6 +212,8 @@ CELLS: dict[str, type[Cell]] = {
     "cfc": CfC,
     "gru": GRU,
     "mlp": MLP,
+    "frames": Frames,
+    "attention": Attention,
     "synaptic_ltc": SynapticLTC,
 }
 

@@ -18,7 +18,7 @@ MOST_SUBSTEPS = 2**24  # times the rows that are kept of each, it must fit into 
 
 
 def check_states(cell, x: Tensor, h: Tensor, axes: str) -> None:
-    """Raise unless x is (T, B, inputs) or, with axes "B", (B, inputs), and h (B, neurons), both like the weights."""
+    """Raise unless x is (T, B, inputs) or, with axes "B", (B, inputs), and h (B, state_width), like the weights."""
     for name, tensor in (("x", x), ("h", h)):
         if not isinstance(tensor, Tensor):
             raise ArgumentError(f"{name} of type {type(tensor).__name__} is not accepted; it must be a torch.Tensor")
@@ -29,10 +29,11 @@ def check_states(cell, x: Tensor, h: Tensor, axes: str) -> None:
         raise ArgumentError(f"x of shape {tuple(x.shape)} is not accepted; its last axis must be {cell.inputs} wide")
     if len(before) != len(axes):
         raise ArgumentError(f"x of shape {tuple(x.shape)} is not accepted; it must be ({', '.join(axes)}, {width})")
-    if h.shape != (before[-1], cell.neurons):
+    if h.shape != (before[-1], cell.state_width):
+        held = f"{cell.state_width} " + ("neurons" if cell.state_width == cell.neurons else "numbers")
         raise ArgumentError(
-            f"h of shape {tuple(h.shape)} is not accepted; it must be ({before[-1]}, {cell.neurons}): {cell.neurons} "
-            f"neurons of each of the {before[-1]} samples in x"
+            f"h of shape {tuple(h.shape)} is not accepted; it must be ({before[-1]}, {cell.state_width}): {held} of "
+            f"each of the {before[-1]} samples in x"
         )
     if not x.dtype is h.dtype is weight.dtype and not mixed(weight.device):
         raise ArgumentError(

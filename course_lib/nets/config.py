@@ -53,7 +53,7 @@ class CellConfig(_Cell):
     neurons: Count = 8
     """states of the cell"""
     options: dict[str, Any] = field(default_factory=dict)
-    """for the cell's class: solver, substeps, form, …; `wiring` is a `Wiring` or what its `to_dict` gave"""
+    """for the cell's class: solver, substeps, form, rank, …; `wiring` is a `Wiring` or what its `to_dict` gave"""
     encoder: Count | None = None
     """width of a tanh layer between observation and cell; None for none: the cell sees the observation"""
     feedthrough: bool = False
@@ -63,6 +63,9 @@ class CellConfig(_Cell):
     """'cell': one of the same kind with its own state, 'mlp': a tanh network of the present observation"""
     critic_neurons: Count | None = None
     """states of the critic's cell; None for as many as the policy's"""
+    clock: bool = False
+    """whether the last entry of the observation says how long the coming step lasts, in control steps of training; a
+    continuous-time cell then solves over it"""
 
 
 @dataclass

@@ -34,7 +34,8 @@ class Summarizer(nn.Module):
             (Tallec & Ollivier 2018, eq. 16: chrono initialisation).
 
     Attributes:
-        width: of the summary. state_dim: of the state, twice as wide for "lstm" (hidden, then cell states).
+        width: of the summary. state_dim: of the state, twice as wide for "lstm" (hidden, then cell states), and wider
+            for a cell that keeps a window.
     """
 
     def __init__(self, inputs: int, config: SummarizerConfig | dict | str = "lstm"):
@@ -57,6 +58,7 @@ class Summarizer(nn.Module):
         check_memory("neurons", neurons, 4 * gates * neurons * (inputs + (2 * layers - 1) * neurons))
         if cell in CELLS:
             self.net = make_cell(cell, inputs, neurons, **c.options)
+            self.state_dim = self.net.state_width
         elif cell in _TORCH:
             self.net = _TORCH[cell](inputs, neurons, layers)
         self.register_buffer("center", torch.zeros(self.neurons))
@@ -103,7 +105,7 @@ class Summarizer(nn.Module):
         """x (n, inputs), state (n, state_dim) -> summary (n, width), next state."""
         if self.cell in CELLS:
             state = self.net(x, state)
-            return self._read(state, x), state
+            return self._read(state[:, : self.neurons], x), state
         h, state = self._run(x[None], state, None)
         return self._read(h[0], x), state
 
@@ -127,7 +129,7 @@ class Summarizer(nn.Module):
             return x, state
         if self.cell in CELLS:
             h = self.net.sequence(x, state, starts)
-            return h, h[-1]
+            return h[..., : self.neurons], h[-1]
         # torch's networks cannot forget on the way, so the sequence is cut where an episode begins.
         cuts = [] if starts is None else [t for t in starts.any(1).nonzero()[:, 0].tolist() if t]
         parts = []

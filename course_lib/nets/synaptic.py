@@ -36,8 +36,10 @@ class SynapticLTC(ODECell):
 
     Args:
         substeps: solver steps per step of the cell; ncps takes 6.
-        The others are those of `ODECell`.
+        The others are those of `ODECell`, but for `rank`.
     """
+
+    rankless = "four numbers a synapse"
 
     def __init__(self, inputs: int, neurons: int, *, substeps: int = 6, **options):
         super().__init__(inputs, neurons, substeps=substeps, **options)

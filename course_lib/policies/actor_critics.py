@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import ArgumentError
 from course_lib.nets.config import CellConfig
-from course_lib.policies.base import Policy
+from course_lib.policies.base import Normalizer, Policy
 from course_lib.policies.networks import MLPNetworks, RecurrentNetworks
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -139,8 +139,9 @@ class RecurrentActorCritic(RecurrentNetworks, ActorCritic):
         hidden, activation: widths of the critic's layers where it is an "mlp", and what is between them.
         init_log_std, normalize: as for `MLPActorCritic`.
 
-    The memory is (n, state_dim): the actor's states, then the critic's. `dt` is the duration of a control step in the
-    cell's time; set it to another value to act at another rate than in training.
+    The memory is (n, state_dim): the state of the actor's cell, then that of the critic's. `dt` is the duration of a
+    control step in the cell's time; set it to another value to act at another rate than in training. With `cell.clock`
+    each observation says how long its step lasts, and that entry is not normalised.
     """
 
     def __init__(
@@ -156,4 +157,6 @@ class RecurrentActorCritic(RecurrentNetworks, ActorCritic):
         cell = CellConfig.of(cell)
         more = dict(cell=asdict(cell), hidden=list(hidden), activation=activation)
         super().__init__(obs_dim, act_dim, init_log_std, normalize, **more)
+        if cell.clock:
+            self.normalizer = Normalizer(obs_dim, enabled=normalize, plain=1)
         self.build_networks(obs_dim, act_dim, cell, hidden, activation)

@@ -49,16 +49,22 @@ class RunningMoments(nn.Module):
 
 
 class Normalizer(RunningMoments):
-    """(x - mean) / sd, clipped to ±`clip`; frozen except for explicit `update` calls."""
+    """(x - mean) / sd, clipped to ±`clip`; frozen except for explicit `update` calls.
 
-    def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True):
+    plain: how many of the last entries are passed on as they are.
+    """
+
+    def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True, plain: int = 0):
         super().__init__((dim,))
-        self.clip, self.enabled = clip, enabled
+        self.clip, self.enabled, self.plain = clip, enabled, plain
         self._refresh()
 
     def _refresh(self) -> None:
         """Single-precision copies, because acting reads them at every step."""
         self._mean, self._scale = self.mean.float(), torch.rsqrt(self.var + 1e-8).float()
+        if self.plain:
+            keep = torch.arange(len(self._mean), device=self._mean.device) >= len(self._mean) - self.plain
+            self._mean, self._scale = self._mean.masked_fill(keep, 0.0), self._scale.masked_fill(keep, 1.0)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -71,7 +77,9 @@ class Normalizer(RunningMoments):
     def forward(self, x: Tensor) -> Tensor:
         if not self.enabled:
             return x
-        return torch.sub(x, self._mean).mul_(self._scale).clamp_(-self.clip, self.clip)
+        out = torch.sub(x, self._mean).mul_(self._scale)
+        (out[..., : -self.plain] if self.plain else out).clamp_(-self.clip, self.clip)
+        return out
 
 
 class Policy(nn.Module):

@@ -69,6 +69,10 @@ class ChunkActorCritic(ActorCritic):
         plan, cell = PlanConfig.of(plan), CellConfig.of(cell)
         if plan.heads == "present" and cell.name is not None and cell.critic == "cell":
             raise ArgumentError("heads='present' needs a critic without memory; accepted with a cell: critic='mlp'")
+        if cell.clock:
+            raise ArgumentError(
+                "cell.clock=True does not go with a plan: between its decisions the cell does not run; accepted: False"
+            )
         check_memory("chunk", plan.chunk, 4 * plan.chunk * act_dim)
         numbers = plan.build(act_dim)
         whole = plan.explore == "plan"
@@ -113,17 +117,18 @@ class ChunkActorCritic(ActorCritic):
         core = self.core
         if self.forgets or core.critic_cell is None:
             return core.critic(first)
-        return core._read(core.critic, memory[..., core.neurons :], core.critic_encoder(first))
+        return core._read(core.critic, core.parts(memory)[1], core.critic_encoder(first))
 
     def _remember(self, x: Tensor, memory: Tensor, starts: Tensor) -> Tensor:
         """Decisions (D, n, obs), memory before them (n, m), starts (D, n) -> memory after each (D, n, m)."""
         core = self.core
         if self.forgets or not len(x):
             return memory.expand(len(x), -1, -1)
-        after = core.cell.sequence(core.encoder(x), core.actor_state(memory), starts, core.dt)
+        actor, critic = core.parts(memory)
+        after = core.cell.sequence(core.encoder(x), actor, starts, core.dt)
         if core.critic_cell is None:
             return after
-        critic = core.critic_cell.sequence(core.critic_encoder(x), memory[:, core.neurons :], starts, core.dt)
+        critic = core.critic_cell.sequence(core.critic_encoder(x), critic, starts, core.dt)
         return torch.cat([after, critic], dim=-1)
 
     # --- one step ---------------------------------------------------------------------------

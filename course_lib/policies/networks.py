@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.errors import check_choice
+from course_lib.errors import ArgumentError, check_choice
 from course_lib.machine import check_layers, check_memory
 from course_lib.nets.cells import Cell, make_cell
 from course_lib.nets.config import CellConfig, fresh
@@ -64,7 +64,9 @@ class MLPNetworks(nn.Module):
 
 
 class Readout(nn.Linear):
-    """An affine map of a cell's states, (…, neurons) -> (…, outputs), that learns as easily as one of tanh features.
+    """An affine map of a cell's neurons, (…, outputs), that learns as easily as one of tanh features.
+
+    It is given states (…, state_width), and reads the first `neurons` entries of them.
 
     States of a continuous-time cell are neither centred nor of unit size: an LTC neuron rests near A/2 and moves little
     around it, so that the weights would learn mostly what the bias should. They multiply (h - center) / scale instead,
@@ -85,12 +87,12 @@ class Readout(nn.Linear):
     @torch.no_grad()
     def _calibrate(self, obs_dim: int, encoder: nn.Module, cell: Cell, steps: int, samples: int = 256) -> None:
         x = encoder(torch.randn(samples, obs_dim)).expand(steps, -1, -1)
-        h = cell.sequence(x, cell.initial_state(samples))[-1]
+        h = cell.sequence(x, cell.initial_state(samples))[-1, :, : cell.neurons]
         self.center.copy_(h.mean(0))
         self.scale.copy_(h.std(0).clamp_min(1e-3))
 
     def forward(self, h: Tensor, through: Tensor | None = None) -> Tensor:
-        z = (h - self.center) / self.scale
+        z = (h[..., : len(self.center)] - self.center) / self.scale
         return super().forward(z if through is None else torch.cat([z, through], dim=-1))
 
 
@@ -101,13 +103,25 @@ def _encoder(obs_dim: int, width: int | None) -> nn.Module:
     return nn.Sequential(orthogonal(nn.Linear(obs_dim, width), math.sqrt(2.0)), nn.Tanh())
 
 
+def _seen(obs_dim: int, cell: CellConfig) -> int:
+    """How many entries of an observation the encoders see."""
+    if cell.clock and obs_dim < 2:
+        raise ArgumentError(
+            "cell.clock=True leaves nothing to see of an observation of 1 entry, the duration; accepted: 2 or more"
+        )
+    return obs_dim - cell.clock
+
+
 class RecurrentNetworks(nn.Module):
     """A mean read out from the states of a recurrent cell; the value has a cell and a state of its own, or an MLP.
 
-    The memory is (n, state_dim): the actor's states, then the critic's. See `ActorCritic` for the methods.
+    The memory is (n, state_dim): the state of the actor's cell, then that of the critic's. See `ActorCritic` for the
+    methods.
 
     Attributes:
         dt: duration of a control step in the cell's time; another value acts at another rate than in training.
+        clock: whether the last entry of an observation says how many times `dt` the coming step lasts. The cells solve
+            over that and do not see the entry; a critic without memory does.
         clamped: actor's neurons held at a value, to see what they are for.
     """
 
@@ -117,25 +131,35 @@ class RecurrentNetworks(nn.Module):
         self, obs_dim: int, outputs: int, cell: CellConfig, hidden: tuple[int, ...], activation: str
     ) -> None:
         """Cells and readouts with fresh weights. A wiring among the cell's options is the actor's alone."""
-        self.neurons, self.dt = cell.neurons, 1.0
+        self.neurons, self.dt, self.clock = cell.neurons, 1.0, cell.clock
         self.clamped: dict[int, float] = {}
         unwired = {name: option for name, option in cell.options.items() if name != "wiring"}
-        width = cell.encoder or obs_dim
+        seen = _seen(obs_dim, cell)
+        width = cell.encoder or seen
         self.feedthrough, through = cell.feedthrough, width if cell.feedthrough else 0
-        self.encoder = _encoder(obs_dim, cell.encoder)
+        self.encoder = _encoder(seen, cell.encoder)
         self.cell = make_cell(cell.name, width, cell.neurons, **cell.options)
-        self.readout = Readout(obs_dim, self.encoder, self.cell, outputs, 0.01, through)
+        self.readout = Readout(seen, self.encoder, self.cell, outputs, 0.01, through)
         if cell.critic == "cell":
-            self.critic_encoder = _encoder(obs_dim, cell.encoder)
+            self.critic_encoder = _encoder(seen, cell.encoder)
             self.critic_cell = make_cell(cell.name, width, cell.critic_neurons or cell.neurons, **unwired)
-            self.critic = Readout(obs_dim, self.critic_encoder, self.critic_cell, 1, 1.0, through)
+            self.critic = Readout(seen, self.critic_encoder, self.critic_cell, 1, 1.0, through)
         else:
             self.critic_cell, self.critic = None, mlp([obs_dim, *hidden, 1], activation, last_gain=1.0)
-        self.state_dim = self.neurons + (self.critic_cell.neurons if self.critic_cell else 0)
+        self.state_dim = self.cell.state_width + (self.critic_cell.state_width if self.critic_cell else 0)
 
     def actor_state(self, state: Tensor) -> Tensor:
-        """state (…, state_dim) -> the actor's part (…, neurons)."""
+        """state (…, state_dim) -> the actor's neurons (…, neurons)."""
         return state[..., : self.neurons]
+
+    def parts(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """state (…, state_dim) -> the whole state of the actor's cell, and of the critic's."""
+        width = self.cell.state_width
+        return state[..., :width], state[..., width:]
+
+    def timed(self, x: Tensor) -> tuple[Tensor, float | Tensor]:
+        """x (…, obs) -> what the encoders see of it (…, seen), and the step's duration in the cell's time, (…,)."""
+        return (x[..., :-1], x[..., -1] * self.dt) if self.clock else (x, self.dt)
 
     def _clamp(self, h: Tensor) -> Tensor:
         if self.clamped:
@@ -146,32 +170,35 @@ class RecurrentNetworks(nn.Module):
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """x (n, obs), state (n, state_dim) -> mean (n, act), next state."""
+        (x, dt), (actor, critic) = self.timed(x), self.parts(state)
         e = self.encoder(x)
-        h = self._clamp(self.cell(e, state[:, : self.neurons], self.dt))
+        h = self._clamp(self.cell(e, actor, dt))
         mean = self._read(self.readout, h, e)
         if self.critic_cell is None:
             return mean, h
-        return mean, torch.cat([h, self.critic_cell(self.critic_encoder(x), state[:, self.neurons :], self.dt)], dim=-1)
+        return mean, torch.cat([h, self.critic_cell(self.critic_encoder(x), critic, dt)], dim=-1)
 
     def _read(self, readout: Readout, h: Tensor, x: Tensor) -> Tensor:
         return readout(h, x if self.feedthrough else None)
 
     def sequence(self, x: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """x (T, n, obs), state (n, state_dim) before the first step -> mean (T, n, act), value (T, n)."""
-        e = self.encoder(x)
-        mean = self._read(self.readout, self.cell.sequence(e, state[:, : self.neurons], starts, self.dt), e)
+        (seen, dt), (actor, critic) = self.timed(x), self.parts(state)
+        e = self.encoder(seen)
+        mean = self._read(self.readout, self.cell.sequence(e, actor, starts, dt), e)
         if self.critic_cell is None:
             return mean, self.critic(x).squeeze(-1)
-        e = self.critic_encoder(x)
-        h = self.critic_cell.sequence(e, state[:, self.neurons :], starts, self.dt)
+        e = self.critic_encoder(seen)
+        h = self.critic_cell.sequence(e, critic, starts, dt)
         return mean, self._read(self.critic, h, e).squeeze(-1)
 
     @torch.no_grad()
     def memory(self, x: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """State before each step (T, n, state_dim), recomputed with the present weights."""
-        after = self.cell.sequence(self.encoder(x), state[:, : self.neurons], starts, self.dt)
+        (x, dt), (actor, critic) = self.timed(x), self.parts(state)
+        after = self.cell.sequence(self.encoder(x), actor, starts, dt)
         if self.critic_cell is not None:
-            critic = self.critic_cell.sequence(self.critic_encoder(x), state[:, self.neurons :], starts, self.dt)
+            critic = self.critic_cell.sequence(self.critic_encoder(x), critic, starts, dt)
             after = torch.cat([after, critic], dim=-1)
         return torch.cat([state[None], after[:-1]]).masked_fill(starts[..., None], 0)  # not times 0: NaN stays NaN
 
@@ -179,5 +206,6 @@ class RecurrentNetworks(nn.Module):
         """x (n, obs), state (n, state_dim) before this observation -> value (n,)."""
         if self.critic_cell is None:
             return self.critic(x).squeeze(-1)
+        x, dt = self.timed(x)
         e = self.critic_encoder(x)
-        return self._read(self.critic, self.critic_cell(e, state[:, self.neurons :], self.dt), e).squeeze(-1)
+        return self._read(self.critic, self.critic_cell(e, self.parts(state)[1], dt), e).squeeze(-1)

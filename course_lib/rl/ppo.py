@@ -229,7 +229,7 @@ class PPO(Agent):
     def per_step(self, factor: float) -> float | np.ndarray:
         """`factor` of a usual control step -> of the steps of these copies, a number or (N,): where control steps are
         half as long there are twice as many, and the horizon in seconds is to stay (De Asis & Sutton 2024)."""
-        return factor ** getattr(self.envs, "step_length", 1.0)
+        return factor**self.envs.step_length
 
     def _scale_rewards(self, rewards: np.ndarray, over: np.ndarray) -> np.ndarray:
         """rewards (T, N) divided by the sd of the discounted return seen so far."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from course_lib.errors import ArgumentError, check_choice, nearest
+from course_lib.evaluation.statistics import LEAST_RUNS, iqm, spread_name
 from course_lib.viz.style import COLOURS, DASHES, UNITS, new_figure, readable_x, style
 
 
@@ -54,20 +55,19 @@ def _label(run) -> str:
 def middle(values: np.ndarray, statistic: str = "median", axis: int = 0) -> np.ndarray:
     """Median, mean or interquartile mean of `values` along `axis`."""
     check_choice("statistic", statistic, ("median", "iqm", "mean"))
-    values = np.moveaxis(np.asarray(values, dtype=float), axis, 0)
-    if statistic != "iqm":
-        return (np.median if statistic == "median" else np.mean)(values, axis=0)
-    n = len(values)
-    edges = np.arange(n + 1) / n
-    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0, None)
-    return np.tensordot(weight / weight.sum(), np.sort(values, axis=0), axes=1)
+    return {"median": np.median, "mean": np.mean, "iqm": iqm}[statistic](np.asarray(values, dtype=float), axis=axis)
 
 
 def band(values: np.ndarray, statistic: str = "median", level: float = 0.95, draws: int = 1000) -> np.ndarray:
-    """Bootstrap interval over seeds: values (seeds, …) -> (2, …), low and high. NaN for one seed."""
+    """Bootstrap interval over seeds: values (seeds, …) -> (2, …), low and high; below five seeds their range.
+
+    NaN for one seed. `statistics.spread_name` says in words which it is.
+    """
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return np.full((2, *values.shape[1:]), np.nan)
+    if len(values) < LEAST_RUNS:
+        return np.stack([values.min(0), values.max(0)])
     # A generator of its own: the same curves always give the same picture.
     index = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
     stats = middle(values[index], statistic, axis=1)
@@ -111,7 +111,7 @@ def compare(
     target: float | None = None,
     ylabel: str | None = None,
 ):
-    """Curves of one or several settings, each the median over its seeds with a 95 % bootstrap interval.
+    """Curves of one or several settings, each the median over its seeds with its 95 % bootstrap interval (range).
 
     Args:
         runs: a dict label -> runs (one a seed), or a list of runs; a run is a `Run` or a dict of arrays.
@@ -121,7 +121,7 @@ def compare(
         individual: also draw each seed as a thin line.
         target: a height to mark with a dotted line.
     """
-    groups = _groups(runs, labels)
+    groups, counts = _groups(runs, labels), []
     with style():
         figure, axes = new_figure()
         for k, (label, curves) in enumerate(groups.items()):
@@ -132,19 +132,18 @@ def compare(
                 continue
             name = f"{label} ({n} seeds)" if n > 1 else f"{label} (1 seed)"
             if n > 1:
+                counts.append(n)
                 axes.fill_between(grid, *band(values, statistic), color=colour, alpha=0.18, linewidth=0)
             if individual and n > 1:
                 axes.plot(grid, values.T, color=colour, linewidth=0.6, alpha=0.5)
             axes.plot(grid, middle(values, statistic), DASHES[k % len(DASHES)], color=colour, label=name)
         if target is not None:
             axes.axhline(target, color="#444444", linestyle=":", linewidth=1.2, label=f"target {target:,.0f}")
-        several = any(len(curves) > 1 for curves in groups.values())
+        several = bool(counts)
         note = {"median": "median", "iqm": "interquartile mean", "mean": "mean"}[statistic]
         axes.set(xlabel=UNITS.get(x, x), ylabel=ylabel or UNITS.get(key, key), title=title or "")
         if several:
-            axes.set_title(
-                f"{note} over seeds, band: 95 % bootstrap interval", loc="right", fontsize=8, color="#666e78"
-            )
+            axes.set_title(f"{note} over seeds, band: {spread_name(*counts)}", loc="right", fontsize=8, color="#666e78")
         if title:
             axes.set_title(title, loc="left" if several else "center")
             axes.set_title("", loc="center") if several else None
@@ -191,7 +190,7 @@ def bars(
     title: str | None = None,
     target: float | None = None,
 ):
-    """Ablations: label -> values, one a seed; a bar is their median, its line the 95 % bootstrap interval."""
+    """Ablations: label -> values, one a seed; a bar is their median, its line the 95 % bootstrap interval (range)."""
     if not isinstance(results, Mapping) or not results:
         raise ArgumentError("results must be a dict label -> values, one a seed, with at least one entry")
     groups = {str(k): np.atleast_1d(np.asarray(v, dtype=float)) for k, v in results.items()}
@@ -213,8 +212,10 @@ def bars(
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         note = "IQM" if statistic == "iqm" else statistic
+        counts = [len(values) for values in groups.values() if len(values) > 1]
+        line = f", line: {spread_name(*counts)}" if counts else ""
         axes.set(
-            xlabel=f"{ylabel}: {note} over n seeds, line: 95 % bootstrap interval, dots: seeds",
+            xlabel=f"{ylabel}: {note} over n seeds{line}, dots: seeds",
             title=title or "",
         )
         if target is not None:

@@ -140,18 +140,27 @@ def display_video(frames: np.ndarray, fps: float | None = None, title: str = "",
     from IPython.display import HTML, Image, display
 
     try:
-        film = base64.b64encode(_encoder().compress_video(np.asarray(frames), fps=rate, crf=crf)).decode()
+        page = video_html(frames, rate, title, crf)
     except (VideoError, RuntimeError) as error:
         tell(f"{error}; six frames are shown instead.")
         display(Image(data=_strip(frames), format="png"))
         return
+    display(HTML(page))
+
+
+def video_html(frames: np.ndarray, fps: float | None = None, title: str = "", crf: int = 25) -> str:
+    """Frames (T, H, W, 3) as a player for a page, with the H.264 video in it.
+
+    Raises:
+        VideoError, RuntimeError: it could not be encoded.
+    """
+    rate = float(fps or getattr(frames, "fps", 30.0))
+    film = base64.b64encode(_encoder().compress_video(np.asarray(frames), fps=rate, crf=crf)).decode()
     height, width = frames.shape[1:3]
-    display(
-        HTML(
-            f'<figure style="margin:0"><video width="{width}" height="{height}" controls autoplay loop muted '
-            f'playsinline src="data:video/mp4;base64,{film}"></video>'
-            f"<figcaption>{html.escape(title)}</figcaption></figure>"
-        )
+    return (
+        f'<figure style="margin:0"><video width="{width}" height="{height}" controls autoplay loop muted '
+        f'playsinline src="data:video/mp4;base64,{film}"></video>'
+        f"<figcaption>{html.escape(title)}</figcaption></figure>"
     )
 
 

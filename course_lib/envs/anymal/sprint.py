@@ -50,6 +50,7 @@ class AnymalSprint(Task):
     frame_skip = 5
     horizon = 801
     substeps = True
+    integrals = ("forward", "height", "fall")
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class AnymalSprint(Task):
         self.terrain = terrain_of(terrain)
         super().__init__(build(physics, actuation, self.terrain, meshes=meshes))
         self._bare = build(physics, actuation, self.terrain, look=False)
+        self._tick = self.model.opt.timestep  # s; stays what it is where physics steps are made shorter
         if action == "predecessor" and actuation == "torque":
             raise ArgumentError("action='predecessor' gives position targets; with it, actuation must be 'pd'")
         self.torque, self.raw, self.predecessor = actuation == "torque", observation == "raw", action == "predecessor"
@@ -134,8 +136,8 @@ class AnymalSprint(Task):
     def reward_terms(self, before: State, action: Array, after: State) -> dict[str, Array]:
         heights = self.height(after.derived["substep_qpos"])
         return {
-            "forward": (after.qpos[:, 0] - before.qpos[:, 0]) / self.model.opt.timestep,
-            "height": (heights - 0.5).sum(axis=1),
+            "forward": (after.qpos[:, 0] - before.qpos[:, 0]) / self._tick,
+            "height": (heights - 0.5).sum(axis=1) * (self.model.opt.timestep / self._tick),
             "fall": -100.0 * self.terminated(after),
         }
 

@@ -94,6 +94,7 @@ class AnymalC(Task):
     horizon = 1000
     sensors = True
     pushed = BASE_BODY
+    integrals = tuple(WEIGHTS)
 
     def __init__(
         self,

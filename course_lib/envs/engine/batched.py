@@ -50,6 +50,8 @@ class BatchedEnv(VectorEnv):
         note: why it cannot make them again ("of a task of its own, MyTask"); "" where it can.
         task: the control problem. horizon: control steps of an episode.
         model, dt, physics: the simulator, s of a control step, the state of each copy.
+        step_length: of a control step, in those of the task undisturbed (1 but for `Disturbed` ones).
+        steps, returns: control steps of each copy in its episode, and the sum of its rewards (N,).
     """
 
     def __init__(
@@ -104,13 +106,25 @@ class BatchedEnv(VectorEnv):
         return float(self.task.dt)
 
     @property
+    def step_length(self) -> float:
+        return self.task.step_length
+
+    @property
+    def steps(self) -> np.ndarray:
+        return self._steps.copy()
+
+    @property
+    def returns(self) -> np.ndarray:
+        return self._returns.copy()
+
+    @property
     def physics(self) -> np.ndarray:
         """Full physics states (N, nstate): time, qpos, qvel, act."""
         return self._engine.physics
 
     def _seed(self, seed: int | list[int | None] | None, index: np.ndarray) -> None:
         """Fresh generators for the copies `index`."""
-        for i, own in zip(index, _seeds(seed, self.num_envs)[index], strict=True):
+        for i, own in zip(index, seeds_of(seed, self.num_envs)[index], strict=True):
             self._rngs[i], self._seeds[i] = seeding.np_random(own)
 
     @property
@@ -146,7 +160,7 @@ class BatchedEnv(VectorEnv):
             check_choice("an option of reset", name, ("stagger", "reset_mask"))
         index = self._everyone
         if options.get("reset_mask") is not None:
-            index = np.flatnonzero(_mask(options["reset_mask"], self.num_envs))
+            index = np.flatnonzero(mask_of(options["reset_mask"], self.num_envs))
             if self.state is None and len(index) < self.num_envs:
                 raise gym.error.ResetNeeded("call reset() for all copies before a reset of some")
         if seed is not None:
@@ -199,6 +213,11 @@ class BatchedEnv(VectorEnv):
             "rngs": [rng.bit_generator.state for rng in self._rngs],
         }
 
+    @property
+    def snapshot_shape(self) -> tuple[int, int]:
+        """Of `snapshot()["physics"]`."""
+        return self._engine.snapshot().shape
+
     def restore(self, snapshot: dict) -> np.ndarray:
         """Go back to a `snapshot` -> the observation there."""
         self.state = self._engine.restore(snapshot["physics"])
@@ -235,7 +254,7 @@ class BatchedEnv(VectorEnv):
         self._engine.close()
 
 
-def _seeds(seed: int | list[int | None] | None, n: int) -> np.ndarray:
+def seeds_of(seed: int | list[int | None] | None, n: int) -> np.ndarray:
     """The seed of each copy, (n,) objects."""
     if seed is None:
         return np.full(n, None)
@@ -248,7 +267,7 @@ def _seeds(seed: int | list[int | None] | None, n: int) -> np.ndarray:
     return np.array([*each, None], dtype=object)[:-1]
 
 
-def _mask(mask, n: int) -> np.ndarray:
+def mask_of(mask, n: int) -> np.ndarray:
     """`mask` as an array (n,) of bools, some of them true."""
     array = np.asarray(mask)
     if array.shape != (n,) or array.dtype != bool or not array.any():

@@ -18,10 +18,11 @@ class Foreign(VectorWrapper):
     `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`. What else an environment says at the
     last step of an episode stands beside what those say whose episode goes on.
 
-    Attributes: see `BatchedEnv`; there is no `task`, and nothing to `snapshot`.
+    Attributes: see `BatchedEnv`; there is no `task`, nothing to `snapshot`, and no step of another length.
     """
 
     task = None
+    step_length = 1.0
 
     def __init__(self, envs: VectorEnv, id: str, seed: int | None = None, options: dict | None = None, note: str = ""):
         super().__init__(envs)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import operator
 
-import mujoco
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task
+from course_lib.envs.engine.wrapped import Wrapped
 from course_lib.errors import ArgumentError, nearest
 
 
-class Masked(Task):
+class Masked(Wrapped):
     """`task` with part of its observation left out; everything else is untouched.
 
     Args:
@@ -30,58 +30,22 @@ class Masked(Task):
             hidden = [i for i, kind in enumerate(kinds) if kind == hide]
         else:
             hidden = _indices(hide, task, len(kinds))
-        self.keep = np.array([i for i in range(len(kinds)) if i not in set(hidden)], dtype=int)
-        if len(self.keep) == 0:
+        self._shown = np.array([i for i in range(len(kinds)) if i not in set(hidden)], dtype=int)
+        if len(self._shown) == 0:
             raise ArgumentError(f"hide={hide!r} leaves nothing of the {len(kinds)} entries of {task.id} to see")
-        self.task, self.model = task, task.model
-        self.id, self.derived = task.id, task.derived
-        self.frame_skip, self.horizon = task.frame_skip, task.horizon
-        self.substeps, self.sensors, self.pushed = task.substeps, task.sensors, task.pushed
-        self.init_qpos, self.init_qvel = task.init_qpos, task.init_qvel
+        super().__init__(task)
         self.hide = hide
 
     @property
-    def unmasked(self) -> Task:
-        return self.task
-
-    @property
-    def action_low(self) -> Array:
-        return self.task.action_low
-
-    @property
-    def action_high(self) -> Array:
-        return self.task.action_high
-
-    def reset(self, rng: np.random.Generator, n: int) -> State:
-        return self.task.reset(rng, n)
+    def keep(self) -> Array:
+        return self.task.keep[self._shown]
 
     def observe(self, state: State) -> Array:
-        return self.task.observe(state)[:, self.keep]
+        return self.task.observe(state)[:, self._shown]
 
     def observation_kinds(self) -> list[str]:
         kinds = self.task.observation_kinds()
-        return [kinds[i] for i in self.keep]
-
-    def reward_terms(self, before: State, action: Array, after: State) -> dict[str, Array]:
-        return self.task.reward_terms(before, action, after)
-
-    def terminated(self, after: State) -> Array:
-        return self.task.terminated(after)
-
-    def control(self, before: State, action: Array) -> Array:
-        return self.task.control(before, action)
-
-    def push(self, before: State) -> Array:
-        return self.task.push(before)
-
-    def variant(self, i: int) -> mujoco.MjModel:
-        return self.task.variant(i)
-
-    def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
-        return self.task.remember(before, action, after)
-
-    def outcome(self, after: State) -> dict[str, Array]:
-        return self.task.outcome(after)
+        return [kinds[i] for i in self._shown]
 
 
 def _indices(hide, task: Task, width: int) -> list[int]:

@@ -6,9 +6,12 @@ physics; it only says where an episode starts, what is seen, what is paid and wh
 
 from __future__ import annotations
 
+import copy
 import inspect
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import mujoco
@@ -80,6 +83,10 @@ class Task:
         sensors: whether `state.derived["sensordata"]` (N, nsensordata) is to hold the model's sensors, as MuJoCo
             leaves them: computed at the beginning of the last physics step. Both engines deliver it.
         pushed: number of the body that `push` acts on; None for a task without pushes.
+        integrals: terms of the reward whose sum over an episode does not grow with the number of control steps that
+            it is divided into: events, gains, what is multiplied by dt. At another control rate they stay as they are.
+        refuses: fields of `disturbed.Disturbance` that mean nothing here.
+        step_length: of a control step, in those of the task undisturbed.
         render_fps: frames per second of real time.
     """
 
@@ -90,6 +97,9 @@ class Task:
     substeps: bool = False
     sensors: bool = False
     pushed: int | None = None
+    integrals: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    step_length: float = 1.0
 
     def __new__(cls, *args, **kwargs):
         task = super().__new__(cls)
@@ -114,7 +124,7 @@ class Task:
 
     @property
     def render_fps(self) -> int:
-        return int(np.round(1.0 / self.dt))
+        return max(1, int(np.round(1.0 / self.dt)))
 
     @property
     def action_low(self) -> Array:
@@ -136,8 +146,13 @@ class Task:
 
     @property
     def unmasked(self) -> Task:
-        """The task itself, or the one behind a mask (see `partial.Masked`)."""
+        """The task itself, or the one behind a mask or a disturbance (see `wrapped.Wrapped`)."""
         return self
+
+    @property
+    def keep(self) -> Array:
+        """Which entries of the whole observation are seen (see `partial.Masked`)."""
+        return np.arange(len(self.observation_kinds()))
 
     def observation_kinds(self) -> list[str]:
         """One word for each entry of the observation: "positions", "velocities", "forces", …"""
@@ -178,6 +193,24 @@ class Task:
     def outcome(self, after: State) -> dict[str, Array]:
         """What `infos` tells besides the terms of the reward, e.g. whether this is a success, each (N,)."""
         return {}
+
+    # --- at another control rate (see `disturbed.Disturbed`) --------------------------------
+
+    def pace(self, rate: Fraction) -> tuple[int, Fraction]:
+        """Physics steps in a control step of dt / `rate`, and by what a physics step is divided so that they fit."""
+        finer = rate.numerator // math.gcd(self.frame_skip * rate.denominator, rate.numerator)
+        return int(self.frame_skip * finer / rate), Fraction(finer)
+
+    def altered(self, model: mujoco.MjModel, rate: Fraction) -> Task:
+        """A copy that lives in `model`, with `rate` times as many control steps in the same time."""
+        other = copy.copy(self)
+        other.model, (other.frame_skip, _) = model, self.pace(rate)
+        other.horizon = max(1, round(self.horizon * rate))
+        other.retime(rate)
+        return other
+
+    def retime(self, rate: Fraction) -> None:
+        """Set what the constructor derived from the length of a control step, which is now divided by `rate`."""
 
     def start(self, qpos: Array, qvel: Array, **memory: Array) -> State:
         """A start state at time 0 from qpos (n, nq) and qvel (n, nv)."""

@@ -62,6 +62,7 @@ class Bumps(Equations):
 
     id = "Bumps-v0"
     horizon = 50
+    refuses = (*Equations.refuses, "rate")  # what is done in a control step is said in metres
 
     def __init__(self, observation: str = "partial"):
         check_choice("observation", observation, OBSERVATIONS)

@@ -66,6 +66,7 @@ class CarHeavenHell(Equations):
 
     id = "CarHeavenHell-v0"
     horizon = 160
+    integrals = ("heaven",)
 
     def __init__(self, observation: str = "partial"):
         check_choice("observation", observation, OBSERVATIONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import mujoco
 
 from course_lib.envs.engine.task import Array, State, Task, quiet
@@ -15,6 +17,7 @@ class Equations(Task):
     A motor on each of the first nu joints brings it to the velocity that `next_velocity` asks for; MuJoCo then adds
     dt times this velocity to the position (semi-implicit Euler). The other joints stay where an episode put them:
     they hold what is hidden, so that it is part of the state and can be drawn.
+    A control step is one physics step, of whatever length.
 
     Args:
         bodies: MJCF of the bodies.
@@ -22,8 +25,13 @@ class Equations(Task):
         dt: s of a control step.
     """
 
+    refuses = ("mass", "friction", "strength", "push")  # the motion is a formula
+
     def __init__(self, bodies: str, motors: tuple[str, ...], dt: float):
         super().__init__(equation_model(bodies, motors, dt))
+
+    def pace(self, rate: Fraction) -> tuple[int, Fraction]:
+        return 1, rate
 
     def next_velocity(self, before: State, action: Array) -> Array:
         """(N, nu): velocity of the driven joints in the coming step, m/s or rad/s. action: (N, action_dim)."""

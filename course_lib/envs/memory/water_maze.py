@@ -51,6 +51,7 @@ class WaterMaze(Equations):
 
     id = "WaterMaze-v0"
     horizon = 200
+    refuses = (*Equations.refuses, "rate")  # what is done in a control step is said in metres
 
     def __init__(self, observation: str = "partial"):
         check_choice("observation", observation, OBSERVATIONS)

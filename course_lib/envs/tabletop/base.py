@@ -57,6 +57,7 @@ class Tabletop(Task):
     """
 
     frame_skip = scene.FRAME_SKIP
+    integrals = ("progress",)
     horizon = 75  # at 25 steps a second, as all of the class is
     kind = ""
     stride = 0.04  # m
@@ -97,6 +98,10 @@ class Tabletop(Task):
 
     def variant(self, i: int):
         return self._bare
+
+    def retime(self, rate):
+        self.stride = self.stride / float(rate)
+        self._reply = _reply(self.frame_skip, self.model.opt.timestep)
 
     # --- an episode's start -----------------------------------------------------------------
 
@@ -216,9 +221,9 @@ class Tabletop(Task):
         return {name: self._paid[name] * value for name, value in values.items()}
 
 
-def _reply(steps: int) -> Array:
-    """(2, 2): what `steps` physics steps make of [target, velocity] of an axis at its place 0: [place, velocity]."""
-    rate, h, ends = scene.RATE, scene.TIMESTEP, []
+def _reply(steps: int, h: float = scene.TIMESTEP) -> Array:
+    """(2, 2): what `steps` steps of h s make of [target, velocity] of an axis at its place 0: [place, velocity]."""
+    rate, ends = scene.RATE, []
     for target, velocity in ((1.0, 0.0), (0.0, 1.0)):
         place = 0.0
         for _ in range(steps):  # MuJoCo's "implicitfast" for a spring with a damper

@@ -32,12 +32,13 @@ class HumanoidStandup(Body):
     ):
         include = (include_cinert_in_observation, include_cvel_in_observation, include_qfrc_actuator_in_observation)
         super().__init__("humanoidstandup.xml", reset_noise_scale, (*include, include_cfrc_ext_in_observation))
+        self._tick = self.model.opt.timestep  # s; stays what it is where physics steps are made shorter
         self.ctrl_cost_weight = ctrl_cost_weight  # `uph_cost_weight` does nothing, as in Gymnasium
         self.impact_cost_weight, self.impact_cost_range = impact_cost_weight, impact_cost_range
 
     def reward_terms(self, before: State, action: Array, after: State) -> dict[str, Array]:
         return {
-            "linup": after.qpos[:, 2] / self.model.opt.timestep,
+            "linup": after.qpos[:, 2] / self._tick,
             "quadctrl": -self.ctrl_cost_weight * np.square(np.asarray(action, float)).sum(axis=1),
             "impact": -self.contact_cost(after, self.impact_cost_weight, self.impact_cost_range),
             "alive": np.ones(len(after)),

@@ -107,7 +107,8 @@ def fixed_points(
 
     That nothing else is found does not prove that nothing else is there.
     """
-    n = getattr(cell, "neurons", None) if neurons is None else check_count("neurons", neurons)
+    n = getattr(cell, "state_width", getattr(cell, "neurons", None))
+    n = n if neurons is None else check_count("neurons", neurons)
     if n is None:
         raise ArgumentError("neurons=None is not accepted for a plain function; say how many states it has")
     first = np.random.default_rng(seed).uniform(-reach, reach, (check_count("tries", tries), n))

@@ -165,7 +165,7 @@ def record(
         before = torch.cat([policy.initial_state(1), after[:-1]])
         states = policy.actor_state(after)
         values = policy.value(x, before).numpy()
-        constants = effective_time_constants(policy.cell, states, policy.encoder(x))
+        constants = effective_time_constants(policy.cell, states, policy.encoder(policy.timed(x)[0]))
     names, actions, truth, truth_names = _described(rollout, {**policy.env_options, **env_options})
     return Record(
         rollout, names, actions, truth, truth_names, x, before, states.numpy(), values, constants,
@@ -207,15 +207,20 @@ def _described(rollout: Rollout, options: dict) -> tuple[list[str], list[str], n
     if rollout.env_id not in TASKS:
         return *plain, rollout.observations, plain[0]
     task = make_task(rollout.env_id, **options)
-    full = task.unmasked
-    truth, q = rollout.observations, 1 + full.model.nq
-    if full is not task and not full.derived:
-        rows = rollout.physics
+    full, everything = task.unmasked, len(task.unmasked.observation_kinds())
+    names, actions = NAMES.get(full.id, ([], plain[1]))
+    names = list(names) if len(names) == everything else [f"observation {i}" for i in range(everything)]
+    seen = [names[i] for i in task.keep]
+    seen += [f"observation {i}" for i in range(len(seen), width)]  # a clock, see `Disturbance`
+    if full is not task:
+        rows, q = rollout.physics, 1 + full.model.nq
         v = q + full.model.nv
-        truth = full.observe(State(rows[:, 0], rows[:, 1:q], rows[:, q:v], rows[:, v:]))
-    names, actions = NAMES.get(full.id, ([f"observation {i}" for i in range(truth.shape[1])], plain[1]))
-    names = list(names) if len(names) == truth.shape[1] else [f"observation {i}" for i in range(truth.shape[1])]
-    return [names[i] for i in task.keep] if full is not task else names, list(actions), truth, names
+        try:
+            truth = full.observe(State(rows[:, 0], rows[:, 1:q], rows[:, q:v], rows[:, v:]))
+            return seen, list(actions), truth, names
+        except KeyError:  # it shows what the simulator derives or the task remembers, which the rows do not hold
+            pass
+    return seen, list(actions), rollout.observations, seen
 
 
 def ablation_returns(

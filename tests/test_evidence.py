@@ -1,0 +1,104 @@
+"""Verdicts of notebook 10: on runs whose truth is known, against closed forms and by simulation."""
+
+import numpy as np
+import pytest
+
+from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import Summary, iqm
+from course_lib.lessons.nb10_evidence import decide, decide_all, lead, learned, robust_share, share, solver_effects
+from course_lib.lessons.nb10_hypotheses import HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+
+
+def row(policy="ltc", seed=0, value=100.0, task="pole", **disturbed):
+    return {"task": task, "policy": policy, "seed": seed, "return": value, "disturbed": disturbed}
+
+
+def runs(policy, shares, task="pole", value=100.0):
+    return [row(policy, seed, value, task, noise=value * s) for seed, s in enumerate(shares)]
+
+
+def test_shares_of_told_cells_and_of_all_sensors():
+    one = row(value=50.0, **{"rate 2": 10.0, "rate 2, told": 40.0, "dead 0": 20.0, "dead 1": 30.0, "noise 2": 25.0})
+    assert share(one, "rate 2") == 0.8 and share(one, "dead") == 0.5
+    assert robust_share(one, ("rate 2", "noise 2")) == pytest.approx(0.65)
+    with pytest.raises(ArgumentError, match="noise 3"):
+        share(one, "noise 3")
+
+
+def test_lead_is_the_difference_of_interquartile_means_over_tasks_and_policies():
+    rng = np.random.default_rng(1)
+    tables = {(t, p): rng.uniform(0.2, 0.9, 10) for t in ("pole", "run") for p in ("a", "b", "c")}
+    rows = [r for (t, p), x in tables.items() for r in runs(p, x, t)]
+    found = lead(rows, ("a", "b"), ("c",), ("noise",))
+    by_hand = [iqm(tables[t, "a"]) / 2 + iqm(tables[t, "b"]) / 2 - iqm(tables[t, "c"]) for t in ("pole", "run")]
+    assert found.value == pytest.approx(np.mean(by_hand)) and found.runs == 10 and found.kind == "interval"
+    assert found.low < found.value < found.high
+    few = lead([r for r in rows if r["seed"] < 4], ("a",), ("c",), ("noise",))
+    assert few.kind == "range" and few.runs == 4 and verdict(few) == "cannot be told"
+
+
+def test_a_policy_that_has_not_learned_a_task_is_not_compared_on_it():
+    rows = (
+        runs("a", [0.9] * 6)
+        + runs("b", [0.1] * 6, value=40.0)
+        + runs("b", [0.4] * 6, "run")
+        + runs("a", [0.9] * 6, "run")
+    )
+    found = {stratum: sorted(names) for stratum, names in learned(rows).items()}
+    assert found == {("pole", None): ["a"], ("run", None): ["a", "b"]}
+    assert lead(rows, ("a",), ("b",), ("noise",)).value == pytest.approx(0.5)  # on "run" alone
+    with pytest.raises(ArgumentError, match="did both learn"):
+        lead([r for r in rows if r["task"] == "pole"], ("a",), ("b",), ("noise",))
+
+
+def test_the_undisturbed_return_counts_as_a_share_of_the_mean_of_both():
+    rows = runs("a", [1.0] * 6, value=120.0) + runs("b", [1.0] * 6, value=80.0)
+    assert lead(rows, ("a",), ("b",), ("return",)).value == pytest.approx(0.4)
+    assert lead(rows, ("a",), ("b",), ("return", "noise")).value == pytest.approx(0.2)
+
+
+def test_the_interval_covers_the_truth():
+    """Of 120 studies of 10 seeds each, the share whose interval holds the true difference."""
+    rng, inside = np.random.default_rng(3), 0
+    for _ in range(120):
+        rows = runs("a", rng.normal(0.7, 0.1, 10)) + runs("b", rng.normal(0.6, 0.1, 10))
+        found = lead(rows, ("a",), ("b",), ("noise",))
+        inside += found.low <= 0.1 <= found.high
+    assert 0.84 <= inside / 120 <= 0.99  # a bootstrap of 10 values covers a little less than it says
+
+
+def test_verdicts():
+    def of(value, low, high, kind="interval"):
+        return Summary(value, low, high, 10, kind)
+
+    assert verdict(of(0.10, 0.02, 0.18)) == "held"
+    assert verdict(of(0.01, -0.02, 0.04)) == verdict(of(-0.2, -0.3, -0.1)) == "did not hold"
+    assert verdict(of(0.04, 0.01, 0.07)) == verdict(of(0.1, -0.02, 0.2)) == "cannot be told"
+    assert verdict(of(0.1, 0.02, 0.18, "range")) == "cannot be told"
+    assert verdict_of_equality(of(0.01, -0.02, 0.04)) == verdict_of_equality(of(-0.2, -0.3, -0.1)) == "held"
+    assert verdict_of_equality(of(0.10, 0.02, 0.18)) == "did not hold"
+    assert verdict_of_equality(of(0.04, -0.01, 0.09)) == "cannot be told"
+
+
+def test_effects_of_the_solver():
+    def solver(name, seed, same, other):
+        tested = {name: same, ("rough" if name == "exact" else "exact"): other, "dopri5": same}
+        return {"task": None, "cell": "ltc", "policy": name, "seed": seed, "return": same, "disturbed": tested}
+
+    rows = [solver(name, seed, 1000.0, 700.0) for name in ("rough", "exact") for seed in range(6)]
+    found = solver_effects(rows)
+    assert found["matched"].value == 0.0 and found["mismatched"].value == pytest.approx(0.3)
+    last = HYPOTHESES[-1]
+    assert decide(last, rows)["verdict"] == "held"
+    same = [solver(name, seed, 1000.0, 1000.0) for name in ("rough", "exact") for seed in range(6)]
+    assert decide(last, same)["verdict"] == "did not hold"  # nothing is lost by another solver
+
+
+def test_every_hypothesis_can_be_decided_and_says_what_it_compares():
+    assert [h.key for h in HYPOTHESES] == [f"H{k}" for k in range(1, 9)]
+    for h in HYPOTHESES[:-1]:
+        assert h.better and h.worse and h.conditions and not set(h.better) & set(h.worse)
+    h = Hypothesis("H3", "", ("a",), ("b",), ("noise",))
+    rows = [r | {"training": "one rate"} for r in runs("a", [0.9] * 6) + runs("b", [0.5] * 6)]
+    assert decide(h, rows)["verdict"] == "held"
+    assert decide_all({}) == []
