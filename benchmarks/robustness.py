@@ -44,6 +44,7 @@ NAME = "robustness"
 TRAININGS = ("one rate", "many rates")
 POLICIES = ("mlp", "frames", "gru", "ctrnn", "neural_ode", "ltc", "cfc", "synaptic_ltc", "attention")
 MANY = ("mlp", "gru", "ctrnn", "ltc", "cfc")  # of which the second training is made
+KEPT = ("mlp", "gru", "ltc", "cfc")  # of HalfCheetah, for the panel of notebook 10
 SOLVES = (*CONTINUOUS, "neural_ode", "synaptic_ltc")  # over the length of a step
 # Widths of encoder and cell with which all actors are of one size: found by counting.
 SIZES: dict[str, dict[str, tuple[int, int]]] = {
@@ -87,6 +88,12 @@ def one_run(args, task: str, training: str, policy: str, seed: int) -> dict:
     if args.quick:
         conditions = {name: conditions[name] for name in ("rate 2", "noise 4") if name in conditions}
     found = test_policy(trained, task, training, conditions, tell=policy in SOLVES and training == "one rate")
+    if args.keep and (task, training, seed) == ("halfcheetah", "one rate", args.seeds[0]) and policy in KEPT:
+        cl.save_policy(
+            trained, f"assets/policies/robust_{policy}", return_deterministic=found["return"],
+            command=f'python benchmarks/{NAME}.py --tasks {task} --trainings "{training}" --policies {policy} '
+            f"--seeds {seed} --keep",
+        )  # fmt: skip
     return dict(
         task=task, training=training, policy=policy, seed=seed, parameters=actor_parameters(trained),
         train_seconds=seconds, **found,
@@ -137,8 +144,8 @@ def report(rows: list[dict]) -> list:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=range(10), tasks=[*TASKS], trainings=TRAININGS, policies=POLICIES,
-        fixed=dict(steps=0), quick=dict(seeds=1, steps=4_608),
+        NAME, __doc__, seeds=range(10), keep="some policies of HalfCheetah, of the first seed", tasks=[*TASKS],
+        trainings=TRAININGS, policies=POLICIES, fixed=dict(steps=0), quick=dict(seeds=1, steps=4_608),
     )  # fmt: skip
     made = {t: [p for p in args.policies if t == "one rate" or p in MANY] for t in args.trainings}
     config = {

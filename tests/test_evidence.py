@@ -90,6 +90,8 @@ def test_effects_of_the_solver():
     assert found["matched"].value == 0.0 and found["mismatched"].value == pytest.approx(0.3)
     last = HYPOTHESES[-1]
     assert decide(last, rows)["verdict"] == "held"
+    failed = [solver("wild", seed, 0.0, 0.0) for seed in range(6)]  # cannot be trained with: it is left out
+    assert solver_effects(rows + failed) == found
     same = [solver(name, seed, 1000.0, 1000.0) for name in ("rough", "exact") for seed in range(6)]
     assert decide(last, same)["verdict"] == "did not hold"  # nothing is lost by another solver
 

@@ -125,6 +125,8 @@ def test_other_figures_are_small_and_labelled():
     figure = curves.learning_curve(curve(100))
     assert len(figure.axes) == 5 and kilobytes(figure) < 60
     figure = curves.bars({"all": [3.0, 4, 5], "none": [1.0]}, target=4)
+    assert "line: range, dots" in figure.axes[0].get_xlabel()  # three values have no interval worth the name
+    figure = curves.bars({"all": [3.0, 4, 5, 6, 7], "none": [1.0]}, target=4)
     assert "bootstrap" in figure.axes[0].get_xlabel() and kilobytes(figure) < 60
 
 

@@ -71,9 +71,9 @@ def make_task(
     options = options_of(kind)
     for option, value in kwargs.items():
         if option not in options:
-            known = ", ".join([*options, "hide", "disturb"])
+            known = [*options, "hide", "disturb"]
             raise ArgumentError(
-                f"{option}={value!r} is not an option of {name}; accepted: {known}{nearest(option, options)}"
+                f"{option}={value!r} is not an option of {name}; accepted: {', '.join(known)}{nearest(option, known)}"
             )
     task = kind(**kwargs)
     task = task if hide is None else Masked(task, hide)

@@ -43,6 +43,11 @@ NEUTRAL = {
 }
 
 
+def neutral(kind: str, task: str) -> float:
+    """The size of a disturbance in training: HalfCheetah learns with one unit of noise."""
+    return 1.0 if (kind, task) == ("noise", "halfcheetah") else NEUTRAL[kind]
+
+
 def doses(rows: Sequence[Mapping], kind: str) -> dict[float, str]:
     """Size of the disturbance -> its condition, of all that begin with `kind`, in order."""
     names = [name for name in rows[0]["disturbed"] if name.split()[0] == kind and "told" not in name]
@@ -69,7 +74,7 @@ def share_curves(rows: Sequence[Mapping], kind: str, policies: Sequence[str], tr
                 mine = [r for r in rows if (r["task"], r["policy"], r["training"]) == (task, name, training)]
                 if not mine:
                     continue
-                found = {NEUTRAL[kind]: np.ones(len(mine))}
+                found = {neutral(kind, task): np.ones(len(mine))}
                 found |= {dose: np.array([share(r, c) for r in mine]) for dose, c in doses(mine, kind).items()}
                 at = sorted(found)
                 counts.append(len(mine))

@@ -6,7 +6,7 @@ def late(rows: str) -> str:
 
 
 def values(at: str, limit: str = "-r / np.log(gamma)") -> str:
-    return f"def value_at(rate, r, gamma):\n    return {at}\n\ndef value_in_the_limit(r, gamma):\n    return {limit}"
+    return f"def values_at(rate, r, gamma):\n    return {at}, {limit}"
 
 
 RIGHT = "(r / rate) / (1 - gamma ** (1 / rate))"
@@ -33,7 +33,7 @@ VARIANCE = "(np.var(a, ddof=1) + np.var(b, ddof=1)) / 2"
 
 
 def cost(acting: str, rank: str = "max(k for k in range(n) if 2 * n * k < round(d * n * n))") -> str:
-    return f"def acting(n, r, d):\n    return {acting}\n\ndef largest_useful_rank(n, d):\n    return {rank}"
+    return f"def cost(n, r, d):\n    return ({acting}), {rank}"
 
 
 COST = "round(d * n * n) if r is None else 2 * n * r"
@@ -57,7 +57,7 @@ WRONG = {
         ("γ is still that", values("(r / rate) / (1 - gamma)")),
         ("reward is still that", values("r / (1 - gamma ** (1 / rate))")),
         ("upside down", values("(r / rate) / (1 - gamma ** rate)")),
-        ("value at the usual rate; the rate", values("r / (1 - gamma)")),
+        ("the first is the value at the usual rate", values("r / (1 - gamma)")),
         ("the limit is the integral", values(RIGHT, "r / (1 - gamma)")),
         ("log γ is negative", values(RIGHT, "r / np.log(gamma)")),
     ],
