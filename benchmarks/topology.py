@@ -59,10 +59,9 @@ def grid_of(task: str, cell: str) -> dict[str, dict]:
 
 def ncp_of(inputs: int, neurons: int, seed: int) -> wiring.Wiring:
     command, motors = neurons // 3, max(neurons // 8, 1)
-    return wiring.ncp(
-        inputs, neurons - command - motors, command, motors, sensory_fanout=4, inter_fanout=3,
-        recurrent_command=2 * command, motor_fanin=3, seed=seed,
-    )  # fmt: skip
+    inter = neurons - command - motors
+    fans = dict(sensory_fanout=min(4, inter), inter_fanout=min(3, command), motor_fanin=min(3, command))
+    return wiring.ncp(inputs, inter, command, motors, recurrent_command=2 * command, seed=seed, **fans)
 
 
 def wiring_of(task: str, cell: str, policy: str, seed: int) -> dict:

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt, check, check_that, shown
 
 jupytext = pytest.importorskip("jupytext")
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,7 +154,9 @@ def said(capsys) -> str:
         (lambda x: x**2, "squared"),
         (lambda x: np.append(x, 0), "shape (4,); (3,) is expected"),
         (lambda x: x * np.nan, "NaN"),
-        (lambda x: 2.5 * x, "off by up to 1.5"),
+        (lambda x: 2.5 * x, "in case 1 of 1, <lambda>([1.0, 2.0, 3.0]), entry [0] is 2.5, and 2 is expected"),
+        (lambda x: 2 * x + np.array([0, 0, 1]), "entry [2] is 7, and 6 is expected"),
+        (lambda x: 2j * x, "complex numbers"),
         (lambda x: "six", "str; numbers"),
         (lambda x: None, "returns nothing"),
         (lambda x: x.nothing, "AttributeError"),
@@ -175,6 +178,58 @@ def test_arguments_are_copied(capsys):
     assert said(capsys).startswith("✓") and (case == 1).all()
 
 
+@pytest.mark.parametrize("held", [list, tuple, torch.tensor, np.array, lambda x: x.astype(np.float32)])
+def test_a_right_answer_passes_in_whatever_holds_it(held, capsys):
+    case = [(np.array([1.0, 2.0, 4.0]),)]
+    check("0", lambda x: held(2 * x), double, case)
+    check("0", lambda x: held(2 * x), lambda x: tuple(2 * x), case)  # three numbers in a tuple
+    check("0", lambda x: (2 * x)[None], double, case)  # with an axis of length 1
+    assert [line[0] for line in said(capsys).splitlines()] == ["✓"] * 3
+    for one in (6.0, [6.0], np.array(6.0), np.array([6.0]), torch.tensor(6), torch.ones(1, requires_grad=True) * 6):
+        check("0", lambda x, one=one: one, double, [(3.0,)])
+        assert said(capsys).startswith("✓")
+
+
+def test_hints_name_the_part_and_give_no_single_number_away(capsys):
+    both, case = (lambda x: (x.sum(), 2 * x)), [(np.array([1.0, 2.0]),)]
+    for answer, words in (
+        (lambda x: (x.sum(), x), "entry [0] of doubled is 1, and 2 is expected"),
+        (lambda x: (x.sum() + 1, 2 * x), "sum is 4, and 3 is expected"),
+        (lambda x: (x.sum(), 2 * x, 0), "3 things come back; 2 are expected: sum, doubled"),
+        (lambda x: x.sum(), "one thing comes back"),
+        (lambda x: (x.sum(), np.ones(3)), "doubled has shape (3,); (2,) is expected"),
+    ):
+        check("0", answer, both, case, parts=("sum", "doubled"))
+        assert words in said(capsys)
+    check("0", lambda x: (3.0, 1.0), lambda x: (1.0, 3.0), case, parts=("low", "high"))
+    assert "another order; low, high is expected" in said(capsys)
+    check("0", lambda: 7.0, lambda: 2.0, [()], matters="such a step overshoots")
+    line = said(capsys)
+    assert line.endswith("the answer is too large: such a step overshoots") and "2" not in line and "7" not in line
+
+
+def test_a_mistake_of_another_shape_gets_its_hint(capsys):
+    hint = {"one number for each row": lambda x: x * x}
+    check("0", lambda x: x * x, lambda x: (x * x).sum(1), [(np.ones((2, 3)),)], hint)
+    assert "one number for each row" in said(capsys)
+
+
+def test_answers_that_work_in_place_do_not_disturb_a_demand(capsys):
+    def doubled(x):
+        x *= 2
+        return x
+
+    x = np.ones(3)
+    check_that("0", doubled, ("twice", lambda f: (f(x) == 2).all() and (f(x) == 2).all()))
+    assert said(capsys).startswith("✓") and (x == 1).all()
+
+
+def test_arguments_are_shown_short():
+    assert shown((np.arange(3.0), 0.5, "a")) == "[0.0, 1.0, 2.0], 0.5, 'a'"
+    assert shown((torch.zeros(4, 5), double)) == "(4, 5) [0, 0, 0, …], double"
+    assert len(shown(tuple(range(1000)))) <= 90
+
+
 def test_a_mistake_must_explain_every_case(capsys):
     """2 + 2 is 2², so the first case alone cannot tell; the hint is given only where all cases agree."""
     check("0", lambda x: x + 2, double, [(np.array(2.0),), (np.array(5.0),)], {"squared": lambda x: x**2})
@@ -191,7 +246,7 @@ def test_check_that_gives_the_first_unmet_demand(capsys):
 def test_grading_raises(monkeypatch, capsys):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     check("0", double, double, [(1.0,)])
-    with pytest.raises(AssertionError, match="off by"):
+    with pytest.raises(AssertionError, match="too small"):
         check("0", lambda x: x, double, [(1.0,)])
     with pytest.raises(AssertionError, match="not done yet"):
         check("0", "missing", double, [(1.0,)])

@@ -7,6 +7,7 @@ each stratum and policy, and strata count alike.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -71,8 +72,11 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
     policies that have `learned` a task are compared on it. `runs` of the summary is the least number behind a policy.
     """
     shares = [c for c in conditions if c != "return"]
-    rng, values, draws, runs, fit = np.random.default_rng(0), [], [], [], learned(rows)
+    rng, values, draws, each, runs, fit = np.random.default_rng(0), [], [], [], [], learned(rows)
     for stratum in strata_of(rows):
+        sides = [[name for name in side if name in fit[stratum]] for side in (better, worse)]
+        if not all(sides):
+            continue
         measured = []
         if shares:
             measured += [(by_policy(rows, stratum, shares), len(shares))]
@@ -80,11 +84,8 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
             plain = by_policy(rows, stratum, None)
             mean = np.mean([iqm(plain[name]) for name in (*better, *worse) if name in plain])
             measured += [({name: runs / mean for name, runs in plain.items()}, 1)]
-        sides = [[name for name in side if name in fit[stratum]] for side in (better, worse)]
-        if not all(sides):
-            continue
         total = sum(weight for _, weight in measured)
-        value, drawn = 0.0, np.zeros(DRAWS)
+        value, drawn, single = 0.0, np.zeros(DRAWS), np.zeros(LEAST_RUNS)
         for table, weight in measured:
             for side, sign in zip(sides, (1.0, -1.0), strict=True):
                 for name in side:
@@ -92,15 +93,19 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
                     runs.append(len(x))
                     value += part * iqm(x)
                     drawn += part * iqm(x[rng.integers(0, len(x), (DRAWS, len(x)))], axis=1)
+                    single[: len(x)] += part * x[:LEAST_RUNS]
         values.append(value)
         draws.append(drawn)
+        each.append(single)
     if not values:
         raise ArgumentError(
             f"better={tuple(better)} and worse={tuple(worse)} cannot be compared: on no task did both learn"
         )
+    if min(runs) < LEAST_RUNS:  # that of the lead, seed by seed
+        single = np.mean(each, axis=0)[: min(runs)]
+        return Summary(float(np.mean(values)), float(single.min()), float(single.max()), min(runs), "range")
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
-    kind = "interval" if min(runs) >= LEAST_RUNS else "range"
-    return Summary(float(np.mean(values)), float(low), float(high), min(runs), kind)
+    return Summary(float(np.mean(values)), float(low), float(high), min(runs), "interval")
 
 
 # --- accuracy of the solver -------------------------------------------------------------------------
@@ -166,5 +171,9 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
 
 
 def decide_all(results: dict[str, Sequence[dict]]) -> list[dict]:
-    """The verdicts on all hypotheses whose benchmark has rows in `results`: benchmark -> rows."""
-    return [decide(h, results[h.benchmark]) for h in HYPOTHESES if results.get(h.benchmark)]
+    """The verdicts on all hypotheses whose runs are in `results`: benchmark -> rows. The others are left out."""
+    out = []
+    for h in HYPOTHESES:
+        with contextlib.suppress(ArgumentError):  # a policy or a condition of it has no run yet
+            out += [decide(h, results[h.benchmark])] if results.get(h.benchmark) else []
+    return out

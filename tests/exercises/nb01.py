@@ -96,7 +96,7 @@ def score(action, mean, log_std):
         ("so falls the variance", "def batch_exponent():\n    return -1\n"),
         ("the sign is not", "def batch_exponent():\n    return 0.5\n"),
         ("does not fall", "def batch_exponent():\n    return 0\n"),
-        ("off by up to 1.5", "def batch_exponent():\n    return -2\n"),
+        ("too small", "def batch_exponent():\n    return -2\n"),
     ],
     "01-5": [
         (
