@@ -26,16 +26,20 @@ def rows_of(one_run: Callable, args, job: Job) -> Iterator[dict | None]:
     yield from made if isgenerator(made) else [made]
 
 
-def run_pool(one_run: Callable, args, jobs: list[Job]) -> Iterator[tuple[tuple, dict | None]]:
-    """Make the runs -> (values, row) as they come. `args.workers` processes, or `args.ray` names a cluster.
+def run_pool(
+    one_run: Callable, args, jobs: list[Job], made: Callable[[tuple], bool]
+) -> Iterator[tuple[tuple, dict | None]]:
+    """Make the runs -> (values, row) as they come. `args.processes` processes, or `args.ray` names a cluster.
+
+    made: whether a run was made by someone else since; asked before each run where they are made one after another.
 
     Raises:
         RuntimeError: a run failed, with its traceback, or its process died. The others are stopped.
     """
     if args.ray:
         return _on_ray(one_run, args, jobs)
-    if args.workers < 2 or len(jobs) < 2:
-        return ((job[0], row) for job in jobs for row in rows_of(one_run, args, job))
+    if args.processes < 2 or len(jobs) < 2:
+        return ((job[0], row) for job in jobs if not made(job[0]) for row in rows_of(one_run, args, job))
     return _in_processes(one_run, args, jobs)
 
 
@@ -44,7 +48,7 @@ def _in_processes(one_run: Callable, args, jobs: list[Job]) -> Iterator[tuple[tu
     context = multiprocessing.get_context("spawn")
     todo, done = context.Queue(), context.Queue()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    count = min(args.workers, len(jobs))
+    count = min(args.processes, len(jobs))
     for job in [*jobs, *[None] * count]:
         todo.put(job)
     work = [

@@ -16,7 +16,7 @@ import numpy as np
 from _pool import run_pool
 from _results import RunFile, write_result
 
-from course_lib.evaluation.statistics import bootstrap_interval
+from course_lib.evaluation.statistics import spread
 
 ROUND = "one entry of per_seed is a round in which all contestants ran one after another"
 RESUMES = "Every finished run is added to the result file at once; the same command goes on after a stop."
@@ -45,7 +45,7 @@ def cli(
         words = "take up the runs of these result files too; with no seeds asked for, nothing else is done"
         parser.add_argument("--include", type=Path, nargs="*", default=[], metavar="FILE", help=words)
         words = "runs made at once, each on a core of its own; leave it at 1 where the time of a run counts"
-        parser.add_argument("--workers", type=int, default=1, help=words)
+        parser.add_argument("--processes", type=int, default=1, help=words)
         words = "address of a Ray cluster that makes the runs, e.g. auto or ray://HOST:10001"
         parser.add_argument("--ray", metavar="URL", help=words)
     if keep:
@@ -123,7 +123,11 @@ def run_all(
         for values in wanted
         if values not in known or unfinished(args, known[values])
     ]
-    for values, row in run_pool(one_run, args, jobs):
+
+    def made_meanwhile(values: tuple) -> bool:  # by another call that writes to the same file
+        return (row := file.known().get(values)) is not None and not unfinished(args, row)
+
+    for values, row in run_pool(one_run, args, jobs, made_meanwhile):
         label = ", ".join(f"seed {v}" if name == "seed" else str(v) for name, v in zip(key, values, strict=True))
         if row is None:
             postponed.append(label)
@@ -236,10 +240,8 @@ def column(rows: list[dict], name: str, **where) -> list:
 
 
 def interval_of(values: Sequence[float], statistic=np.median) -> list[float]:
-    """95 % bootstrap interval; with one value, that value twice."""
-    if len(values) < 2:
-        return [float(values[0])] * 2
-    return list(bootstrap_interval(np.asarray(values, float), statistic))
+    """95 % bootstrap interval; below five values their range, and with one value that value twice."""
+    return [float(values[0])] * 2 if len(values) < 2 else list(spread(values, statistic))
 
 
 def claims_from(groups: dict[str, Sequence[float]], statistic=np.median) -> tuple[dict, dict]:

@@ -197,12 +197,16 @@ class RunFile:
         facts = {name: value(rows) if callable(value) else value for name, value in self.facts.items()}
         spent = (before["wall_seconds"] if kept else 0.0) + time.perf_counter() - self.since
         self.since = time.perf_counter()
-        claims, intervals = self.claims_of(rows)
-        write_result(
-            self.path, claims=claims, intervals=intervals, seeds=sorted({row["seed"] for row in rows}), per_seed=rows,
-            config=self.config, wall_seconds=sum(map(self.seconds, rows)) if self.seconds else spent,
-            command=self.command, **self.by_hand | facts | self.note,
-        )  # fmt: skip
+        claims, intervals = before.get("claims", {}), before.get("intervals", {})
+        try:
+            claims, intervals = self.claims_of(rows)
+        finally:  # a run that was made is kept, whatever goes wrong with the claims
+            write_result(
+                self.path, claims=claims, intervals=intervals, seeds=sorted({row["seed"] for row in rows}),
+                per_seed=rows, config=self.config,
+                wall_seconds=sum(map(self.seconds, rows)) if self.seconds else spent,
+                command=self.command, **self.by_hand | facts | self.note,
+            )  # fmt: skip
 
 
 def beside(include: list[Path]) -> dict[str, str]:

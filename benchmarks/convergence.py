@@ -1,6 +1,6 @@
 """Does the accuracy of the solver matter? Each policy is trained with one solver and tested with every one.
 
-    python benchmarks/convergence.py [--cells ltc ctrnn] [--seeds 0 1 … 9] [--workers 2] [--quick]
+    python benchmarks/convergence.py [--cells ltc ctrnn] [--seeds 0 1 … 9] [--processes 2] [--quick]
 
 The pendulum with hidden velocities, with settings and sizes of `robustness.py`. "fused 1" is the semi-implicit step of
 the LTC paper, once for each control step; "rk4 4" stands for the exact solution in training, from which it differs by

@@ -39,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
+from _offpolicy import COPIES, ENV, Peer, Tests, known, ratio, row_of
 from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve, train
 
 import course_lib as cl
@@ -211,14 +211,6 @@ def one_run(args, name: str, seed: int) -> dict | None:
 
 def returns_of(rows: list[dict], name: str) -> np.ndarray:
     return np.array(column(rows, "return_deterministic", run=name))
-
-
-def ratio(mine: np.ndarray, theirs: np.ndarray, draws: int = 2000) -> tuple[float, list[float]]:
-    """Ratio of medians, and its 95 % interval with both sets of seeds drawn anew."""
-    rng = np.random.default_rng(0)
-    drawn = [np.median(v[rng.integers(0, len(v), (draws, len(v)))], axis=1) for v in (mine, theirs)]
-    low, high = np.quantile(drawn[0] / drawn[1], [0.025, 0.975])
-    return float(np.median(mine) / np.median(theirs)), [float(low), float(high)]
 
 
 def groups_of(rows: list[dict]) -> dict[str, np.ndarray]:

@@ -1,12 +1,11 @@
 """HalfCheetah-v5 after 15 minutes on two cores: this library's SAC against SAC, TD3 and TQC of SBX, all in float32.
 
-    python benchmarks/offpolicy_peers.py --pace           how many steps each makes in 15 minutes; nothing else runs
-    python benchmarks/offpolicy_peers.py [--runs sac sbx_sac sbx_td3 sbx_tqc] [--seeds 0 1 2 3 4] [--quick]
+    python benchmarks/offpolicy_peers.py [--runs sac sbx_sac sbx_td3 sbx_tqc] [--seeds 0 1 2 3 4] [--processes 2]
+                                         [--quick]
 
-What a run learns depends on its steps, not on its clock. So the clock is read once: the contestants take turns on an
-idle machine with all cores, `--rounds` times, and 15 minutes at the median rate are so many steps
-(`offpolicy_pace.json`). The trainings then make these steps at whatever time they need, two at once if you like. Time
-for tests counts for none.
+What a run learns depends on its steps, not on its clock. So the clock is read once, by `offpolicy_pace.py`: how many
+steps each makes in 15 minutes on an idle machine with all cores. The trainings then make these steps at whatever time
+they need, two at once if you like. Time for tests counts for none.
 
 "sac" has this library's settings for the task: 16 copies, and half an update for a transition with three times the
 learning rate. The others are SBX as it comes: one copy, an update for each step, the settings of their papers. All
@@ -15,18 +14,16 @@ have 256-256 units and batches of 256.
     sac_15min_vs_best_peer  median return of "sac" over the greatest median among the peers; the interval draws the
                             seeds of both anew. A run's figure is the mean of 50 deterministic episodes of its end.
 
-Time: 2 minutes for the pace, then 15 to 40 minutes a run.
+Time: 15 to 40 minutes a run.
 """
 
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
+from _offpolicy import COPIES, ENV, Peer, Tests, known, ratio, row_of
 from _report import (
     Table,
     cli,
@@ -35,16 +32,13 @@ from _report import (
     run_all,
     seedless,
     select,
-    take_turns,
     thin_curve,
     train,
-    write_rounds,
 )
 from _results import read_file
 
 import course_lib as cl
 from course_lib.envs.engine.task import quiet
-from course_lib.machine import cores
 from course_lib.rl.offpolicy import SAC
 
 NAME, PACE = "offpolicy_peers", "assets/results/offpolicy_pace.json"
@@ -116,30 +110,6 @@ def contestant(name: str, seed: int) -> Ours | Theirs:
     return Ours(seed) if name == "sac" else Theirs(name, seed)
 
 
-# --- how many steps in 15 minutes -----------------------------------------------------------------
-
-
-def rate(one: Ours | Theirs, seconds: float) -> float:
-    """Environment steps a second over pieces of training that take `seconds` in all."""
-    first, began = one.steps, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        one.learn(256)
-    return (one.steps - first) / (time.perf_counter() - began)
-
-
-def measure_pace(args) -> None:
-    torch.set_num_threads(cores())
-    all_of_them = {name: contestant(name, 0) for name in ("sac", *PEERS)}
-    for one in all_of_them.values():
-        one.learn(12_000)  # past the random steps, and whatever is compiled is compiled
-    found = take_turns({name: partial(rate, one, args.seconds) for name, one in all_of_them.items()}, args.rounds)
-    for name, values in found.items():
-        print(f"{name:8s} {np.median(values):6.0f} env steps/s")
-    args.name = f"{NAME}.py --pace"
-    args.json = args.json.with_name("offpolicy_pace.json")
-    write_rounds(args, {"env steps/s": found}, {}, {"env": ENV, "minutes": MINUTES, "peers": PEER}, digits=1)
-
-
 def steps_of(name: str) -> int:
     rounds = read_file(Path(PACE))["per_seed"]
     return 1000 * round(60 * MINUTES * float(np.median([row[name] for row in rounds])) / 1000)
@@ -180,10 +150,8 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     claims = {f"{name}_return_15min": float(np.median(values)) for name, values in found.items()}
     intervals = {f"{name}_return_15min": interval_of(values) for name, values in found.items()}
     if peer and "sac" in found:
-        mine, theirs, rng = found["sac"], found[peer], np.random.default_rng(0)
-        drawn = [np.median(v[rng.integers(0, len(v), (2000, len(v)))], axis=1) for v in (mine, theirs)]
-        claims["sac_15min_vs_best_peer"] = float(np.median(mine) / np.median(theirs))
-        intervals["sac_15min_vs_best_peer"] = [float(q) for q in np.quantile(drawn[0] / drawn[1], [0.025, 0.975])]
+        claim = "sac_15min_vs_best_peer"
+        claims[claim], intervals[claim] = ratio(found["sac"], found[peer])
     return claims, intervals
 
 
@@ -198,17 +166,13 @@ def report(rows: list[dict]) -> Table:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=range(5), runs=["sac", *PEERS], pace=False, rounds=5,
-        seconds=dict(default=8.0, help="of each contestant in each round of --pace"),
-        fixed=dict(steps=0, episodes=50), quick=dict(seeds=1, steps=2_000, episodes=2, rounds=1, seconds=1.0),
+        NAME, __doc__, seeds=range(5), runs=["sac", *PEERS], fixed=dict(steps=0, episodes=50),
+        quick=dict(seeds=1, steps=2_000, episodes=2),
     )  # fmt: skip
-    if args.pace:
-        measure_pace(args)
-    else:
-        args.config = {name: {**PEER, "steps": steps_of(name)} for name in PEERS}
-        args.config["sac"] = {**seedless(config_of()), "num_envs": COPIES, "steps": steps_of("sac")}
-        run_all(
-            args, one_run, [(name, seed) for seed in args.seeds for name in args.runs], key=("run", "seed"),
-            config=args.config, part="run", claims_of=claims_of, report=report,
-            says="{return_deterministic:,.0f} after {env_steps:,} steps",
-        )  # fmt: skip
+    args.config = {name: {**PEER, "steps": steps_of(name)} for name in PEERS}
+    args.config["sac"] = {**seedless(config_of()), "num_envs": COPIES, "steps": steps_of("sac")}
+    run_all(
+        args, one_run, [(name, seed) for seed in args.seeds for name in args.runs], key=("run", "seed"),
+        config=args.config, part="run", claims_of=claims_of, report=report,
+        says="{return_deterministic:,.0f} after {env_steps:,} steps",
+    )  # fmt: skip

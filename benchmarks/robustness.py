@@ -1,7 +1,7 @@
 """What is a liquid network good for? Nine policies of equal size under disturbances that they were not trained on.
 
     python benchmarks/robustness.py [--tasks pendulum halfcheetah] [--trainings "one rate" "many rates"]
-                                    [--policies mlp frames gru …] [--seeds 0 1 … 9] [--workers 2] [--quick]
+                                    [--policies mlp frames gru …] [--seeds 0 1 … 9] [--processes 2] [--quick]
 
 Both tasks hide all velocities. HalfCheetah has noise of sd 0.1 on what is left, as the example of the package ncps.
 All policies have about the same number of actor parameters (`params_spread`: largest less least, over the mean), the

@@ -1,6 +1,6 @@
 """Does the wiring matter? Rank and sparsity of recurrent weights, NCP against random wirings, and lost neurons.
 
-    python benchmarks/topology.py [--parts grid wiring] [--tasks pendulum halfcheetah] [--seeds 0 1 … 9] [--workers 2]
+    python benchmarks/topology.py [--parts grid wiring] [--tasks pendulum halfcheetah] [--seeds 0 1 … 9] [--processes 2]
 
 Tasks, training and conditions are those of `robustness.py`. Neurons are equally many in all policies of a cell; so a
 policy with fewer synapses has fewer parameters.

@@ -48,6 +48,9 @@ _PLACES = {
     "show": "course_lib.viz.video",
     "background": "course_lib.course.session",
     "setup": "course_lib.course.doctor",
+    "see": "course_lib.course.seeing",
+    "predict": "course_lib.course.predictions",
+    "calibration": "course_lib.course.predictions",
 }
 __all__ = ["budget", *_PLACES]
 

@@ -312,6 +312,14 @@ def test_a_training_that_was_stopped_is_not_counted(monkeypatch):
     assert _report.train(None, 10) is Whole
 
 
+def test_a_run_is_kept_whatever_goes_wrong_with_the_claims(toy):
+    toy("--seeds", 0)
+    toy.claims_of = lambda rows: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        toy("--seeds", 0, 1)
+    assert runs() == ALL[:3] and content()["claims"] == {"return_a": 0.0, "return_b": 10.0}
+
+
 SIDE_BY_SIDE = """
 import os, sys, time
 sys.path.insert(0, {folder!r})
@@ -335,7 +343,7 @@ def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
     Path("toy.py").write_text(SIDE_BY_SIDE.format(folder=str(BENCHMARKS)))
 
     def called(*words):
-        return subprocess.run([sys.executable, "toy.py", "--workers", "2", *words], capture_output=True, text=True)
+        return subprocess.run([sys.executable, "toy.py", "--processes", "2", *words], capture_output=True, text=True)
 
     stopped = called("--fails", "1")  # the fourth run; what was done before it is kept
     assert stopped.returncode and "this run cannot be made" in stopped.stderr and "('b', 1)" in stopped.stderr
