@@ -354,3 +354,36 @@ def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
     rows = content()["per_seed"]
     assert sorted(runs()) == sorted(ALL) and {row["cores"] for row in rows} == {1}
     assert len({row["process"] for row in rows if (row["kind"], row["seed"]) not in kept}) == 2
+
+
+@pytest.mark.parametrize(
+    "policy", ["mlp", "frames", "gru", "ctrnn", "neural_ode", "ltc", "cfc", "synaptic_ltc", "attention"]
+)
+def test_parameters_that_are_counted_are_those_that_act(policy):
+    """Nine policies are compared at equal size: a number counts if the action depends on it. The gradient knows."""
+    import torch
+    from _disturbed import actor_parameters
+    from robustness import cell_of
+
+    from course_lib.policies.actor_critics import RecurrentActorCritic
+
+    torch.manual_seed(0)
+    actor = RecurrentActorCritic(2, 1, cell_of("pendulum", policy) | dict(critic="mlp"))
+    torch.nn.init.normal_(actor.readout.weight)
+    x, state = torch.randn(40, 30, 2), torch.randn(30, actor.state_dim)
+    mean, _ = actor.sequence(x, state, torch.zeros(40, 30, dtype=torch.bool))
+    parts = [p for module in (actor.encoder, actor.cell, actor.readout) for p in module.parameters()]
+    grads = torch.autograd.grad((mean * torch.randn_like(mean)).sum(), parts)
+    assert actor_parameters(actor) == sum(int((g != 0).sum()) for g in grads)
+
+
+def test_policies_of_the_robustness_study_are_of_one_size():
+    from _disturbed import actor_parameters
+    from robustness import POLICIES, SIZES, cell_of
+
+    from course_lib.policies.actor_critics import RecurrentActorCritic
+
+    for task, widths in (("pendulum", (2, 1)), ("halfcheetah", (8, 6))):
+        assert set(SIZES[task]) == set(POLICIES)
+        counts = [actor_parameters(RecurrentActorCritic(*widths, cell_of(task, policy))) for policy in POLICIES]
+        assert (max(counts) - min(counts)) / np.mean(counts) <= 0.05
