@@ -31,6 +31,8 @@ def said(capsys) -> str:
         (np.array([0.6, 1.4]), (0.5, 1.3), "→ error: 0.6, 1.4 %, outside of 0.5 to 1.3: look"),
         (12_345.6, (10_000, np.inf), "✓ error: 12,346 % (10000 or more)"),
         (float("nan"), (0, 1), "→ error: nan %, outside of 0 to 1: look"),
+        ("b", ("a", "b"), "✓ error: b (a or b)"),
+        ("c", ("a", "b"), "→ error: c, outside of a or b: look"),
         (True, None, "✓ error: yes"),
         (False, None, "→ error: no: look"),
     ],
@@ -71,7 +73,8 @@ def test_a_prediction_is_kept_and_stands_behind_the_result(capsys):
     assert "kept" in said(capsys)
     cl.see("share", 0.25, (0.2, 0.4), predicted="02.7")
     assert said(capsys).endswith("(0.2 to 0.4). You said 0.3")
-    assert predictions.compared("02.8", "GRU") == ". You said LTC"
+    cl.see("first", "GRU", ("GRU", "LTC"), predicted="02.8")
+    assert said(capsys) == "✓ first: GRU (GRU or LTC). You said LTC"
     assert predictions.kept()["02.7"] == {"said": 0.3, "came": 0.25}
     assert predictions.right(0.3, 0.25) and not predictions.right("LTC", "GRU") and not predictions.right(0.4, 0.25)
     figure = cl.calibration("02")

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from course_lib.envs import make
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.returns import run_episodes
-from course_lib.nets.cells import CTRNN, GRU, LTC, MLP, CfC
+from course_lib.nets.cells import CELLS, CTRNN, GRU, LTC, MLP, CfC
 from course_lib.policies.actor_critics import MLPActorCritic, RecurrentActorCritic
 from course_lib.viz.states import phase, state_figures, states
 from course_lib.viz.states.dashboard import Dashboard, zero_line
@@ -73,6 +73,26 @@ def test_time_constants_are_those_of_the_equation(policy, record):
     f = policy.cell
     gate = torch.sigmoid(torch.as_tensor(record.states) @ f.recurrent.T + record.x @ f.input.T + f.bias)
     assert np.allclose(record.time_constants, (1 / (1 / f.tau + gate)).detach(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"encoder": 6, "feedthrough": True}], ids=["plain", "encoder, feedthrough"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_affine_weights_give_the_recorded_action(cell, options):
+    policy = pole_policy(cell, **options)
+    with torch.no_grad():
+        policy.readout.center.uniform_(-1, 1)
+        policy.readout.scale.uniform_(0.1, 2)
+    found = states.record(policy, seed=3, steps=40)
+    W, b = policy.readout.affine
+    assert not W.requires_grad and not b.requires_grad
+    read = torch.as_tensor(found.states)
+    if policy.feedthrough:
+        assert W.shape == (1, 5 + 6)
+        read = torch.cat([read, policy.encoder(found.x).detach()], dim=1)
+    assert found.states.shape[1] == 5 and len(found) >= 5
+    assert np.allclose((read @ W.T + b).numpy().clip(-3, 3), found.actions, atol=1e-5)
+    W.zero_()  # a copy: the policy does not change
+    assert policy.readout.weight.abs().sum() > 0
 
 
 def test_what_is_hidden_is_in_the_truth():

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
 
 from course_lib.errors import ArgumentError
 from course_lib.nets import wiring
 from course_lib.policies.actor_critics import RecurrentActorCritic
-from course_lib.viz.style import new_figure
+from course_lib.viz.style import NEGATIVE, POSITIVE, SIGNED, new_figure
 from course_lib.viz.topology import layout as topology_layout
 from course_lib.viz.topology import scene as topology_scene
 from course_lib.viz.topology.html import topology_view
@@ -56,6 +57,14 @@ def test_every_synapse_is_drawn_once_from_its_source_to_its_target():
         assert colour == (topology_scene.POSITIVE if wanted[key] > 0 else topology_scene.NEGATIVE)
     alphas = [e.alpha for e in edges.values()]
     assert alphas == sorted(alphas)  # strong ones on top
+
+
+def test_signs_have_the_colours_of_heat_maps():
+    for low, high in ((NEGATIVE, POSITIVE), (topology_scene.DOWN, topology_scene.UP)):
+        assert to_rgb(low)[2] > 1.4 * to_rgb(low)[0] and to_rgb(high)[0] > 1.4 * to_rgb(high)[2]
+    blue, red = colormaps[SIGNED](0.1), colormaps[SIGNED](0.9)
+    assert blue[2] > 1.4 * blue[0] and red[0] > 1.4 * red[2]
+    assert (topology_scene.NEGATIVE, topology_scene.POSITIVE) == (NEGATIVE, POSITIVE)
 
 
 def test_full_width_is_the_largest_of_a_kind_or_of_all():
@@ -130,7 +139,7 @@ def test_activations_fill_the_neurons():
     net, a = cell(3), np.array([0.5, -1.0, 0.0])
     nodes = {s.data["node"]: s.fill for s in scene_of(net, activations=a).nodes if s.data}
     assert nodes["n1"] == topology_scene.DOWN.lower() and nodes["n2"] == "#ffffff"
-    assert nodes["n0"] == to_hex(1 - 0.5 * (1 - np.array([0, 0x9E, 0x73]) / 255))
+    assert nodes["n0"] == to_hex(1 - 0.5 * (1 - np.array([0xEF, 0x8A, 0x62]) / 255))
     assert "activation" in words(topology(net, activations=a)) and "+1" in words(topology(net, activations=a))
     assert words(topology(net, activations=np.zeros(3)))  # no scale to show, and no division by it
 
@@ -148,6 +157,12 @@ def test_policy_and_tensors_and_axes_are_accepted():
     assert ("n3", "a0") in edges_of(scene)
     weights = {key: e.data["weight"] for key, e in edges_of(scene).items()}
     assert weights == {key: e.data["weight"] for key, e in edges_of(scene_of(policy.cell, policy.readout)).items()}
+
+    # What is drawn is the weight on the state, not on the standardised state; what bypasses the cell is not drawn.
+    for feedthrough in (False, True):
+        policy = RecurrentActorCritic(2, 1, cell=dict(name="ltc", neurons=4, feedthrough=feedthrough))
+        drawn = [edges_of(scene_of(policy))[f"n{k}", "a0"].data["weight"] for k in range(4)]
+        assert drawn == pytest.approx((policy.readout.weight[0, :4] / policy.readout.scale).tolist())
 
     figure, axes = new_figure(1, 2, figsize=(9, 3))
     assert topology(policy, observation_names=["angle", "position"], action_names="force", ax=axes[1]) is figure
@@ -225,4 +240,4 @@ def test_pointing_at_a_neuron_shows_its_synapses_in_a_browser(tmp_path):
     lit = re.findall(r'class="e[^"]*lit[^"]*" data-s="(\w+)" data-t="(\w+)"', dom)
     assert sorted(lit) == [("i0", "n0"), ("n0", "n1"), ("n1", "n0")]
     assert "2 of 3 synapses shown" in dom and "1 of 1</output>" in dom
-    assert re.search(r'id="n0"[^>]*fill="rgb\(204,121,167\)"', dom)
+    assert re.search(r'id="n0"[^>]*fill="rgb\(103,169,207\)"', dom)

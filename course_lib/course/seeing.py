@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ USUAL = "one run in many falls outside; run the cell again, and if it stays so, 
 def see(
     label: str,
     value: object,
-    between: tuple[float, float] | None = None,
+    between: Sequence | None = None,
     unit: str = "",
     otherwise: str = "",
     predicted: str | None = None,
@@ -35,14 +36,16 @@ def see(
 
     Args:
         label: what the value is.
-        value: a number, or several of which all must lie in the range; with no range, a bool.
-        between: (least, largest), both included; an infinite end is left out of the text.
+        value: a number, or several of which all must lie in the range; with no range, a bool; or a word.
+        between: (least, largest), both included; an infinite end is left out of the text. Of a word those accepted.
         unit: printed behind the number, "%" as well as "s".
         otherwise: what to do or think where it is not so.
         predicted: number of the prediction that this answers; see `predict`.
     """
-    values = np.atleast_1d(np.asarray(value, dtype=float))
-    if between is None:
+    values = np.atleast_1d(np.asarray(value, dtype=str if isinstance(value, str) else float))
+    if isinstance(value, str):
+        good, said, range_ = value in (between or ()), value, " or ".join(between or ())
+    elif between is None:
         if not isinstance(value, (bool, np.bool_)):
             raise ArgumentError(f"between=None is not accepted with value={value!r:.60}; accepted: (least, largest)")
         good, said, range_ = bool(value), "yes" if value else "no", ""

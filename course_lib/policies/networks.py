@@ -91,6 +91,17 @@ class Readout(nn.Linear):
         self.center.copy_(h.mean(0))
         self.scale.copy_(h.std(0).clamp_min(1e-3))
 
+    @property
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """W (outputs, neurons + through) and b (outputs,) that act on states as they are; copies, without gradient.
+
+        The output is h @ W.T + b, with h the first `neurons` entries of a state; with feedthrough it is
+        [h, through] @ W.T + b, with `through` the cell's input. `weight` and `bias` act on (h - center) / scale.
+        """
+        W, n = self.weight.detach().clone(), len(self.center)
+        W[:, :n] /= self.scale
+        return W, self.bias.detach() - W[:, :n] @ self.center
+
     def forward(self, h: Tensor, through: Tensor | None = None) -> Tensor:
         z = (h[..., : len(self.center)] - self.center) / self.scale
         return super().forward(z if through is None else torch.cat([z, through], dim=-1))

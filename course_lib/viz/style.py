@@ -6,6 +6,8 @@ import contextlib
 
 # Okabe and Ito (2008), darkest first: told apart by every kind of colour vision and in grey print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444")
+# Of numbers with a sign, everywhere: negative blue, positive red, 0 white. The colour map, and its two ends as strokes.
+SIGNED, NEGATIVE, POSITIVE = "RdBu_r", "#2166ac", "#b2182b"
 DASHES = ("-", "--", "-.", ":", "-", "--", "-.")
 UNITS = {
     "env_steps": "environment steps",

@@ -13,7 +13,7 @@ import numpy as np
 from course_lib.errors import ArgumentError
 from course_lib.viz.states.phase import check_plane, check_step, default_planes, limits, phase_map
 from course_lib.viz.states.states import Record, recurrent
-from course_lib.viz.style import COLOURS, style
+from course_lib.viz.style import COLOURS, SIGNED, style
 
 INK, GREY = "#111820", "#7a828c"
 DPI = 84
@@ -90,10 +90,11 @@ class Dashboard:
             gridspec_kw=MARGINS[two],
         )
         self._passing: list = []  # artists of which every episode has its own: names, pushes, an early end
-        self._state_map = self._picture("A", "RdBu_r")
+        self._state_map = self._picture("A", SIGNED)
         self.axes["A"].set(
             ylabel="neuron", title="hidden state", yticks=range(0, record.neurons, max(1, record.neurons // 8))
         )
+        self.axes["A"].tick_params(axis="y", labelsize=7.5)
         self.figure.colorbar(self._state_map, cax=self.axes["A"].inset_axes((1.01, 0.0, 0.02, 1.0)))
         (self._crosses,) = self.axes["A"].plot([], [], "x", color=INK, markersize=8, markeredgewidth=2)
         self._build_constants(self.axes["T"], record)
@@ -134,7 +135,7 @@ class Dashboard:
         self._pictures: dict[str, object] = {}
         self._zero, self._dots, self._paths = [], [], []
         for k, (i, j) in enumerate(self.planes):
-            for letter, colours in (("P", "RdBu_r"), ("V", "viridis")):
+            for letter, colours in (("P", SIGNED), ("V", "viridis")):
                 name = f"{letter}{k}"
                 axes = self.axes[name]
                 self._pictures[name] = self._picture(name, colours, origin="lower")
@@ -240,12 +241,17 @@ class Dashboard:
 def name_lines(axes, heights: np.ndarray, at: float) -> list:
     """The number of each line at its right end, moved apart where two would touch -> the texts."""
     low, high = axes.get_ylim()
-    gap, order = 0.085 * (high - low), np.argsort(heights)
-    places = np.array(heights, float)
-    for before, k in zip(order[:-1], order[1:], strict=True):
-        places[k] = max(places[k], places[before] + gap)
-    places -= max(0.0, places.max() - high)
-    look = dict(fontsize=8, va="center", annotation_clip=False)
+    size, tall = 7.0, 72 / axes.figure.dpi * axes.get_window_extent().height  # points
+    gap, order = min(1.1 * size / tall, 1 / len(heights)) * (high - low), np.argsort(heights)
+    steps, blocks = gap * np.arange(len(heights)), []
+    for height in np.asarray(heights, float)[order] - steps:  # least squares with the gap kept: isotonic regression
+        blocks.append([height])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    places = np.empty(len(heights))
+    fitted = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    places[order] = fitted.clip(low, max(high - steps[-1], low)) + steps
+    look = dict(fontsize=size, va="center", annotation_clip=False)
     return [
         axes.annotate(f" {k}", (at, place), color=COLOURS[k % len(COLOURS)], **look) for k, place in enumerate(places)
     ]

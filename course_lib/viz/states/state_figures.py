@@ -11,7 +11,7 @@ from course_lib.viz.states.dashboard import INK, mark_pushes, name_lines, zero_l
 from course_lib.viz.states.fixed_points import FixedPoints
 from course_lib.viz.states.phase import check_step, default_planes, phase_map, response_maps
 from course_lib.viz.states.states import Components, Record, correlations, pca
-from course_lib.viz.style import COLOURS, DASHES, new_figure, style
+from course_lib.viz.style import COLOURS, DASHES, SIGNED, new_figure, style
 
 
 def episode_figure(record: Record, signals: Sequence[int] | None = None):
@@ -49,9 +49,10 @@ def episode_figure(record: Record, signals: Sequence[int] | None = None):
 def heat_map(figure, axes, record: Record) -> None:
     """The hidden state over time, a row a neuron."""
     size = float(np.abs(record.states).max()) or 1.0
-    picture = axes.imshow(record.states.T, aspect="auto", cmap="RdBu_r", vmin=-size, vmax=size, interpolation="nearest")
+    picture = axes.imshow(record.states.T, aspect="auto", cmap=SIGNED, vmin=-size, vmax=size, interpolation="nearest")
     axes.grid(False)
     axes.set_yticks(range(0, record.neurons, max(1, record.neurons // 8)))
+    axes.tick_params(axis="y", labelsize=7.5)
     axes.set(ylabel="neuron", title="what it remembers: the hidden state")
     figure.colorbar(picture, ax=axes, pad=0.01, fraction=0.04)
 
@@ -71,7 +72,7 @@ def portrait_figure(policy, record: Record, steps: Sequence[int], plane=None, ac
         for k, (here, step) in enumerate(zip(maps, steps, strict=True)):
             for row, (map_, look) in enumerate(
                 (
-                    (here.action, {"cmap": "RdBu_r", "vmin": -size, "vmax": size}),
+                    (here.action, {"cmap": SIGNED, "vmin": -size, "vmax": size}),
                     (here.value, {"cmap": "viridis", "vmin": values.min(), "vmax": values.max()}),
                 )
             ):
@@ -110,7 +111,7 @@ def response_figure(
                 panel.axis("off")
                 continue
             picture = panel.imshow(
-                found.maps[k], origin="lower", aspect="auto", extent=edge, cmap="PuOr_r", vmin=-size, vmax=size
+                found.maps[k], origin="lower", aspect="auto", extent=edge, cmap=SIGNED, vmin=-size, vmax=size
             )
             panel.plot(*zero_line(found.across, found.levels, found.maps[k]), "--", color=INK, linewidth=1.1)
             panel.plot(
@@ -137,7 +138,7 @@ def correlation_figure(record: Record, hidden: bool = True):
     table = correlations(record.states, signals).T
     with style():
         figure, axes = new_figure(figsize=(1.4 + 0.42 * min(record.neurons, 16) + 2.2, 1.1 + 0.27 * len(labels)))
-        picture = axes.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+        picture = axes.imshow(table, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
         axes.set_xticks(range(0, record.neurons, 1 if record.neurons <= 16 else 4))
         axes.set(xlabel="neuron")

@@ -12,7 +12,7 @@ import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.nets.wiring import Wiring
-from course_lib.policies.networks import RecurrentNetworks
+from course_lib.policies.networks import Readout, RecurrentNetworks
 
 WIDTH, HEAD, FOOT = 720.0, 34.0, 64.0
 MOST_CHARACTERS = 24
@@ -86,6 +86,8 @@ def network_of(cell, readout=None, observation_names=None, action_names=None) ->
     recurrent = np.zeros((n, n)) if recurrent is None else finite_array("recurrent_weight", recurrent, (n, n))
     motor = tuple(wiring.motor) if wiring is not None else ()
     if readout is not None:
+        if isinstance(readout, Readout):  # on the states as they are; what bypasses the cell is no neuron's
+            readout = readout.affine[0][:, : len(readout.center)]
         readout = finite_array("readout", getattr(readout, "weight", readout), (None, n))
     actions = len(motor) if readout is None else len(readout)
     roles = tuple(wiring.roles) if wiring is not None and "command" in wiring.roles else None

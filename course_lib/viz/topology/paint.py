@@ -22,17 +22,18 @@ def topology(
 ):
     """Figure of a network: inputs on the left, neurons between, actions on the right.
 
-    A synapse is wide at the neuron it comes from and narrow at the one it drives; blue is positive, orange
-    negative; width and opacity grow with the weight. A circle beside a neuron is
+    A synapse is wide at the neuron it comes from and narrow at the one it drives; red is positive, blue
+    negative, as in heat maps; width and opacity grow with the weight. A circle beside a neuron is
     its synapse onto itself. Neurons with roles (an NCP) stand in columns, others on an ellipse.
 
     Args:
         cell_or_wiring: a cell (`input_weight`, `recurrent_weight`, perhaps `wiring`), a `Wiring` (signs only), or a
-            policy (its `cell` and `readout`; neurons in `clamped` are dashed).
+            policy (its `cell` and `readout`; neurons in `clamped` are dashed). Of a policy's readout the weights on the
+            states are drawn, `Readout.affine`; what goes around the cell (feedthrough) is not.
         readout: linear layer, or its weights (actions, neurons). Without it, motor neurons of a wiring are
             joined to one action each.
         observation_names, action_names: a name for each input and action.
-        activations: (neurons,), fills the neurons: green above zero, pink below.
+        activations: (neurons,), fills the neurons: red above zero, blue below.
         ax: matplotlib axes to draw into; None: a figure of its own.
         scale: what full width means: "kind", the largest input, recurrent or readout weight, each for its own kind
             (an untrained readout would not be seen otherwise); "shared", the largest of all.

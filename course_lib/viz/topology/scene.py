@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from course_lib.viz.style import NEGATIVE, POSITIVE
 from course_lib.viz.topology.layout import HEAD, WIDTH, Network, layout, shortened
 
-POSITIVE, NEGATIVE = "#0072B2", "#D55E00"
-UP, DOWN = "#009E73", "#CC79A7"  # activation above and below zero
+UP, DOWN = "#ef8a62", "#67a9cf"  # activation above and below zero: red and blue as the weights, light under a number
 INK, GREY, PAPER = "#2b3138", "#7a828c", "#f1f3f5"
 
 
@@ -129,7 +129,7 @@ def _thread(places, neuron: int, action: int, radius: float) -> Shape:
 
 
 def shade(value: float, limit: float) -> str:
-    """Fill of a neuron with activation `value`: white at 0, green above, pink below."""
+    """Fill of a neuron with activation `value`: white at 0, red above, blue below."""
     share = float(np.clip(abs(value) / limit, 0, 1)) if limit > 0 else 0.0
     return mix(UP if value > 0 else DOWN, share)
 
