@@ -1,4 +1,4 @@
-"""Figures of notebook 01: how noisy a gradient estimate is, and where the methods of the field stand."""
+"""Figures of notebook 01: an episode of the pole, what a gradient is made of, its noise, and a map of methods."""
 
 from __future__ import annotations
 
@@ -55,6 +55,75 @@ def noise_figure(noise: Mapping[str, Mapping[int, float]], exponent: float | Non
         axes.set_xlabel("episodes in the batch")
         axes.set_ylabel("noise of the gradient /\nlength of the gradient")
         axes.legend(loc="lower left")
+    return figure
+
+
+def pole_figure(rollout, limit: float = 0.2):
+    """An episode of the pole in units: cart (m) and lean of the pole (rad) over time (s).
+
+    Args:
+        rollout: with `observations` (T, 4): cart, pole, their rates; and `dt`, seconds of a step.
+        limit: lean beyond which the episode is over, shaded.
+    """
+    observed = np.asarray(rollout.observations)
+    if observed.ndim != 2 or observed.shape[1] != 4:
+        raise ArgumentError(f"rollout.observations has shape {observed.shape}; (steps, 4) is expected")
+    seconds = np.arange(len(observed)) * rollout.dt
+    with style():
+        figure, (cart, pole) = new_figure(2, 1, figsize=(6.4, 3.4), sharex=True)
+        cart.plot(seconds, observed[:, 0], color=COLOURS[0])
+        pole.plot(seconds, observed[:, 1], color=COLOURS[1])
+        for low, high in ((limit, 1.25 * limit), (-1.25 * limit, -limit)):
+            pole.axhspan(low, high, color="#e6e8eb", lw=0)
+        for axes in (cart, pole):
+            axes.axhline(0.0, color="#444444", lw=0.8)
+        cart.set_ylabel("cart (m)")
+        pole.set(ylabel="pole (rad)\ngrey: fallen", ylim=(-1.25 * limit, 1.25 * limit), xlabel="time (s)")
+        figure.align_ylabels()
+    return figure
+
+
+def trajectory_figure(angle: np.ndarray, alive: np.ndarray, score: np.ndarray, dt: float = 0.04):
+    """Sampled episodes of the pole, coloured by their score: over time (left), and their return over the score (right).
+
+    Args:
+        angle: (T, N) lean of the pole, rad.
+        alive: (T, N) whether the step belongs to the episode; its length is the return.
+        score: (N,) score of each episode with respect to one parameter.
+        dt: seconds of a step.
+    """
+    angle, alive, score = np.asarray(angle, float), np.asarray(alive, bool), np.asarray(score, float)
+    if angle.shape != alive.shape or angle.shape[1:] != score.shape:
+        raise ArgumentError(
+            f"shapes {angle.shape}, {alive.shape}, {score.shape} are not accepted; (T, N), (T, N), (N,)"
+        )
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+
+    bound = max(np.abs(score).max(), 1e-12)
+    shades = colormaps["coolwarm_r"](Normalize(-bound, bound)(score))
+    lengths = alive.sum(0)
+    with style():
+        figure, (left, right) = new_figure(1, 2, figsize=(7.2, 3.3), width_ratios=(1.5, 1))
+        for n in np.argsort(lengths):
+            left.plot(np.arange(lengths[n]) * dt, angle[: lengths[n], n], color=shades[n], lw=1.2)
+            left.plot((lengths[n] - 1) * dt, angle[lengths[n] - 1, n], "o", color=shades[n], ms=4)
+        left.set(
+            xlabel="time (s)",
+            ylabel="lean of the pole (rad)",
+            ylim=(-0.25, 0.25),
+            title="episodes, up to the last step",
+        )
+        right.axvline(0.0, color="#444444", lw=0.8)
+        right.scatter(score, lengths, c=shades, s=26, edgecolors="#444444", linewidths=0.4)
+        if score.std() > 0:
+            slope = np.cov(score, lengths)[0, 1] / score.var(ddof=1)
+            ends = np.array([score.min(), score.max()])
+            line = lengths.mean() + slope * (ends - score.mean())
+            right.plot(ends, line, color="#444444", ls="--", lw=1.4, label="least squares")
+            right.legend(loc="upper left")
+        right.set_ylim(0, 1.25 * lengths.max())  # room for the legend
+        right.set(xlabel="score of the episode", ylabel="return (steps)", title="colour: the same score")
     return figure
 
 

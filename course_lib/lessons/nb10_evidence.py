@@ -101,9 +101,9 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
         raise ArgumentError(
             f"better={tuple(better)} and worse={tuple(worse)} cannot be compared: on no task did both learn"
         )
-    if min(runs) < LEAST_RUNS:  # that of the lead, seed by seed
+    if min(runs) < LEAST_RUNS:  # of the lead, seed by seed, with the seeds that all have
         single = np.mean(each, axis=0)[: min(runs)]
-        return Summary(float(np.mean(values)), float(single.min()), float(single.max()), min(runs), "range")
+        return Summary(iqm(single), float(single.min()), float(single.max()), min(runs), "range")
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
     return Summary(float(np.mean(values)), float(low), float(high), min(runs), "interval")
 

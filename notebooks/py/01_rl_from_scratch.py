@@ -3,24 +3,28 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/01_rl_from_scratch.ipynb)
 #
-# A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It gets
-# four numbers, it pushes, and it is paid one point for every step the pole stays up. At the end of this notebook
-# about a hundred lines of plain code will have learnt to balance it, in less than two minutes on two processor cores.
-# The video under the set-up cell shows where we are going.
+# A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It observes
+# four numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook you write
+# about a hundred lines of plain code that learn to balance the pole, in about a minute on two processor cores.
+# The video under the set-up cell shows the result.
 
 # %% [markdown]
 # **You will be able to**
 # 1. write a control problem down as a Markov decision process, and compute returns and values in it;
 # 2. derive the policy gradient, and check a derivation against numbers;
-# 3. measure how noisy a gradient estimate is, and make it less noisy without making it wrong;
+# 3. measure how noisy a gradient estimate is, and say what reduces the noise and what that costs;
 # 4. train a policy with REINFORCE and a learned baseline, and evaluate it without its exploration noise;
-# 5. say where a method stands: value-based, policy-based, or between.
+# 5. classify a method as value-based, policy-based or actor-critic, and as on-policy or off-policy.
 #
 # **Before you start.** Python with numpy; derivatives and expectations; a little PyTorch helps (a network, an
 # optimiser, `backward`).
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) about 3 minutes of
-# computing, and as much time for the exercises as you like; full about 5 minutes.
+# computing, plus your time for the exercises; full about 5 minutes.
+#
+# **Predictions.** Before most results you are asked what you expect. Write your answer with
+# `cl.predict("01.1", your_number)`, or click where there is a menu. The result then shows what you said. You can also
+# skip every prediction.
 
 # %% tags=["setup"]
 import importlib.util
@@ -41,14 +45,28 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# The policy in this video was made by the code of this notebook. It starts with the pole leaning almost as
-# far as the rules allow, nearly twenty times further than any start in training, and catches it.
+# The policy in this video was trained by the code of this notebook. The pole starts with a lean almost as large as the
+# rules allow, nearly twenty times larger than any start in training. The policy catches it.
 
 # %%
-cl.show(cl.load("reinforce_pole"), seed=8, steps=125, reset_noise_scale=0.2)
+from course_lib.evaluation.rollout import rollout_states
+
+episode = rollout_states(cl.load("reinforce_pole"), seed=8, steps=125, reset_noise_scale=0.2)
+cl.show(episode)
 
 # %% [markdown]
-# *What you should see.* A quick dash under the pole in the first half second, then calm.
+# The next figure is the same episode in numbers: where the cart is, and how far the pole leans.
+
+# %%
+from course_lib.lessons import nb01_diagrams as diagrams
+
+late = abs(episode.observations[100:, 1])  # 25 steps of 0.04 s are one second
+cl.see("largest lean after the fourth second", late.max(), between=(0, 0.05), unit="rad")
+diagrams.pole_figure(episode)
+
+# %% [markdown]
+# *What you should see.* The cart moves quickly under the pole in the first half second, and too far. After that cart and
+# pole swing back and forth, less each time.
 
 # %% tags=["prelude"]
 import time
@@ -59,21 +77,23 @@ from torch import nn
 
 import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.predictions import compared
 from course_lib.lessons import nb01_diagrams as diagrams
 from course_lib.policies.base import Policy
 
 # %% [markdown]
 # ## 1. A problem made of states, actions and rewards
 #
-# A **Markov decision process** is a game with five parts: states $s$, actions $a$, a rule
-# $p(s_{t+1}\mid s_t, a_t)$ for what comes next, a reward $r_t$ for each step, and a discount $\gamma \le 1$.
-# *Markov* says that the rule looks at the present state only. A **policy** $\pi(a\mid s)$ plays the game, and one
-# play is a **trajectory** $\tau = (s_0, a_0, r_0, s_1, a_1, r_1, \dots)$ with probability
+# A **Markov decision process** (MDP) has five parts: states $s$, actions $a$, transition probabilities
+# $p(s_{t+1}\mid s_t, a_t)$, a reward $r_t$ for each step, and a discount $\gamma \le 1$. *Markov* means that the next
+# state depends on the present state and action only. A **policy** $\pi(a\mid s)$ chooses the actions. One episode is a
+# **trajectory** $\tau = (s_0, a_0, r_0, s_1, a_1, r_1, \dots)$. Its probability is
 #
 # $$p(\tau) = p(s_0)\,\prod_t \pi(a_t\mid s_t)\; p(s_{t+1}\mid s_t, a_t). \tag{1.1}$$
 #
-# Our first game is a corridor of five cells. A robot starts in cell 0 and wants the charger in cell 4, which pays 1
-# and ends the episode. It steers left (0) or right (1); one time in ten its wheels slip and it goes the other way.
+# Our first MDP is a corridor of five cells. A robot starts in cell 0. The charger is in cell 4: to reach it gives a
+# reward of 1 and ends the episode. The robot steers left (0) or right (1). One time in ten its wheels slip, and it goes
+# the other way.
 
 # %% tags=["prelude"]
 def corridor_step(state, action, rng):
@@ -86,41 +106,59 @@ def corridor_step(state, action, rng):
 
 
 # %% [markdown]
-# *Predict.* A robot that tosses a coin at each step: does it need about 4 steps, about 20, or about 100?
+# Here is one episode of a robot that tosses a coin at each step.
 
 # %%
+def wander(rng):
+    """One coin-tossing episode from cell 0 -> the states it visits."""
+    states, done = [0], False
+    while not done:
+        state, _, done = corridor_step(states[-1], rng.integers(2), rng)
+        states.append(state)
+    return states
+
+
 rng = np.random.default_rng(0)
-states, rewards, done = [0], [], False
-while not done:
-    state, reward, done = corridor_step(states[-1], rng.integers(2), rng)
-    states.append(state)
-    rewards.append(reward)
-print("states ", *states)
-print("steps  ", len(rewards), "  reward", sum(rewards))
+print("states ", *wander(rng))
 
 # %% [markdown]
-# *What you should see.* One trajectory that wanders and ends in cell 4. Run the cell again with another seed: most
-# trajectories take between 5 and 50 steps, 20 on average.
+# *Predict.* How many steps does this robot need on average: about 4, about 20, or about 100?
+
+# %%
+cl.predict("01.1", question="steps on average")
+
+# %%
+lengths = [len(wander(rng)) - 1 for _ in range(cl.budget(smoke=50, lite=2000, full=2000))]
+print("the first ten episodes:", *lengths[:10])
+cl.see("steps on average", np.mean(lengths), between=(18, 22), predicted="01.1")
+
+# %% [markdown]
+# *What you should see.* The single episodes differ a lot in length. The robot often walks back to the wall.
 #
 # ### Return
-# What we want is not the next reward but all that follow, the near ones a little more than the far ones. The
-# **return** (reward to go) of step $t$ is
+# You want a policy that collects all the rewards that follow, not only the next one. Near rewards count a little more
+# than far ones. The **return** from step $t$ on, also called the **reward-to-go**, is
 #
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \dots = r_t + \gamma\, G_{t+1}. \tag{1.2}$$
 #
-# *Predict.* With $\gamma = 0.9$, how much is the charger worth to the robot in cell 0 if it takes 20 steps to get
-# there?
+# *Predict.* Let $\gamma = 0.9$. The robot in cell 0 reaches the charger in 20 steps. What is its return $G_0$?
+
+# %%
+cl.predict("01.2", question="return of 20 steps")
 
 # %%
 for steps in (4, 10, 20, 50):
-    print(f"{steps:3d} steps: worth {0.9 ** (steps - 1):.3f} at the start")
+    print(f"{steps:3d} steps: return {0.9 ** (steps - 1):.3f} at the start")
+cl.see("return of 20 steps", 0.9**19, between=(0.13, 0.14), predicted="01.2")
 
 # %% [markdown]
-# *What you should see.* Between 0.7 and 0.8 for the straight way, between 0.1 and 0.2 for 20 steps, under 0.01 for 50.
-# A discount is a horizon: rewards further off than about $1/(1-\gamma)$ steps hardly count.
+# The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is no sharp limit. A reward that is
+# one effective horizon away still counts about a third, as the second line shows. At three horizons it counts about a
+# twentieth, and at five less than a hundredth.
 #
 # ### Exercise 1.1: rewards to go (fill in)
-# Write the right-hand recursion of (1.2). Walk through the episode backwards: then each sum is one step from the last.
+# Write the recursion on the right of (1.2). Go through the episode backwards: each return then follows from the one
+# after it.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def rewards_to_go(rewards, gamma):
@@ -156,13 +194,14 @@ check(
 
 # %% [markdown]
 # ### Value
-# The **value** of a state is the return to expect from it, $V^\pi(s) = \mathbb{E}[G_t \mid s_t = s]$. Taking the
-# expectation of (1.2) turns the recursion of returns into one of values, the **Bellman equation**
+# The **value** of a state is the expected return from it, $V^\pi(s) = \mathbb{E}[G_t \mid s_t = s]$. Take the
+# expectation of (1.2), and the recursion for returns becomes a recursion for values, the **Bellman equation**
+# (Bellman 1957):
 #
 # $$V^\pi(s) = \sum_a \pi(a\mid s) \sum_{s'} p(s'\mid s, a)\,\bigl[\,r + \gamma\, V^\pi(s')\,\bigr]. \tag{1.3}$$
 #
-# It is linear in $V$, so for the corridor one call solves it. For the coin-tosser slips change nothing: it goes left
-# or right with probability one half.
+# It is a system of linear equations in $V$, so one call solves it for the corridor. The slips do not matter for the
+# robot that tosses coins: it goes left or right with probability one half either way.
 
 # %%
 gamma = 0.9
@@ -174,8 +213,13 @@ exact = np.linalg.solve(np.eye(4) - gamma * P[:, :4], P[:, 4])
 print("V by Bellman    ", exact.round(3))
 
 # %% [markdown]
-# *Predict.* Values can also be had by playing: average the discounted return of many episodes from a cell. How many
-# digits will 2,000 episodes get right?
+# Values can also be estimated by playing: average the discounted return of many episodes from each cell. This is the
+# **Monte Carlo** estimate.
+#
+# *Predict.* You play 2,000 episodes from each of the four cells. How large is the largest of the four errors?
+
+# %%
+cl.predict("01.3", question="largest of the four errors")
 
 # %%
 def play(state, rng):
@@ -187,43 +231,45 @@ def play(state, rng):
 
 
 episodes = cl.budget(smoke=200, lite=2000, full=20_000)
-print("V by playing    ", np.round([np.mean([play(s, rng) for _ in range(episodes)]) for s in range(4)], 3))
+played = np.array([np.mean([play(s, rng) for _ in range(episodes)]) for s in range(4)])
+print("V by playing    ", played.round(3))
+cl.see("largest of the four errors", abs(played - exact).max(), between=(0, 0.03), predicted="01.3")
 
 # %% [markdown]
-# *What you should see.* Agreement to about $\pm 0.02$. The first way needs to know $p$; the second needs only to
-# play. Robots can play.
+# The Bellman equation needs the transition probabilities $p$. The Monte Carlo estimate needs only episodes. A robot
+# usually has no $p$, but it can play episodes.
 
 # %% [markdown]
-# ## 2. A real one: the pole
+# ## 2. A continuous problem: the pole
 #
-# `InvertedPendulum-v5` is simulated by MuJoCo. We make 32 copies that step together; the interface is Gymnasium's.
+# `InvertedPendulum-v5` is simulated by MuJoCo. You make 32 copies that step together. The interface is that of Gymnasium.
 
 # %%
 envs = cl.make("InvertedPendulum-v5", num_envs=32, seed=0)
 print("observation", envs.single_observation_space.shape, "  action", envs.single_action_space)
 obs, _ = envs.reset()
 print("cart at x =", obs[0, 0].round(4), "m, pole at", obs[0, 1].round(4), "rad, their rates", obs[0, 2:].round(4))
+cl.see("largest of the 4 x 32 start values", abs(obs).max(), between=(0.005, 0.01))
 
 # %% [markdown]
-# *What you should see.* Four numbers, all within 0.01 of zero: the pole starts almost upright. Each action, between
-# -3 and 3, pushes the cart with up to 300 N for 0.04 s. Every step that ends with the pole within 0.2 rad of upright
-# pays 1. Beyond that the episode is **terminated**. After 1,000 steps (40 s) it is **truncated**: the clock has run
-# out, the pole has not fallen.
+# The pole starts almost upright. An action is a number between -3 and 3. It pushes the cart for 0.04 s, with 100 N for
+# each unit. A step gives a reward of 1 if the pole is within 0.2 rad of upright at its end. Otherwise the episode is
+# **terminated**. After 1,000 steps (40 s) it is **truncated**: the time is over, but the pole has not fallen.
 #
-# ### A policy that can be wrong on purpose
-# A network looks at the observation and says where the action should be; the action is drawn around it:
+# ### A policy that explores
+# A network maps the observation to the mean of the action. The action is drawn from a normal distribution around it:
 #
 # $$\pi_\theta(a\mid s) = \mathcal{N}\bigl(a;\ \mu_\theta(s),\ \sigma^2\bigr), \qquad
 # \log\pi_\theta(a\mid s) = -\frac{(a-\mu_\theta(s))^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi. \tag{1.4}$$
 #
-# The noise $\sigma$ is how the policy explores: without it, it would never see what another push would have done.
-# It is learnt too, as $\log\sigma$, so that it stays positive.
+# The noise $\sigma$ makes the policy explore: without it the policy would never see what another push does. You train
+# $\log\sigma$ rather than $\sigma$, so that $\sigma$ stays positive.
 
 # %%
 diagrams.density_figure({"exploring: σ = 1": (0.0, 1.0), "surer: μ = 1.2, σ = 0.4": (1.2, 0.4)}, low=-3, high=3)
 
 # %% [markdown]
-# *Look at* how little of either curve lies beyond what the motor can do.
+# *Look at* the grey parts. Very little of either curve lies beyond what the motor can do.
 
 # %% tags=["prelude"]
 class GaussianPolicy(Policy):
@@ -240,7 +286,7 @@ class GaussianPolicy(Policy):
         return torch.distributions.Normal(self.mean(obs), self.log_std.exp()).log_prob(action).sum(-1)
 
     def choose(self, obs, state, rng):
-        """obs (N, 4) -> action (N, 1), without noise where rng is None; `state` is for policies with memory, which this one has not."""
+        """obs (N, 4) -> action (N, 1), without noise where rng is None; `state` is for policies with memory."""
         mean = self.mean(obs)
         noise = 0.0 if rng is None else self.log_std.exp() * torch.from_numpy(rng.standard_normal(mean.shape))
         return mean + noise, state
@@ -254,14 +300,17 @@ def collect(policy, envs, rng):
     while alive.any():
         action, _ = policy.act(obs, deterministic=False, rng=rng)
         following, reward, terminated, truncated, _ = envs.step(action)
-        steps.append((obs, action, reward * alive, alive))  # a copy whose episode is over is paid no more
+        steps.append((obs, action, reward * alive, alive))  # a copy whose episode is over gets no more reward
         alive = alive & ~(terminated | truncated)
         obs = following
     return [np.array(column) for column in zip(*steps, strict=True)]
 
 
 # %% [markdown]
-# *Predict.* How many steps does the pole stand while an untrained network pushes the cart about?
+# *Predict.* An untrained network pushes the cart. For how many steps does the pole stand, on average?
+
+# %%
+cl.predict("01.4", question="steps on average")
 
 # %%
 torch.manual_seed(0)
@@ -269,14 +318,15 @@ policy = GaussianPolicy()
 obs, actions, rewards, alive = collect(policy, envs, np.random.default_rng(0))
 print("shapes ", obs.shape, actions.shape, rewards.shape, alive.shape)
 print("returns", rewards.sum(0).astype(int))
+cl.see("mean return", rewards.sum(0).mean(), between=(3, 25), unit="steps", predicted="01.4")
 
 # %% [markdown]
-# *What you should see.* Most returns between 3 and 40. A step takes 0.04 s, so the pole is down within a second or two.
+# The reward is 1 a step, so the return is the number of steps. A step takes 0.04 s: the pole falls within a second.
 #
 # ### Exercise 1.2: the score (a derivation, checked numerically)
-# The **score** is the gradient of $\log\pi$: in which direction to move the parameters so that this action becomes
-# more likely. Differentiate (1.4) by hand, with respect to $\mu$ and with respect to $\ell = \log\sigma$ (not
-# $\sigma$!), and write the two results down. The check compares them with differences of $\log\pi$ itself.
+# The **score** is the gradient of $\log\pi$ with respect to the parameters. A step along it makes this action more
+# likely. Differentiate (1.4) by hand, with respect to $\mu$ and with respect to $\ell = \log\sigma$ (not $\sigma$!),
+# and write the two results down. The check compares them with finite differences of $\log\pi$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def score(action, mean, log_std):
@@ -304,7 +354,7 @@ def slip(of_mean, of_log_std):  # a mistake: the true score with one part put wr
 
 one, two = (lambda d, s: d / s**2), (lambda d, s: d**2 / s**2 - 1)
 check(
-    "1.2", "score", oracle=by_differences, tolerance=1e-4,
+    "1.2", "score", oracle=by_differences, tolerance=1e-4, parts=("d log π / d mean", "d log π / d log_std"),
     cases=[tuple(np.array([[0.3, -1.0], [0.0, 0.5], [0.2, -0.7]])), tuple(np.array([[1.0], [0.0], [-1.0]]))],
     mistakes={
         "the sign of the first: raising the mean makes an action above it likelier": slip(lambda d, s: -d / s**2, two),
@@ -316,25 +366,28 @@ check(
 )
 
 # %% [markdown]
-# ## 3. The gradient of something you can only sample
+# ## 3. The gradient of an expectation that you can only sample
 #
-# We want to climb $J(\theta) = \mathbb{E}_{\tau\sim p_\theta}[R(\tau)]$, the mean return. But $\theta$ sits inside the
-# *distribution*, and the simulator cannot be differentiated. Two steps get around that. First,
-# $\nabla p = p\,\nabla\log p$ turns the gradient of an expectation into an expectation:
+# Let $R(\tau) = \sum_t r_t$ be the sum of all rewards of a trajectory, without a discount ($\gamma = 1$ in this section
+# and the next). You want to maximise the **objective** $J(\theta) = \mathbb{E}_{\tau\sim p_\theta}[R(\tau)]$, the mean
+# return. There are two difficulties: $\theta$ is inside the *distribution*, and the simulator cannot be differentiated.
+# Two steps solve them. First, $\nabla p = p\,\nabla\log p$ (the **log-derivative trick**) turns the gradient of an
+# expectation into an expectation:
 #
 # $$\nabla J = \int \nabla p_\theta(\tau)\, R(\tau)\, d\tau
 # = \mathbb{E}\bigl[\nabla\log p_\theta(\tau)\; R(\tau)\bigr]. \tag{1.5}$$
 #
-# Second, the logarithm makes the product (1.1) a sum, and of its terms only those of the policy contain $\theta$.
-# The physics drops out:
+# Second, the logarithm turns the product (1.1) into a sum. Only the terms of the policy contain $\theta$, so the
+# transition probabilities disappear:
 #
 # $$\nabla J = \mathbb{E}\Bigl[\sum_t \nabla\log\pi_\theta(a_t\mid s_t)\; R(\tau)\Bigr]. \tag{1.6}$$
 #
-# In words: play, and make each action likelier in proportion to how well the play went. This is REINFORCE.
+# In words: play an episode, and make each of its actions more likely in proportion to the return of the episode. This is
+# **REINFORCE** (Williams 1992). An estimate of the form score times return is also called a **score-function estimator**.
 #
 # ### Check it where the answer is known
-# A **bandit** is a game of one step. Let the reward be $r(a) = -(a-2)^2$ and $a\sim\mathcal N(\mu,\sigma^2)$. Then
-# $J = -(\mu-2)^2 - \sigma^2$ can be worked out on paper, and so can its gradient:
+# A **bandit** is an MDP of one step. Let the reward be $r(a) = -(a-2)^2$ and $a\sim\mathcal N(\mu,\sigma^2)$. Then you
+# can compute $J = -(\mu-2)^2 - \sigma^2$ on paper, and its gradient too:
 #
 # $$\frac{\partial J}{\partial\mu} = -2(\mu-2), \qquad \frac{\partial J}{\partial\log\sigma} = -2\sigma^2. \tag{1.7}$$
 
@@ -348,45 +401,61 @@ def bandit(n, mu, log_sigma, rng, offset=0.0):
 
 
 # %% [markdown]
-# *Predict.* At $\mu = 0$, $\sigma = 1$ the exact gradient is $(4, -2)$. How close does the average over 10 plays come?
-# Over 10,000?
+# The next cell averages score times reward over $n$ plays. Behind each average stands its **standard error**, the
+# standard deviation of one sample divided by $\sqrt n$.
+#
+# *Predict.* At $\mu = 0$, $\sigma = 1$ the exact gradient is $(4, -2)$. How large is the standard error of the first
+# number after 10,000 plays?
 
 # %%
-rng = np.random.default_rng(1)
+cl.predict("01.5", question="standard error after 10,000 plays")
+
+# %%
+rng, errors, off = np.random.default_rng(1), {}, []
 for n in (10, 100, 10_000, 1_000_000):
     scores, reward = bandit(n, 0.0, 0.0, rng)
     samples = scores * reward[:, None]
-    error = samples.std(0) / np.sqrt(n)
-    print(f"{n:9,d} plays: {samples.mean(0).round(3)}  ± {error.round(3)}   (exact: [4, -2])")
+    errors[n] = samples.std(0) / np.sqrt(n)
+    off.append(abs(samples.mean(0) - [4, -2]) / errors[n])
+    print(f"{n:9,d} plays: {samples.mean(0).round(3)}  ± {errors[n].round(3)}   (exact: [4, -2])")
+
+cl.see("standard error after 10,000 plays", errors[10_000][0], between=(0.085, 0.1), predicted="01.5")
+cl.see("largest error of the last two lines, in standard errors", np.max(off[2:]), between=(0, 4))
 
 # %% [markdown]
-# *What you should see.* With 10 plays even a sign can be wrong; with a million both numbers are right to two
-# decimals, and each line lies within about three of its own ± from the exact values. Correct on average, and noisy.
+# *What you should see.* After 10 plays even a sign can be wrong. After a million plays the error is about one in a
+# hundred. The estimate is right on average (it is **unbiased**), and it is noisy.
 #
 # ### A baseline
-# Pay the player 100 more for everything. The best action is still 2, and $\nabla J$ has not changed. The *samples*
-# have:
+# Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. The *samples* of it are not:
 
 # %%
+spread = {}
 for offset in (0.0, 100.0):
     scores, reward = bandit(100_000, 0.0, 0.0, rng, offset)
     for name, b in (("no baseline", 0.0), ("mean reward", reward.mean())):
         samples = scores[:, 0] * (reward - b)
+        spread[offset, name] = samples.std()
         print(f"offset {offset:5.0f}, {name:12s}: mean {samples.mean():6.2f}, sd of one sample {samples.std():7.2f}")
 
+cl.see("sd with the offset", spread[100.0, "no baseline"], between=(88, 99))
+cl.see("sd with the offset and the baseline", spread[100.0, "mean reward"], between=(6, 7))
+
 # %% [markdown]
-# *What you should see.* With the offset the spread of a sample grows from about 10 to nearly 100. Subtracting the
-# mean reward brings it back, and the mean stays near 4 throughout. That is allowed because scores average to zero:
+# *What you should see.* The offset makes a sample about ten times as noisy. Subtract the mean reward, and the noise of
+# the samples no longer depends on the offset. The mean stays near 4 in all four lines. A number $b$ that you subtract
+# from the return is called a **baseline** (Williams 1992). It does not change the mean, because the mean of the score is
+# zero:
 #
 # $$\mathbb{E}\bigl[\nabla\log\pi\; b\bigr] = b \int \nabla\pi\, da = b\,\nabla\!\int\pi\, da = b\,\nabla 1 = 0.
 # \tag{1.8}$$
 #
-# Anything that does not depend on the action may stand in for $b$, also a function of the state.
+# Here $b$ can be anything that does not depend on the action. A function of the state is allowed.
 #
 # ### Exercise 1.3: the best constant (a derivation, checked numerically)
-# The mean is a good baseline. It is not the best. Which constant $b$ makes
-# $\mathbb{E}\bigl[\,(g\,(R-b))^2\bigr]$ smallest, with $g$ the score? (By (1.8) the mean of $g\,(R-b)$ does not depend
-# on $b$, so this minimises the variance.) Differentiate by $b$, set to zero, write the answer with sample means.
+# The mean reward is a good baseline, but not the best one. Let $g$ be the score. Which constant $b$ makes
+# $\mathbb{E}\bigl[\,(g\,(R-b))^2\bigr]$ smallest? (By (1.8) the mean of $g\,(R-b)$ does not depend on $b$, so this $b$
+# also minimises the variance.) Differentiate with respect to $b$, set the result to zero, and write $b$ with sample means.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def best_baseline(scores, returns):
@@ -422,14 +491,28 @@ check(
 # %% [markdown]
 # ## 4. How noisy is it on the pole?
 #
-# Equation (1.6) pays every action for the whole episode. But a push cannot change what was paid before it, and by the
-# argument of (1.8) those rewards only add noise. Leaving them out, and subtracting what the state alone led us to
-# expect:
+# Equation (1.6) multiplies every score by the return of the whole episode. But an action cannot change the rewards that
+# came before it. Those rewards add noise and nothing else. Here is the proof that you may leave them out. Let $h_t$ be
+# everything up to the state $s_t$, and take a reward $r_k$ with $k < t$. It is part of $h_t$. So, given $h_t$, it is a
+# constant, and (1.8) applies with $b = r_k$:
 #
-# $$\nabla J = \mathbb{E}\Bigl[\sum_t \nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr]. \tag{1.9}$$
+# $$\mathbb{E}\bigl[\nabla\log\pi_\theta(a_t\mid s_t)\, r_k\bigr]
+# = \mathbb{E}\Bigl[r_k\;\mathbb{E}\bigl[\nabla\log\pi_\theta(a_t\mid s_t) \,\big|\, h_t\bigr]\Bigr]
+# = \mathbb{E}[r_k \cdot 0] = 0.$$
 #
-# All three have the same mean. To measure how they spread, take a policy simple enough to write its score
-# down: $\mu = w\cdot s$ with four weights, a half-good one, for which the pole stands for about a second.
+# In (1.6), $R(\tau) = \sum_{k<t} r_k + G_t$ with $\gamma = 1$. By the proof, the first sum contributes nothing to the
+# mean, and $G_t$ remains. This is the **reward-to-go** estimator. The state $s_t$ is part of $h_t$ too, so the same proof
+# lets you subtract any function $b(s_t)$:
+#
+# $$\nabla J = \mathbb{E}\Bigl[\sum_t \nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr]
+# \qquad (\gamma = 1). \tag{1.9}$$
+#
+# The expected weight of an action is its value minus the baseline. In that form (1.9) is the **policy gradient theorem**
+# (Sutton et al. 2000).
+#
+# So you have three estimators: the whole return (1.6), reward-to-go, and reward-to-go minus a baseline (1.9). Their means
+# are equal. To compare their noise, take a policy so simple that you can write down its score: $\mu = w\cdot s$ with four
+# weights. It is a mediocre policy: the pole stands for about a second.
 
 # %% tags=["prelude"]
 class LinearPolicy:
@@ -462,8 +545,8 @@ def state_features(obs):
 
 
 # %% [markdown]
-# Play many episodes; fit $b(s)$ on the first half, and keep the second half to measure with, so that the baseline
-# has never seen the actions it is used on.
+# Play many episodes. Fit $b(s)$ on the first half of them and measure on the second half. So the baseline never sees
+# the actions that it is used on.
 
 # %%
 copies = cl.budget(smoke=256, lite=4096, full=16_384)
@@ -475,24 +558,96 @@ features = state_features(obs)
 fit, *_ = np.linalg.lstsq(features[:, first][alive[:, first]], to_go[:, first][alive[:, first]], rcond=None)
 print("episodes", copies, "  mean return", rewards.sum(0).mean().round(1), "  longest", len(rewards))
 
+# %% [markdown]
+# ### What the gradient is made of
+# The figure shows 60 of the episodes. The colour is the score of the whole episode, $\sum_t \nabla\log\pi(a_t\mid s_t)$,
+# for one of the four weights: that of the pole's rate. A positive score means that the noise happened to push the cart
+# the way the pole turned, more than the mean does. The mean of score times return is the gradient (1.6). The mean score is
+# zero, so the gradient is also the **covariance** of score and return.
+
+# %%
+score_of, lasted = (LinearPolicy().scores(obs, actions) * alive[..., None])[..., 3].sum(0), rewards.sum(0)
+cl.see("correlation of score and return", np.corrcoef(score_of, lasted)[0, 1], between=(0.45, 0.75))
+diagrams.trajectory_figure(obs[:, :60, 1], alive[:, :60], score_of[:60])
+
+# %% [markdown]
+# *Look at* the left panel first: most of the long episodes are blue, but not all. The right panel shows why the gradient
+# is positive: on average, episodes with a positive score lasted longer. The points scatter widely around the line. So one
+# episode tells you little.
+#
+# ### Three estimators
+# *Predict.* The rows of the next output are the three estimators. The columns are the four weights, for the cart's
+# position, the pole's angle and their two rates. Is the ± of every weight smaller in each row than in the row above?
+
+# %%
+cl.predict("01.6", choices=("yes, of every weight", "no, not of every weight"))
+
 # %%
 scores = (LinearPolicy().scores(obs, actions) * alive[..., None])[:, second]  # (T, N/2, 4)
 weight = {
     "whole return, eq. (1.6)": rewards.sum(0)[second] * np.ones_like(to_go[:, second]),
-    "reward to go": to_go[:, second],
-    "reward to go − baseline, eq. (1.9)": to_go[:, second] - (features @ fit)[:, second],
+    "reward-to-go": to_go[:, second],
+    "reward-to-go − baseline, eq. (1.9)": to_go[:, second] - (features @ fit)[:, second],
 }
 samples = {name: (scores * w[..., None]).sum(0) for name, w in weight.items()}  # one gradient an episode, (N/2, 4)
+error = {name: g.std(0) / np.sqrt(len(g)) for name, g in samples.items()}
 for name, g in samples.items():
-    print(f"{name:36s} mean {g.mean(0).round(1)}  ± {(g.std(0) / np.sqrt(len(g))).round(1)}")
+    print(f"{name:36s} mean {g.mean(0).round(1)}  ± {error[name].round(2)}")
+
+# %%
+whole, reward_to_go, with_baseline = samples
+apart = abs(samples[whole].mean(0) - samples[with_baseline].mean(0)) / np.hypot(error[whole], error[with_baseline])
+came = "yes, of every weight" if (error[with_baseline] < error[reward_to_go]).all() else "no, not of every weight"
+print("every ± smaller in each row?", came + compared("01.6", came))
+cl.see("first and last row are apart by, in ±", apart.max(), between=(0, 4))
+cl.see("± of reward-to-go / ± of whole return", error[reward_to_go] / error[whole], between=(0.05, 0.8))
+ratio = error[with_baseline] / error[reward_to_go]
+cl.see("± with / without baseline, pole and its rate", ratio[[1, 3]], between=(0.55, 0.85))
+cl.see("± with / without baseline, rate of the cart", ratio[2], between=(0.8, 1.1))
+cl.see("± with / without baseline, cart", ratio[0], between=(1.05, 2.5))
 
 # %% [markdown]
-# *What you should see.* Three rows that agree within their ±, and a ± that shrinks from row to row: the same
-# gradient, less noise.
+# *What you should see.* The means of the three rows agree within their ±. Reward-to-go reduces the noise of all four
+# weights. The baseline reduces it again for the pole's angle and rate. For the cart's rate it changes little. For the
+# cart's position it makes the estimate *noisier*.
+#
+# How can that be? An episode's gradient is a sum over its steps. The variance of a sum has two parts: the squares of its
+# terms, and the products of different terms. The next cell shows the two for the cart: what ± would be from the squares
+# alone, and the ± with the products.
+
+# %%
+for name in (reward_to_go, with_baseline):
+    squares = ((scores[..., 0] * weight[name]) ** 2).sum(0).mean()
+    print(f"{name:36s} squares alone {np.sqrt(squares / len(score_of[second])):.2f}   all {error[name][0]:.2f}")
+
+# %%
+def best_constant(k):
+    """The constant that, subtracted from the reward-to-go, makes weight k of the episode's gradient least noisy."""
+    alone = scores[..., k].sum(0)
+    return np.cov(samples[reward_to_go][:, k], alone)[0, 1] / alone.var(ddof=1)
+
+
+average = to_go[alive].mean()
+print("mean reward-to-go", average.round(1), "  best constants", np.round([best_constant(k) for k in range(4)], 1))
+cl.see("best constant for the cart / mean reward-to-go", best_constant(0) / average, between=(0, 0.45))
+
+# %% [markdown]
+# *What you should see.* The baseline makes the squares smaller, for the cart as well: each step has a less noisy weight.
+# But with reward-to-go alone, the cart's ± is much smaller than the squares say. The terms of one episode partly cancel
+# each other. An episode lasts long only if neighbouring pushes undo each other, and long episodes have the largest
+# weights. The baseline takes most of this cancellation away, and the cart loses more by that than it gains.
+#
+# The best constants say the same. For the cart the best constant is far below the mean reward-to-go, because the cart is
+# far from the centre mostly near the end, when few steps remain. A baseline near the mean is too large for it.
+#
+# So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
+# for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use
+# one baseline for all, an estimate of $V(s)$, because it is simple and reduces the noise of the whole gradient.
 #
 # ### Exercise 1.4: more episodes (an experiment with a hypothesis)
-# Averaging more episodes helps. How fast? Suppose that noise (a standard deviation) is proportional to (episodes in
-# the batch)$^p$. Enter your $p$ **before** you run the measurement; the figure draws your line over what was measured.
+# The noise of the average falls with the number of episodes. How fast? Suppose that the noise (a standard deviation) is
+# proportional to (episodes in the batch)$^p$. Enter your $p$ **before** you run the measurement. The figure draws your
+# line over the measured points.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def batch_exponent():
@@ -509,24 +664,27 @@ def noise(g, size):
     return np.sqrt(means.var(0, ddof=1).sum()) / np.linalg.norm(gradient)
 
 
-gradient = samples["reward to go − baseline, eq. (1.9)"].mean(0)
+gradient = samples[with_baseline].mean(0)
 sizes = cl.budget(smoke=(1, 4, 16), lite=(1, 4, 16, 64), full=(1, 4, 16, 64, 256))
 measured = {name: {size: noise(g, size) for size in sizes} for name, g in samples.items()}
+cl.see("noise of one episode, first / last estimator", measured[whole][1] / measured[with_baseline][1], between=(2, 4.5))
 diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 
 # %% [markdown]
-# *Look at* the distance between the lines, and at where each one crosses 1: below that, the average points roughly
-# the right way. *What you should see.* Three parallel lines, the lowest 2 to 5 times below the highest. For the
-# same quality the best estimator needs that factor **squared** fewer episodes.
+# *Look at* the distance between the lines, and at where each one crosses 1. Below 1 the noise is smaller than the
+# gradient, and the average points roughly the right way. *What you should see.* Three nearly parallel lines. For the same
+# noise, the best estimator needs fewer episodes by the **square** of the distance between the lines. (The noise here is
+# that of all four weights together. The cart's weight is a small part of it.)
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 #@title Check 1.4
 check(
     "1.4", "batch_exponent", oracle=lambda: -0.5, cases=[()], tolerance=0.05,
     right="noise falls with the root of the batch: four times the episodes for half the noise",
+    matters="hold your line against the measured points, and compare the variance of one episode and of a mean of n",
     mistakes={
-        "so falls the variance; the noise drawn here is a standard deviation, its root": lambda: -1.0,
-        "the size is right, the sign is not: more episodes, less noise": lambda: 0.5,
+        "so falls the variance; the noise drawn here is a standard deviation": lambda: -1.0,
+        "with that sign more episodes would mean more noise": lambda: 0.5,
         "that would be noise that does not fall; independent errors do cancel in part": lambda: 0.0,
     },
 )
@@ -534,14 +692,28 @@ check(
 # %% [markdown]
 # ## 5. REINFORCE with a learned baseline
 #
-# Everything is there. A second network $V_\phi(s)$, the **critic**, learns the baseline by regression on the returns;
-# the policy follows (1.9). As PyTorch minimises, the losses are
+# You now have all the parts. A second network $V_\phi(s)$, the **critic**, learns the baseline by regression on the
+# returns. The policy follows (1.9). PyTorch minimises, so the losses are
 #
 # $$L(\theta) = -\frac1n\sum_{t}\log\pi_\theta(a_t\mid s_t)\,\hat A_t, \qquad
 # L(\phi) = \frac1n\sum_t \bigl(G_t - V_\phi(s_t)\bigr)^2, \tag{1.10}$$
 #
-# with the **advantage** $\hat A_t = G_t - V_\phi(s_t)$, scaled to mean 0 and standard deviation 1 over the batch so
-# that one step size fits the bad policy of the beginning and the good one of the end.
+# with the **advantage** $\hat A_t = G_t - V_\phi(s_t)$. It is scaled to mean 0 and standard deviation 1 over the batch,
+# so that one step size suits both the early and the late policies.
+#
+# ### Which objective is this?
+# From here on $\gamma = 0.99$, and that needs a word. Until now $\gamma$ was 1, and (1.9) was the exact gradient of the mean
+# sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
+# $J_\gamma = \mathbb{E}\bigl[\sum_t \gamma^t r_t\bigr]$. Its exact gradient has one more factor:
+#
+# $$\nabla J_\gamma = \mathbb{E}\Bigl[\sum_t \gamma^t\,\nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr].$$
+#
+# The factor $\gamma^t$ is missing in (1.10), as in nearly all programs for policy gradients. With it, step 500 of an
+# episode would count less than a hundredth of step 0, and the policy would hardly learn what to do there. Without it all
+# steps count alike. You still want a large **undiscounted** return, and that is what the curves below show. The discount
+# inside $G_t$ is there to reduce the noise: it ignores rewards far beyond the effective horizon of 100 steps, on which this
+# action has little influence. The price is a **bias**. The direction is no longer exactly the gradient of $J$, nor of
+# $J_\gamma$, nor of any other objective (Nota and Thomas 2020). On tasks such as this one it works well.
 
 # %% tags=["prelude"]
 def policy_loss(policy, obs, action, advantage):
@@ -555,8 +727,11 @@ def critic_loss(critic, obs, returns):
 
 
 # %% [markdown]
-# *Predict.* Two actions, tried in the same state: -1 with advantage +1, and +1 with advantage -1. Which way does one
+# *Predict.* Two actions were tried in the same state: -1 with advantage +1, and +1 with advantage -1. Which way does one
 # gradient step move the mean?
+
+# %%
+cl.predict("01.7", choices=("down", "not at all", "up"))
 
 # %%
 toy = GaussianPolicy()
@@ -566,10 +741,12 @@ policy_loss(toy, state, tried, advantage).backward()
 with torch.no_grad():
     for parameter in toy.parameters():
         parameter -= 0.1 * parameter.grad
-print(f"mean action before {before:+.3f}, after {toy.mean(state)[0].item():+.3f}")
+after = toy.mean(state)[0].item()
+came = "down" if after < before else "up" if after > before else "not at all"
+print(f"mean action before {before:+.3f}, after {after:+.3f}: {came}" + compared("01.7", came))
 
 # %% [markdown]
-# *What you should see.* The mean goes down, towards the action that paid. Now one whole update:
+# *What you should see.* The mean moves towards the action with the positive advantage. Now one whole update:
 
 # %% tags=["prelude"]
 def step(optimizer, loss):
@@ -594,8 +771,8 @@ def update(policy, critic, optimizers, batch, gamma=0.99, baseline="critic"):
 
 
 # %% [markdown]
-# and the loop around it. It stops early when three batches in a row stand almost to the end. ■ stops it too, and keeps
-# what has been learnt.
+# The loop around it stops early when the mean return is almost the largest possible in three batches in a row. You can
+# also stop it with ■ and keep what it has learnt.
 
 # %% tags=["prelude"]
 def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
@@ -617,27 +794,44 @@ def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
             if report and len(curve["env_steps"]) % report == 0:
                 print(f"update {len(curve['env_steps']):3d}: mean return {curve['mean return'][-1]:6.1f}", flush=True)
     except KeyboardInterrupt:
-        print("stopped; what was learnt so far is kept")
+        print("stopped; what it has learnt so far is kept")
     return policy, critic, curve
 
 
 # %% [markdown]
-# *Predict.* The pole starts at about a dozen steps. Will the curve rise evenly, or slowly first and then all at once?
+# *Predict.* The untrained policy balances the pole for less than a second. Does the curve rise evenly, or slowly at
+# first and then fast? After how many updates is the mean return above 950 for the first time?
+
+# %%
+cl.predict("01.8", question="updates until the mean return is above 950")
 
 # %%
 most = cl.budget(smoke=2_000, lite=1_500_000, full=1_500_000)
 policy, critic, curve = reinforce(seed=0, env_steps=most)
 print(f"{curve['env_steps'][-1]:,d} steps in {curve['wall_seconds'][-1]:.0f} s, last {curve['mean return'][-1]:.0f}")
 
+# %%
+def first_above(level):
+    """The first batch of your run with a larger mean return, counted from 1; NaN where there is none."""
+    return next((k for k, mean in enumerate(curve["mean return"], 1) if mean > level), np.nan)
+
+
+cl.see("first update with a mean return above 150", first_above(150), between=(12, 45))
+cl.see("first update with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
+
 # %% [markdown]
-# *What you should see.* Slow, then all at once: a return under 150 for the first 15 to 30 updates, above 950
-# after 35 to 70, in 20 to 100 seconds. A policy that stands longer also learns from more steps an update.
+# *What you should see.* The curve rises slowly at first, and then fast. One reason is that a policy that balances longer
+# also has more steps to learn from in each update.
 #
-# One run is an anecdote. The runs that ship with the course had several seeds, and a hypothesis: section 4 says that a
-# baseline matters when batches are small. So the same loop was run with only 4 episodes a batch, under three baselines:
-# the critic, the mean return of the batch, and none. A run that stopped early is drawn on at its last value.
+# One run proves little. The course ships runs of ten seeds, made to test a hypothesis: section 4 suggests that the baseline
+# matters most when batches are small. So the same loop ran with only 4 episodes in a batch and three baselines: the critic,
+# the mean return-to-go of the batch, and none. Where a run stopped early, the figure repeats its last value.
 #
-# *Predict.* Which of the four needs fewest environment steps: 32 episodes a batch, or one of the three with 4?
+# *Predict.* Take batches of 4 episodes with the critic, instead of 32. By which factor does the number of environment
+# steps to a mean return of 950 fall? (A number below 1 means that it grows.)
+
+# %%
+cl.predict("01.9", question="steps with 32 episodes / steps with 4")
 
 # %% tags=["prelude"]
 def held(curve, env_steps):
@@ -659,27 +853,40 @@ for claim, value in shipped["claims"].items():
     low, high = shipped["intervals"][claim]
     print(f"{claim:38s} median {value:9,.0f}   95 % interval [{low:,.0f}, {high:,.0f}]")
 
+# %%
+needed = {name: shipped["claims"][f"reinforce_steps_to_950_{name}"] for name in ("32_critic", "4_critic", "4_mean", "4_none")}
+cl.see("steps with 32 episodes / steps with 4", needed["32_critic"] / needed["4_critic"], between=(4, 10), predicted="01.9")
+cl.see("no baseline has the largest median of the three", needed["4_none"] > max(needed["4_critic"], needed["4_mean"]))
+
 # %% [markdown]
-# *Look at* where each median crosses the dotted line, and at the bands, the 95 % interval of the median over seeds.
-# *What you should see.* Small batches need 4 to 10 times fewer steps: while the policy is bad, a rough direction is good
-# enough, and it comes cheaper. (In wall-clock time the difference is small: 32 copies step almost as fast as 4, and their
-# curve is calmer. That is why you ran 32.) With 4 episodes, no baseline has the highest median and by far the widest band. Between the
-# critic and the plain batch mean the intervals overlap: on this task, where nearly every state that still stands is worth
-# the same, these seeds show no difference. A null result, and worth as much as the others. The critic earns its keep
-# in notebook 02.
+# *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
+# *What you should see.* Small batches need several times fewer environment steps. While the policy is bad, a rough
+# direction is good enough, and a small batch gives it at a lower price. (In wall-clock time the difference is small: 32
+# copies step almost as fast as 4. Their curve is also smoother. That is why you ran 32.)
+#
+# With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals of the critic
+# and of the batch mean overlap: these seeds show no difference between the two. The likely reason is the task: nearly all
+# states with an upright pole have the same value, so a constant predicts it well. This is a null result, and it is
+# reported like any other. In notebook 02 the critic is needed.
 #
 # ### Evaluate without the noise
-# While it trains the policy pushes at random on purpose. What it has learnt is its mean. `evaluate` plays 50 fresh
-# episodes both ways.
+# During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
+# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean**: the mean
+# of the middle half of the episodes, without the lowest and the highest quarter. Single very good or very bad episodes do
+# not change it.
 #
-# *Predict.* Is the deterministic policy better or worse than the one that was trained?
+# *Predict.* Does the policy do better or worse when the noise is off?
 
 # %%
-cl.evaluate(policy, episodes=50, seed=1000)
+cl.predict("01.10", choices=("better", "within 5 steps the same", "worse"))
 
-# %% [markdown]
-# *What you should see* after a full training: a deterministic mean of at least 950, more often 1,000, and the same or
-# a little less with noise. (In the smoke budget: a few dozen.)
+# %%
+evaluation = cl.evaluate(policy, episodes=50, seed=1000)
+print(evaluation)
+gain = evaluation.deterministic.mean - evaluation.stochastic.mean
+came = "better" if gain > 5 else "worse" if gain < -5 else "within 5 steps the same"
+print(f"noise off: {came}" + compared("01.10", came))
+cl.see("mean return, noise off", evaluation.deterministic.mean, between=(950, 1000))
 
 # %%
 cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
@@ -687,12 +894,17 @@ cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
 # %% [markdown]
 # ## 6. A map of methods
 #
-# The corridor can also be solved by learning how good each action is and taking the best one. That is the
-# **value-based** way. Its target is the Bellman equation of the *best* policy,
+# You can also solve the corridor in another way: learn how good each action is, and take the best one. Such methods are
+# called **value-based**. $Q(s,a)$ is the expected return after action $a$ in state $s$. **Q-learning** (Watkins 1989)
+# moves it towards the Bellman equation of the *best* policy:
 #
 # $$Q(s,a) \leftarrow Q(s,a) + \alpha\,\bigl[\,r + \gamma\,\max_{a'} Q(s',a') - Q(s,a)\,\bigr]. \tag{1.11}$$
 #
-# *Predict.* Below, Q-learning watches a robot that tosses coins. Can it find the best policy from such a teacher?
+# *Predict.* Below, Q-learning learns from a robot that tosses coins. The best policy always goes right. In how many of
+# the four cells does Q-learning find that right is better?
+
+# %%
+cl.predict("01.11", question="cells in which right is better, 0 to 4")
 
 # %%
 Q, state, rng = np.zeros((5, 2)), 0, np.random.default_rng(3)
@@ -703,30 +915,32 @@ for _ in range(cl.budget(smoke=3000, lite=30_000, full=30_000)):
     state = 0 if done else following
 print("      left  right")
 print(Q[:4].round(2))
+better = Q[:4, 1] - Q[:4, 0]
+cl.see("cells in which right is better", (better > 0).sum(), between=(4, 4), predicted="01.11")
+cl.see("by how much", better, between=(0.01, 0.35))
 
 # %% [markdown]
-# *What you should see.* Right beats left in every cell, by 0.02 to 0.3, and values rise towards the charger. The data
-# came from another policy: (1.11) never asks who chose the action. That is called **off-policy**, and lets data be kept
-# and used again. (1.9) does ask: it is an average over what the present policy does (**on-policy**), so every batch is
-# used once and thrown away.
+# *What you should see.* Right is better in every cell, and the values rise towards the charger. The data came from another
+# policy, but (1.11) does not depend on the policy that chose the action. Such a method is called **off-policy**. It can
+# keep old data and use it again. Equation (1.9) is an average over the actions of the present policy. Such a method is
+# called **on-policy**: it uses every batch once, and then needs a new one.
 #
-# Why then not use Q for the pole? Because of the $\max$: over two actions it is a glance, over a continuous force it
-# is a search
-# at every step. The methods between the two ends give that search to a network.
+# Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force
+# it is an optimisation at every step. **Actor-critic** methods that learn $Q$ train a network, the actor, to do this
+# optimisation.
 
 # %%
 diagrams.method_map()
 
 # %% [markdown]
-# *Look at* the free corner on the lower right, where you are now, and at what each step up costs: methods further up
-# use fewer
-# steps of the robot, and have more ways to go wrong.
+# *Look at* the lower right corner, where you are now. Methods further up reuse their data, so they need fewer steps of the
+# robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA is Q-learning with the
+# action that was really taken in place of the max. DQN is Q-learning with a network for Q and a memory of old steps.)
 #
 # ### Exercise 1.5: beat the network with four numbers (open)
-# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole, by any road you like: physics, trial and
-# error, random search, or (1.9) on `LinearPolicy`. Four weights are enough. Then find out what it can do that the
-# network cannot: from how
-# far off (`reset_noise_scale`) does each still catch the pole? Note what you tried and what you found.
+# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and
+# error, random search, or (1.9) with `LinearPolicy`. Four weights are enough. Then compare it with the network: up to
+# which `reset_noise_scale` does each of the two catch the pole? Write down what you tried and what you found.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def controller(obs):
@@ -757,36 +971,51 @@ check_that(
     ("the answer needs a row for each observation, and one column", lambda c: np.shape(c(np.zeros((3, 4)))) == (3, 1)),
     ("a pole that leans to the positive side is caught by a push to that side", lambda c: push(c, pole=0.1) > 0),
     ("a pole turning to one side needs a push to that side, or its swing grows", lambda c: push(c, pole_rate=0.1) > 0),
-    ("signs are right, but the mean return stays below 950; try other sizes", lambda c: mean_return(c) >= 950),
+    (
+        "the pole's signs are right; it falls, and the cart's weights may be why: pushed back to the centre, the cart"
+        " leaves the pole behind, so try the other sign, small",
+        lambda c: min(push(c, cart=0.1), push(c, cart_rate=0.1)) >= 0 or mean_return(c) >= 950,
+    ),
+    ("no sign is wrong, but the mean return stays below 950; try other sizes", lambda c: mean_return(c) >= 950),
     right="the pole stands; how far off may it start?",
 )
 
 # %% [markdown]
+# ## What you predicted
+
+# %%
+cl.calibration("01")
+
+# %% [markdown]
 # ## Summary
-# - A control problem is a Markov decision process; a policy is judged by the discounted sum of what follows, (1.2).
-# - The policy gradient needs no model: score times return, averaged, (1.6).
-# - It is right on average and noisy. Rewards to go, a baseline, and bigger batches each reduce the noise, (1.9); none
-#   of them changes the mean.
-# - With a learned baseline, a hundred lines balance a pole. Evaluate with the noise off, and over several seeds.
-# - Value-based methods learn from anyone's data and need a $\max$; policy-based ones need fresh data and no $\max$.
+# - A control problem is a Markov decision process. A policy is judged by its expected return, (1.2).
+# - The policy gradient needs no model of the transitions. It is the mean of score times return, (1.6).
+# - The estimate is right on average, and noisy. Reward-to-go, a baseline and larger batches reduce the noise of the whole
+#   gradient, (1.9). None of the three changes its mean. A baseline can make a single component noisier.
+# - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, reduces the noise too, but it adds a bias.
+# - About a hundred lines with a learned baseline balance a pole. Evaluate with the noise off, and over several seeds.
+# - Value-based methods can learn from the data of any policy, and need a $\max$ over actions. Policy-based methods need
+#   new data for every update, and need no $\max$.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | the return does not move at all | the sign of the loss; or the advantage kept its gradient and the critic's error moved the policy |
-# | it rises, then falls to the start and stays | step too large: one bad batch ruined the policy. PPO (notebook 02) is the cure |
-# | σ runs to zero early, return stuck | exploration gone before anything was found: lower learning rate, or start with larger σ |
-# | good in training, bad in evaluation (or the reverse) | noise still on, another normalisation, or episodes cut by the clock treated as falls |
-# | some seeds work, some do not | normal; show all of them |
+# | the return does not change at all | the loss has the wrong sign, or scores and advantages belong to different steps |
+# | it rises, then falls to the start and stays there | the step is too large: one bad batch ruined the policy. PPO (notebook 02) limits the step |
+# | σ goes to zero early, the return stays low | exploration ended too soon: use a lower learning rate, or start with a larger σ |
+# | good in training, bad in evaluation (or the reverse) | the noise is still on, the normalisation differs, or truncated episodes are treated as falls |
+# | some seeds work, some do not | this is normal; show all of them |
 #
-# One thing was swept aside here. At step 1,000 the clock stops an episode whose pole still stands, and $G_t$ counts
-# nothing after it, as if it had fallen. That is wrong by up to $\gamma^{1000-t}/(1-\gamma)$, and harmless only since
-# few steps are
-# that near to the end. Notebook 02 does it properly, with the value of the final observation.
+# One simplification remains. At step 1,000 an episode is truncated while the pole still stands. Here $G_t$ counts no
+# rewards after that, as if the pole had fallen. The error is up to $\gamma^{1000-t}/(1-\gamma)$. It does little harm here,
+# because few steps are that near to the end. Notebook 02 does it properly, with the value of the final observation.
 #
 # ### Further reading
 # - R. S. Sutton and A. G. Barto, *Reinforcement Learning: An Introduction*, 2nd ed., 2018: chapters 3 (MDPs), 6.5
 #   (Q-learning), 13.1–13.4 (policy gradients, baselines).
+# - R. S. Sutton, D. McAllester, S. Singh, Y. Mansour, "Policy gradient methods for reinforcement learning with function
+#   approximation", *NeurIPS* 12, 2000: section 1, the policy gradient theorem.
+# - C. Nota, P. S. Thomas, "Is the policy gradient a gradient?", *AAMAS* 2020: what dropping $\gamma^t$ does.
 # - R. J. Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning",
 #   *Machine Learning* 8, 1992: sections 4 to 6.
 # - E. Greensmith, P. L. Bartlett, J. Baxter, "Variance reduction techniques for gradient estimates in reinforcement

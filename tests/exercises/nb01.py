@@ -79,6 +79,14 @@ def score(action, mean, log_std):
     return (action - mean) / s**2, (action - mean) ** 2 / s**3 - 1 / s
 """,
         ),
+        (
+            "another order; d log π / d mean, d log π / d log_std is expected",
+            """
+def score(action, mean, log_std):
+    z = (action - mean) / np.exp(log_std)
+    return z**2 - 1, z / np.exp(log_std)
+""",
+        ),
     ],
     "01-3": [
         ("that is the mean return", "def best_baseline(scores, returns):\n    return np.mean(returns)\n"),
@@ -94,9 +102,10 @@ def score(action, mean, log_std):
     ],
     "01-4": [
         ("so falls the variance", "def batch_exponent():\n    return -1\n"),
-        ("the sign is not", "def batch_exponent():\n    return 0.5\n"),
+        ("more episodes would mean more noise", "def batch_exponent():\n    return 0.5\n"),
         ("does not fall", "def batch_exponent():\n    return 0\n"),
-        ("too small", "def batch_exponent():\n    return -2\n"),
+        ("is too small: hold your line", "def batch_exponent():\n    return -2\n"),
+        ("is too large: hold your line", "def batch_exponent():\n    return -0.25\n"),
     ],
     "01-5": [
         (
@@ -112,7 +121,11 @@ def score(action, mean, log_std):
             "def controller(obs):\n    return obs @ np.array([[0.0], [8.0], [0.0], [0.0]])\n",
         ),
         (
-            "stays below 950",
+            "try the other sign",
+            "def controller(obs):\n    return obs @ np.array([[-0.5], [4.0], [-0.5], [0.8]])\n",
+        ),
+        (
+            "no sign is wrong",
             "def controller(obs):\n    return obs @ np.array([[0.0], [0.2], [0.0], [0.02]])\n",
         ),
     ],

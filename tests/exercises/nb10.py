@@ -95,6 +95,7 @@ WRONG = {
     ],
     "10-6": [
         ("three tuples", guess('("ltc",), ("gru",)')),
+        ("three tuples", guess('["ltc", "gru"]')),
         ("not among those", guess('("lstm",), ("gru",), ("noise 4",)')),
         ("was not tested", guess('("ltc",), ("gru",), ("noise 3",)')),
         ("both sides", guess('("ltc", "gru"), ("gru",), ("noise 4",)')),
