@@ -51,6 +51,7 @@ import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
 from course_lib.evaluation.returns import run_episodes
 from course_lib.evaluation.statistics import iqm
+from course_lib.lessons import nb10_checks as answers
 from course_lib.lessons import nb10_figures as figures
 from course_lib.lessons import nb10_panel as panel
 from course_lib.lessons.nb10_evidence import decide_all, lead, robust_share, solver_effects
@@ -352,49 +353,16 @@ def difference_interval(a, b, draws, rng):
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 10.3
-def many(f, a, b):  # its answer with many draws: low and high
-    return np.array(f(np.array(a), np.array(b), 4000, np.random.default_rng(1)), dtype=float)
-
-
-def one_by_one(a, b, draws, rng):  # another road: a loop over the draws
-    found = []
-    for _ in range(draws):
-        found.append(iqm(rng.choice(a, len(a))) - iqm(rng.choice(b, len(b))))
-    return np.percentile(found, 2.5), np.percentile(found, 97.5)
-
-
-PAIRS = [((0.9, 0.7, 0.8, 0.95, 0.6, 0.85), (0.5, 0.7, 0.4, 0.65, 0.6, 0.55)), ((0.2, 0.9, 0.5, 0.4, 0.7), tuple(np.linspace(0.3, 0.9, 12)))]
-
-
-def close(f, g, tolerance=0.03):
-    return all(np.abs(many(f, a, b) - many(g, a, b)).max() < tolerance for a, b in PAIRS)
-
-
-def episodes_not_seeds(a, b, draws, rng):
-    again = rng.choice(np.concatenate([a, b]), (2, draws, len(a)))
-    return tuple(np.quantile(iqm(again[0], axis=1) - iqm(again[1], axis=1), [0.025, 0.975]))
-
-
-def same_seeds(a, b, draws, rng):
-    k = rng.integers(0, min(len(a), len(b)), (draws, min(len(a), len(b))))
-    return tuple(np.quantile(iqm(a[k], axis=1) - iqm(b[k], axis=1), [0.025, 0.975]))
-
-
-def of_means(a, b, draws, rng):
-    again = [x[rng.integers(0, len(x), (draws, len(x)))].mean(1) for x in (a, b)]
-    return tuple(np.quantile(again[0] - again[1], [0.025, 0.975]))
-
-
 check_that(
     "10.3", "difference_interval",
-    ("give two numbers, low and high", lambda f: many(f, *PAIRS[0]).shape == (2,)),
-    ("low is above high: the 2.5 % quantile comes first", lambda f: (lambda x: x[0] <= x[1])(many(f, *PAIRS[0]))),
-    ("the sign: it is a less b", lambda f: not close(f, lambda a, b, d, r: one_by_one(b, a, d, r))),
-    ("both are drawn from one pot here: draw each set from itself, or the difference is lost", lambda f: not close(f, episodes_not_seeds)),
-    ("these are the quantiles of single values; take the iqm of each draw first", lambda f: np.ptp(many(f, *PAIRS[0])) < 0.42),
-    ("this is an interval of the means: the middle half counts, as `iqm` says", lambda f: not close(f, of_means, 0.004)),
-    ("the same numbers of the draw are used for both: sets of unequal size have no pairs", lambda f: not close(f, same_seeds, 0.004)),
-    ("the interval is not the one of a bootstrap over seeds: draw as many as there are, with replacement", lambda f: close(f, one_by_one, 0.02)),
+    ("give two numbers, low and high", lambda f: answers.many(f, *answers.PAIRS[0]).shape == (2,)),
+    ("low is above high: the 2.5 % quantile comes first", lambda f: np.diff(answers.many(f, *answers.PAIRS[0])) >= 0),
+    ("the sign: it is a less b", lambda f: not answers.close(f, answers.turned_round)),
+    ("both are drawn from one pot here: draw each set from itself, or the difference is lost", lambda f: not answers.close(f, answers.from_one_pot)),
+    ("these are the quantiles of single values; take the iqm of each draw first", lambda f: np.ptp(answers.many(f, *answers.PAIRS[0])) < 0.42),
+    ("this is an interval of the means: the middle half counts, as `iqm` says", lambda f: not answers.close(f, answers.of_means, 0.004)),
+    ("the same numbers of the draw are used for both: sets of unequal size have no pairs", lambda f: not answers.close(f, answers.in_pairs, 0.004)),
+    ("the interval is not the one of a bootstrap over seeds: draw as many as there are, with replacement", lambda f: answers.close(f, answers.one_by_one, 0.02)),
     right="a bootstrap over seeds",
 )
 

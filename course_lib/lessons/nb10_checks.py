@@ -1,0 +1,51 @@
+"""Oracles and mistakes for the check of exercise 10.3: the interval of a difference, on other roads and on wrong ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from course_lib.evaluation.statistics import iqm
+
+PAIRS = (
+    ((0.9, 0.7, 0.8, 0.95, 0.6, 0.85), (0.5, 0.7, 0.4, 0.65, 0.6, 0.55)),
+    ((0.2, 0.9, 0.5, 0.4, 0.7), tuple(np.linspace(0.3, 0.9, 12))),
+)
+
+
+def many(f, a, b) -> np.ndarray:
+    """What f(a, b, draws, rng) gives with many draws: low and high."""
+    return np.array(f(np.array(a), np.array(b), 4000, np.random.default_rng(1)), dtype=float)
+
+
+def close(f, g, tolerance: float = 0.03) -> bool:
+    """Whether two ways agree on all pairs."""
+    return all(np.abs(many(f, a, b) - many(g, a, b)).max() < tolerance for a, b in PAIRS)
+
+
+def one_by_one(a, b, draws, rng):
+    """The right interval, by a loop over the draws."""
+    found = [iqm(rng.choice(a, len(a))) - iqm(rng.choice(b, len(b))) for _ in range(draws)]
+    return np.percentile(found, 2.5), np.percentile(found, 97.5)
+
+
+def turned_round(a, b, draws, rng):
+    """A mistake: b less a."""
+    return one_by_one(b, a, draws, rng)
+
+
+def from_one_pot(a, b, draws, rng):
+    """A mistake: both are drawn from all numbers together."""
+    again = rng.choice(np.concatenate([a, b]), (2, draws, len(a)))
+    return tuple(np.quantile(iqm(again[0], axis=1) - iqm(again[1], axis=1), [0.025, 0.975]))
+
+
+def in_pairs(a, b, draws, rng):
+    """A mistake: the same numbers of the draw for both."""
+    k = rng.integers(0, min(len(a), len(b)), (draws, min(len(a), len(b))))
+    return tuple(np.quantile(iqm(a[k], axis=1) - iqm(b[k], axis=1), [0.025, 0.975]))
+
+
+def of_means(a, b, draws, rng):
+    """A mistake: means in the place of interquartile means."""
+    again = [x[rng.integers(0, len(x), (draws, len(x)))].mean(1) for x in (a, b)]
+    return tuple(np.quantile(again[0] - again[1], [0.025, 0.975]))
