@@ -1,8 +1,9 @@
-"""Oracles and mistakes for the check of exercise 10.3: the interval of a difference, on other roads and on wrong ones."""
+"""Oracles for the exercises of notebook 10, and the mistakes that the check of 10.3 knows."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from course_lib.evaluation.statistics import iqm
 
@@ -49,3 +50,31 @@ def of_means(a, b, draws, rng):
     """A mistake: means in the place of interquartile means."""
     again = [x[rng.integers(0, len(x), (draws, len(x)))].mean(1) for x in (a, b)]
     return tuple(np.quantile(again[0] - again[1], [0.025, 0.975]))
+
+
+# --- 10.2 and 10.5 ------------------------------------------------------------------------------------
+
+
+def step_by_step(rate: float, r: float, gamma: float) -> tuple[float, float]:
+    """The discounted sum until nothing is left; then the integral of r γ^t, by the trapezoidal rule."""
+    g, total, factor = gamma ** (1 / rate), 0.0, 1.0
+    while factor > 1e-12:
+        total, factor = total + factor * r / rate, factor * g
+    t = np.linspace(0.0, np.log(1e-12) / np.log(gamma), 400_001)
+    return total, float(np.trapezoid(r * gamma**t, t))
+
+
+def by_gradient(n: int, r: int | None, d: float) -> tuple[int, int]:
+    """How many numbers act: those with a gradient; and the largest rank that saves some, by trying."""
+    torch.manual_seed(0)
+    count = round(d * n * n)
+    mask = torch.zeros(n * n).index_fill(0, torch.randperm(n * n)[:count], 1.0).view(n, n)
+    if r is None:
+        parts = [torch.randn(n, n, requires_grad=True)]
+        weight = mask * parts[0]
+    else:
+        mask.fill_diagonal_(1.0)  # a synapse in each row and column, as taken for given
+        parts = [torch.randn(n, r, requires_grad=True), torch.randn(r, n, requires_grad=True)]
+        weight = mask * (parts[0] @ parts[1])
+    grads = torch.autograd.grad((weight * torch.randn(n, n)).sum(), parts)
+    return sum(int((g != 0).sum()) for g in grads), max(k for k in range(n) if 2 * n * k < count)

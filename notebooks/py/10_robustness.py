@@ -193,14 +193,6 @@ def values_at(rate, r, gamma):
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 10.2
-def step_by_step(rate, r, gamma):  # sum until nothing is left; then the integral of r γ^t, by the trapezoidal rule
-    g, total, factor = gamma ** (1 / rate), 0.0, 1.0
-    while factor > 1e-12:
-        total, factor = total + factor * r / rate, factor * g
-    t = np.linspace(0.0, np.log(1e-12) / np.log(gamma), 400_001)
-    return total, float(np.trapezoid(r * gamma**t, t))
-
-
 def limit(r, g):
     return -r / np.log(g)
 
@@ -214,7 +206,7 @@ def true(q, r, g):
 
 
 check(
-    "10.2", "values_at", oracle=step_by_step, tolerance=1e-5,
+    "10.2", "values_at", oracle=answers.step_by_step, tolerance=1e-5,
     cases=[(0.5, 2.0, 0.9), (1.0, 1.0, 0.99), (2.0, 1.0, 0.95), (4.0, 3.0, 0.9)],
     mistakes={
         "γ is still that of a usual step: it must be rescaled too": both(lambda q, r, g: (r / q) / (1 - g)),
@@ -478,28 +470,12 @@ def cost(n, r, d):
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 10.5
-def by_gradient(n, r, d):  # a number acts if the output depends on it: ask the gradient
-    torch.manual_seed(0)
-    count = round(d * n * n)
-    mask = torch.zeros(n * n).index_fill(0, torch.randperm(n * n)[:count], 1.0).view(n, n)
-    if r is None:
-        parts = [torch.randn(n, n, requires_grad=True)]
-        W = mask * parts[0]
-    else:
-        for k in range(n):  # a synapse in each row and column, as taken for given
-            mask[k, k] = 1.0
-        parts = [torch.randn(n, r, requires_grad=True), torch.randn(r, n, requires_grad=True)]
-        W = mask * (parts[0] @ parts[1])
-    grads = torch.autograd.grad((W * torch.randn(n, n)).sum(), parts)
-    return sum(int((g != 0).sum()) for g in grads), max(k for k in range(n) if 2 * n * k < count)
-
-
 def costs(low=lambda n, r, d: 2 * n * r, full=lambda n, d: round(d * n * n), rank=lambda n, d: max(k for k in range(n) if 2 * n * k < round(d * n * n))):
     return lambda n, r, d: (full(n, d) if r is None else low(n, r, d), rank(n, d))
 
 
 check(
-    "10.5", "cost", oracle=by_gradient, cases=[(8, None, 1.0), (8, None, 0.25), (8, 2, 1.0), (10, 3, 0.5), (17, 4, 1.0)],
+    "10.5", "cost", oracle=answers.by_gradient, cases=[(8, None, 1.0), (8, None, 0.25), (8, 2, 1.0), (10, 3, 0.5), (17, 4, 1.0)],
     mistakes={
         "a masked weight does not act": costs(full=lambda n, d: n * n),
         "P and Q have n · r numbers each": costs(low=lambda n, r, d: n * r),
