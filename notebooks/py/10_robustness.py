@@ -45,7 +45,6 @@ cl.setup()
 
 # %% tags=["prelude"]
 import numpy as np
-import torch
 
 import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
