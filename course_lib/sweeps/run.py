@@ -191,7 +191,8 @@ def _study(store, url, name, options, space, recipe, resume) -> optuna.Study:
         raise ArgumentError(f"name={name!r} is not accepted; it must be a string")
     described = {k: found.to_dict() for k, found in space.items()}
     study = optuna.create_study(study_name=name, storage=store, direction="maximize", load_if_exists=True, **options)
-    facts, finished = study.user_attrs, len(study.get_trials(deepcopy=False))
+    # Trials first: another caller may be at this very place, and describes the sweep before its first trial.
+    finished, facts = len(study.get_trials(deepcopy=False)), study.user_attrs
     if not facts and not finished:
         study.set_user_attr("sweep", {"space": described, "recipe": recipe})
         return study
