@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def play(policy, task: str, training: str, **disturb) -> float:
         return float(f"{run_episodes(policy, envs, seed=10_000).mean:.5g}")
     finally:
         envs.close()
+
+
+def acted(policy, task: str, copies: int, steps: int) -> Iterator[tuple]:
+    """-> (observation, state after it) at each of `steps` undisturbed control steps of some copies."""
+    envs, state = make(task, copies, 20_000), None
+    observation, _ = envs.reset()
+    for _ in range(steps):
+        action, state = policy.act(observation, state)
+        yield observation, state
+        observation, *_ = envs.step(action)
+    envs.close()
 
 
 def test_policy(policy, task: str, training: str, conditions: dict[str, dict], tell: bool) -> dict:

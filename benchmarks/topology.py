@@ -22,12 +22,12 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
-from _disturbed import EPISODES, TASKS, actor_parameters, conditions_of, kept, make, play, test_policy
+from _disturbed import EPISODES, TASKS, acted, actor_parameters, conditions_of, kept, play, test_policy
 from _report import Table, cli, column, run_all, select
 from robustness import SIZES, config_of
 
 from course_lib.evaluation.statistics import summarize
-from course_lib.lessons.nb10_evidence import robust_share
+from course_lib.lessons.nb10_evidence import conditions_in, robust_share
 from course_lib.lessons.nb10_hypotheses import HYPOTHESES
 from course_lib.nets import wiring
 
@@ -89,13 +89,9 @@ def policies_of(part: str, task: str, cell: str) -> list[str]:
 
 
 def config_with(task: str, cell: str, policy: str, seed: int = 0):
-    config = config_of(task, cell, seed=seed)
-    config.cell.options = {**config.cell.options, **wiring_of(task, cell, policy, seed)}
-    return config_of(task, cell, seed=seed, cell=asdict(config.cell) | dict(options=plain(config.cell.options)))
-
-
-def plain(options: dict) -> dict:
-    return {n: v.to_dict() if isinstance(v, wiring.Wiring) else v for n, v in options.items()}
+    whole = asdict(config_of(task, cell, seed=seed).cell)
+    options = whole["options"] | wiring_of(task, cell, policy, seed)
+    return config_of(task, cell, seed=seed, cell=whole | dict(options=options))
 
 
 def one_run(args, task: str, cell: str, policy: str, seed: int) -> dict:
@@ -104,8 +100,6 @@ def one_run(args, task: str, cell: str, policy: str, seed: int) -> dict:
     trained, seconds = kept(NAME, name, task, config, "one rate", steps)
     conditions = {name: option for name, option in conditions_of(task).items() if name in SHIFTS}
     found = test_policy(trained, task, "one rate", conditions, tell=False)
-    if "friction 0.5" not in conditions:  # nothing slides on the pendulum
-        found["disturbed"]["friction 0.5"] = found["return"]
     found["disturbed"] |= lost(trained, task, seed)
     return dict(
         task=task, cell=cell, policy=policy, seed=seed, parameters=actor_parameters(trained), train_seconds=seconds,
@@ -115,13 +109,7 @@ def one_run(args, task: str, cell: str, policy: str, seed: int) -> dict:
 
 def lost(policy, task: str, seed: int) -> dict[str, float]:
     """ "lost k" -> return with k neurons held at their mean, over some draws of which."""
-    envs, state, states = make(task, EPISODES, 20_000), None, []
-    observation, _ = envs.reset()
-    for _ in range(300):
-        action, state = policy.act(observation, state)
-        observation, *_ = envs.step(action)
-        states.append(policy.actor_state(state))
-    envs.close()
+    states = [policy.actor_state(state) for _, state in acted(policy, task, EPISODES, steps=300)]
     mean, rng, out = torch.cat(states).mean(0), np.random.default_rng(seed), {}
     for k in LOST:
         returns = []
@@ -140,7 +128,7 @@ def report(rows: list[dict]) -> list:
         table = Table(f"{task}, {cell}", "parameters", "seeds", "return", "share kept", *(f"lost {k}" for k in LOST))
         for policy in dict.fromkeys(row["policy"] for row in mine):
             runs = select(mine, policy=policy)
-            kept_share = summarize([robust_share(row, SHIFTS) for row in runs])
+            kept_share = summarize([robust_share(row, conditions_in(runs, SHIFTS)) for row in runs])
             shares = [np.median([robust_share(row, [f"lost {k}"]) for row in runs]) for k in LOST]
             table.add(policy, runs[0]["parameters"], len(runs), str(summarize(column(runs, "return"))), str(kept_share),
                       *[f"{s:.2f}" for s in shares])  # fmt: skip

@@ -5,7 +5,16 @@ import pytest
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import Summary, iqm
-from course_lib.lessons.nb10_evidence import decide, decide_all, lead, learned, robust_share, share, solver_effects
+from course_lib.lessons.nb10_evidence import (
+    conditions_in,
+    decide,
+    decide_all,
+    lead,
+    learned,
+    robust_share,
+    share,
+    solver_effects,
+)
 from course_lib.lessons.nb10_hypotheses import HYPOTHESES, Hypothesis, verdict, verdict_of_equality
 
 
@@ -69,7 +78,7 @@ def test_the_interval_covers_the_truth():
 
 def test_verdicts():
     def of(value, low, high, kind="interval"):
-        return Summary(value, low, high, 10, kind)
+        return Summary(value, low, high, 10 if kind == "interval" else 4, kind)
 
     assert verdict(of(0.10, 0.02, 0.18)) == "held"
     assert verdict(of(0.01, -0.02, 0.04)) == verdict(of(-0.2, -0.3, -0.1)) == "did not hold"
@@ -85,14 +94,14 @@ def test_effects_of_the_solver():
         tested = {name: same, ("rough" if name == "exact" else "exact"): other, "dopri5": same}
         return {"task": None, "cell": "ltc", "policy": name, "seed": seed, "return": same, "disturbed": tested}
 
-    rows = [solver(name, seed, 1000.0, 700.0) for name in ("rough", "exact") for seed in range(6)]
+    rows = [solver(name, seed, 1000.0, 700.0) for name in ("rough", "exact") for seed in range(10)]
     found = solver_effects(rows)
     assert found["matched"].value == 0.0 and found["mismatched"].value == pytest.approx(0.3)
     last = HYPOTHESES[-1]
     assert decide(last, rows)["verdict"] == "held"
     failed = [solver("wild", seed, 0.0, 0.0) for seed in range(6)]  # cannot be trained with: it is left out
     assert solver_effects(rows + failed) == found
-    same = [solver(name, seed, 1000.0, 1000.0) for name in ("rough", "exact") for seed in range(6)]
+    same = [solver(name, seed, 1000.0, 1000.0) for name in ("rough", "exact") for seed in range(10)]
     assert decide(last, same)["verdict"] == "did not hold"  # nothing is lost by another solver
 
 
@@ -101,6 +110,16 @@ def test_every_hypothesis_can_be_decided_and_says_what_it_compares():
     for h in HYPOTHESES[:-1]:
         assert h.better and h.worse and h.conditions and not set(h.better) & set(h.worse)
     h = Hypothesis("H3", "", ("a",), ("b",), ("noise",))
-    rows = [r | {"training": "one rate"} for r in runs("a", [0.9] * 6) + runs("b", [0.5] * 6)]
+    rows = [r | {"training": "one rate"} for r in runs("a", [0.9] * 10) + runs("b", [0.5] * 10)]
     assert decide(h, rows)["verdict"] == "held"
+    assert decide(h, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"  # nine seeds are not ten
     assert decide_all({}) == []
+
+
+def test_a_condition_that_a_task_lacks_is_left_out_there():
+    rows = runs("a", [0.9] * 6) + runs("b", [0.5] * 6)
+    for r in runs("a", [0.9] * 6, "run") + runs("b", [0.5] * 6, "run"):
+        rows.append(r | {"disturbed": r["disturbed"] | {"friction": 80.0 if r["policy"] == "a" else 40.0}})
+    found = lead(rows, ("a",), ("b",), ("noise", "friction"))
+    assert found.value == pytest.approx((0.4 + 0.4) / 2)  # on the pole noise alone; on the run (.4 + .4) / 2
+    assert conditions_in(rows[:12], ("noise", "friction")) == ["noise"]

@@ -41,6 +41,12 @@ def robust_share(row: dict, conditions: Iterable[str]) -> float:
     return float(np.mean([share(row, condition) for condition in conditions]))
 
 
+def conditions_in(rows: Sequence[dict], conditions: Iterable[str]) -> list[str]:
+    """Those of the conditions that the rows know: on the pole nothing slides, so nobody changed its friction."""
+    known = {name for row in rows for name in row["disturbed"]}
+    return [c for c in conditions if c in known or (c == "dead" and any(name.startswith("dead ") for name in known))]
+
+
 def strata_of(rows: Sequence[dict]) -> list[tuple]:
     return sorted({tuple(row.get(name) for name in STRATA) for row in rows}, key=str)
 
@@ -68,15 +74,16 @@ def by_policy(rows: Sequence[dict], stratum: tuple, conditions: Sequence[str] | 
 def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], conditions: Sequence[str]) -> Summary:
     """By how much larger a share the policies `better` keep than `worse`: IQM over seeds, mean over policies, strata.
 
-    "return" among the conditions stands for the undisturbed return itself, as a share of both groups' mean. Only
-    policies that have `learned` a task are compared on it. `runs` of the summary is the least number behind a policy.
+    "return" among the conditions stands for the undisturbed return itself, as a share of both groups' mean. Conditions
+    that a task does not have are left out there. Only policies that have `learned` a task are compared on it. `runs` of
+    the summary is the least number behind a policy.
     """
-    shares = [c for c in conditions if c != "return"]
     rng, values, draws, each, runs, fit = np.random.default_rng(0), [], [], [], [], learned(rows)
     for stratum in strata_of(rows):
         sides = [[name for name in side if name in fit[stratum]] for side in (better, worse)]
         if not all(sides):
             continue
+        shares = conditions_in([row for row in rows if tuple(row.get(name) for name in STRATA) == stratum], conditions)
         measured = []
         if shares:
             measured += [(by_policy(rows, stratum, shares), len(shares))]

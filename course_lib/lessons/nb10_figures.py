@@ -8,7 +8,7 @@ import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import Summary, iqm, performance_profile, spread, spread_name
-from course_lib.lessons.nb10_evidence import robust_share, share
+from course_lib.lessons.nb10_evidence import conditions_in, robust_share, share
 from course_lib.lessons.nb10_hypotheses import HYPOTHESES, MATTERS
 from course_lib.viz.style import COLOURS, new_figure, style
 
@@ -162,12 +162,13 @@ def grid_figure(rows: Sequence[Mapping], cell: str, conditions: Sequence[str], c
     """Rank × density as heat-maps: the undisturbed return, and the share that is kept over the `conditions`."""
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
     ranks, densities = ("1", "1/4", "full"), ("0.25", "0.5", "1")
+    shifts = conditions_in(mine, conditions)
     named = {("full", "1"): "full", ("1/4", "0.5"): chosen}
     with style():
         figure, (left, right) = new_figure(1, 2, figsize=(7.6, 2.9))
         for axes, title, what, layout in (
             (left, "return", lambda r: r["return"], "{:,.0f}"),
-            (right, "share kept", lambda r: robust_share(r, conditions), "{:.2f}"),
+            (right, "share kept", lambda r: robust_share(r, shifts), "{:.2f}"),
         ):
             table = np.full((len(ranks), len(densities)), np.nan)
             for i, rank in enumerate(ranks):

@@ -91,10 +91,10 @@ def verdict(difference: Summary, matters: float = MATTERS) -> str:
     """Of a difference in shares that a hypothesis says is positive: "held", "did not hold" or "cannot be told".
 
     held: the interval lies above 0, and the difference is large enough to matter. did not hold: the whole interval
-    lies below what would matter. cannot be told: anything else, and whatever rests on fewer runs than an interval
-    needs.
+    lies below what would matter. cannot be told: anything else, and whatever rests on fewer than `SEEDS` runs, so that
+    nobody stops at the first interval that pleases.
     """
-    if difference.kind == "range":
+    if difference.runs < SEEDS:
         return "cannot be told"
     if difference.low > 0 and difference.value >= matters:
         return "held"
@@ -103,7 +103,7 @@ def verdict(difference: Summary, matters: float = MATTERS) -> str:
 
 def verdict_of_equality(difference: Summary, matters: float = MATTERS) -> str:
     """The same of a hypothesis that says there is no difference worth mentioning, either way or in favour."""
-    if difference.kind == "range":
+    if difference.runs < SEEDS:
         return "cannot be told"
     if difference.high < matters:
         return "held"

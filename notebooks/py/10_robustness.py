@@ -6,7 +6,8 @@
 # A policy is trained in one world and used in another. The camera is slower, a sensor is dirty, the battery is heavy.
 # What is a liquid network good for then? Papers say: more robust. Most of them compare networks of unequal size, one
 # seed each. In this notebook you ask the question so that the answer can be no. You write down eight hypotheses before
-# you see a result, compare nine policies of equal size over ten seeds, and let an interval decide.
+# you see a result, compare nine policies of equal size, and let an interval over ten seeds decide. The trainings are not
+# done yet: every figure says how many seeds it has so far, and with fewer than ten nothing counts as decided.
 
 # %% [markdown]
 # **You will be able to**
@@ -260,7 +261,8 @@ for h in HYPOTHESES:
 #
 # **The rule.** Ten seeds for each policy. The interval is a bootstrap over seeds within each task and policy. *Held*: the
 # interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole interval lies below 5 points.
-# *Cannot be told*: anything else.
+# *Cannot be told*: anything else, and everything that rests on fewer than ten seeds. Else one could stop at the first
+# interval that pleases.
 #
 # **Who is compared.** Nine policies with the same number of actor parameters, the same training steps, the same PPO. Only
 # policies that have learned a task are compared on it: half of the best one's return, at least.
@@ -487,7 +489,8 @@ check(
 
 # %% [markdown]
 # ### The grid
-# Rank down, density across. Left the return without a disturbance, right the share that is kept over five shifts.
+# Rank down, density across. Left the return without a disturbance, right the share that is kept over four shifts (of the
+# five in H6; nothing slides on the pole, so there is no friction to change).
 # *Predict.* Where is the best cell on the left? On the right?
 
 # %%
@@ -549,9 +552,9 @@ cl.see("share lost with another solver", solver_effects(table)["mismatched"].val
 # %% [markdown]
 # *Look at* each row's own solver first, then at the others. *What you should see.* Trained and tested with the same
 # solver, nearly all balance the pole. Tested with another one, many let it fall early, in both directions: the exact
-# solution is no better for a policy that learned with the rough one. The network has not learned
-# an equation. It has learned a map from step to step, and the solver is a part of that map. Where two solvers agree
-# about the map ("rk4 4", "dopri5") the policy does not notice.
+# solution is no better for a policy that learned with the rough one. The network has not learned an equation. It has
+# learned a map from step to step, and the solver is a part of that map. Where two solvers agree about the map ("rk4 4",
+# "dopri5") the policy does not notice.
 #
 # The exception is the CT-RNN with a single explicit step of RK4. Training makes its time constants short; then the step
 # is too long for an explicit method, and the state runs away (notebook 03). Some of these trainings ended so, and count 0.
@@ -566,8 +569,8 @@ figures.verdict_figure(decided)
 print(figures.verdict_table(decided))
 
 # %% [markdown]
-# *What you should see.* A dot is the difference in the share that is kept, a line its interval. Below five seeds it is a
-# range, and nothing is decided.
+# *What you should see.* A dot is the difference in the share that is kept, a line its interval; below five seeds it is a
+# range. Behind each name stands the number of seeds. With fewer than ten, nothing is decided.
 #
 # ### Exercise 10.6: your own hypothesis (an experiment)
 # Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe in. Write it
