@@ -58,10 +58,17 @@ def style():
 
 
 def new_figure(*args, **kwargs):
-    """(figure, axes) that no back end shows by itself; call it inside `style()`."""
+    """(figure, axes) that no back end shows by itself; call it inside `style()`.
+
+    A notebook shows it with a text for those who cannot see it: `figure.alt` where that was set, else what
+    `described.described` finds in the axes.
+    """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(*args, **kwargs)
+    from course_lib.viz.described import picture_class, register
+
+    register()
+    figure, axes = plt.subplots(*args, FigureClass=picture_class(), **kwargs)
     plt.close(figure)
     return figure, axes
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import math
 
 import numpy as np
 
 from course_lib.errors import ArgumentError
+from course_lib.viz.framed import few_colours, framed
 from course_lib.viz.sweeps.figures import GREY, _place, _short, _smooth, _ticks, plot_parallel, value_label, words
 
 WIDTH, TOP, TALL, SIDE = 780, 34, 230, 72  # px: the page, above the axes, length of the axes, left and right of them
@@ -44,17 +43,8 @@ class SweepView:
     @property
     def html(self) -> str:
         """The page in a frame over a still picture: where frames are taken out (GitHub), the picture is seen."""
-        out = io.BytesIO()
-        plot_parallel(self._sweep).savefig(out, format="png", dpi=84)
-        picture = base64.b64encode(out.getvalue()).decode()
-        quoted = self.page.replace("&", "&amp;").replace('"', "&quot;")
-        place = "position:absolute;left:0;top:0;width:100%"
-        return (
-            f'<div style="position:relative;max-width:{WIDTH + 20}px;height:{self.height + BELOW}px">'
-            f'<img alt="the trials of the sweep" style="{place}" src="data:image/png;base64,{picture}">'
-            f'<iframe title="the trials of the sweep" style="{place};height:100%;border:0" '
-            f'srcdoc="{quoted}"></iframe></div>'
-        )
+        picture = few_colours(plot_parallel(self._sweep))
+        return framed(self.page, picture, "the trials of the sweep", WIDTH + 20, self.height + BELOW)
 
     def _repr_html_(self) -> str:
         return self.html

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import math
 
 import numpy as np
 
 from course_lib.errors import ArgumentError, check_choice
+from course_lib.viz.framed import few_colours, framed
 from course_lib.viz.topology.layout import Network, finite_array, network_of
 from course_lib.viz.topology.paint import check_share, paint
 from course_lib.viz.topology.scene import DOWN, GREY, INK, NEGATIVE, POSITIVE, UP, Scene, Shape, build
@@ -74,34 +73,18 @@ class TopologyView:
     @property
     def html(self) -> str:
         """The page in a frame over a still picture: where frames are taken out (GitHub), the picture is seen."""
-        picture = base64.b64encode(self.png()).decode()
-        place = "position:absolute;left:0;top:0;width:100%"
-        return (
-            f'<div style="position:relative;max-width:{int(self._still.width) + 20}px;height:{self._height}px">'
-            f'<img alt="the network as a graph" style="{place}" src="data:image/png;base64,{picture}">'
-            f'<iframe title="the network as a graph" style="{place};height:100%;border:0" '
-            f'srcdoc="{_quoted(self.page)}"></iframe></div>'
-        )
+        width = int(self._still.width) + 20
+        return framed(self.page, self.png(), "the network as a graph", width, self._height)
 
     def _repr_html_(self) -> str:
         return self.html
 
     def png(self) -> bytes:
         """The still picture, in 64 colours: a third of the size."""
-        from PIL import Image
-
-        full, small = io.BytesIO(), io.BytesIO()
-        paint(self._still).savefig(full, format="png", dpi=84)
-        Image.open(full).convert("RGB").quantize(64).save(small, format="png", optimize=True)
-        return small.getvalue()
+        return few_colours(paint(self._still))
 
     def __repr__(self) -> str:
         return f"TopologyView({len(self._net.inputs)} inputs, {self._net.neurons} neurons)"
-
-
-def _quoted(text: str) -> str:
-    """`text` as the value of an attribute in double quotes; single ones stay, which keeps the page small."""
-    return text.replace("&", "&amp;").replace('"', "&quot;")
 
 
 def _numbers(points: np.ndarray) -> list[str]:
