@@ -51,9 +51,14 @@ PAIRS = [(ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitAnd, ast.BitOr), (ast.
          ("sin", "cos"), ("any", "all"), ("zeros", "ones"), ("floor", "ceil")]  # fmt: skip
 TWINS = {a: [b] for pair in PAIRS for a, b in (pair, pair[::-1])}
 TWINS |= {order: [other for other in ORDERS if other is not order] for order in ORDERS}
-GENERIC = re.compile(r"is \S+, and \S+ is expected|is too (large|small)")  # what a check says of a wrong value alone
+VALUE = re.compile(r"is \S+, and \S+ is expected|is too (large|small)")  # what a check says of a wrong value alone
+SHOWN = re.compile(
+    r"in case \d+ of \d+, .+ is \S+, and \S+ is expected|is too (large|small): \S"
+)  # with the input; why
 STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr, ast.For, ast.While, ast.If)  # that may be left out
-KINDS = ("named", "generic", "form", "error", "timed out", "equal")  # of verdicts on mutants; form: shape, NaN, order …
+# Of verdicts on mutants. A hint names the mistake, or shows input, part, what came and what is expected (of one number:
+# its side and why that matters), or is generic; "form" is a wrong shape, NaN, another order of the parts …
+KINDS = ("named", "shown", "generic", "form", "error", "timed out", "equal")
 LISTS = ("survivors", "to_be_looked_at", "broken", "hand_accepted", "right_rejected")  # what somebody must see
 NO_NUMBERS = (exercises.Wrong, TypeError, ValueError)
 
@@ -167,7 +172,8 @@ class Exercise:
             return "accepted" if where != "" else "equal", where
         hint = line.partition(f" {self.name}: ")[2]
         stops = hint.startswith(("it stops with", "it returns nothing"))
-        kinds = {"named": hint in self.hints, "generic": GENERIC.search(hint), "error": stops, "form": True}
+        whole = SHOWN.search(hint) if any(case for case, _ in self.seen) else VALUE.search(hint)
+        kinds = {"named": hint in self.hints, "shown": whole, "generic": VALUE.search(hint), "error": stops, "form": 1}
         return next(kind for kind, so in kinds.items() if so), None
 
     def differs(self, answer: str) -> str | None:
@@ -321,11 +327,13 @@ def total(rows: list[dict], *names: str) -> int:
 def measured(rows: list[dict]) -> dict[str, tuple]:
     """Claim -> value, and how many answers it is about."""
     valued = [row for row in rows if row["values"]]
-    hints, right = total(valued, "generic", "named"), total(rows, "right")
+    hints, right = total(valued, "generic", "shown", "named"), total(rows, "right")
     wrong = total(rows, "survivors", "hand_accepted"), total(rows, "mutants", "hand_written")
-    share = round(total(valued, "generic") / max(hints, 1), 3)
+    share, named = (round(total(valued, kind) / max(hints, 1), 3) for kind in ("generic", "named"))
     rejected = total(rows, "right_rejected"), right
-    return dict(wrong_accepted=wrong, right_rejected=rejected, hints_generic_share=(share, hints))
+    return dict(
+        wrong_accepted=wrong, right_rejected=rejected, hints_generic_share=(share, hints), hints_named_share=(named, hints)
+    )  # fmt: skip
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
@@ -351,5 +359,5 @@ if __name__ == "__main__":
         key=("exercise", "seed"), part="exercise", claims_of=claims_of, report=report,
         claim_seeds=lambda rows: {name: count for name, (_, count) in measured(rows).items()},
         config={key: {"mutants": args.mutants, "cells": digest(key)} for key in SOURCE_OF},
-        says="{named} named, {generic} generic, {error} errors, {equal} equal",
+        says="{named} named, {shown} shown, {generic} generic, {error} errors, {equal} equal",
     )  # fmt: skip

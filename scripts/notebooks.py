@@ -247,6 +247,23 @@ def output_texts(cell) -> list[tuple[str, str]]:
     return found
 
 
+def untold(cell) -> list[str]:
+    """Pictures among a cell's outputs that those who cannot see have no text for."""
+    found = []
+    for output in cell.outputs:
+        data, metadata = output.get("data", {}), output.get("metadata", {})
+        for mime in data:
+            if mime in ("image/png", "image/jpeg") and "text/html" not in data:
+                if not metadata.get(mime, {}).get("alt"):
+                    found.append(mime)
+        page = data.get("text/html", "")
+        page = re.sub(r'srcdoc="[^"]*"', "", page if isinstance(page, str) else "".join(page))
+        for tag in re.findall(r"<(?:img|video|svg|iframe)\b[^>]*>", page):
+            if not re.search(r"""\b(?:alt|aria-label|title|aria-hidden)=["'][^"']+["']""", tag):
+                found.append(re.match(r"<\w+", tag).group()[1:])
+    return found
+
+
 def problems(nb) -> list[str]:
     """What must not be in a committed notebook, as sentences; empty when all is well."""
     found = []
@@ -255,6 +272,9 @@ def problems(nb) -> list[str]:
             continue
         if cell.source.strip() and cell.execution_count is None:
             found.append(f"cell {number} was not executed")
+        found += [
+            f"cell {number} shows a picture ({kind}) without a text for those who cannot see" for kind in untold(cell)
+        ]
         for kind, text in output_texts(cell):
             shown = re.sub(r"\s+", " ", text.strip())[:200]
             if kind == "error":

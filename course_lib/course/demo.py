@@ -39,7 +39,7 @@ from IPython.display import Image
 
 from course_lib.viz.states import states
 
-Image("learning_curve.png")
+Image("learning_curve.png", alt="return over environment steps, one seed")
 
 # %% [markdown]
 # ## Evaluation
@@ -60,7 +60,7 @@ cl.show(policy, steps=200)
 # What the neurons do while the cart is pushed now and then, and how they are connected. Notebook 07 looks closer.
 
 # %%
-Image("hidden_states.png")
+Image("hidden_states.png", alt="states of the neurons over one episode with pushes")
 
 # %%
 cl.topology_view(policy, activations=states.record(policy, steps=100, pushes=states.random_pushes(100)).states)

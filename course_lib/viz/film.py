@@ -143,7 +143,7 @@ def display_video(frames: np.ndarray, fps: float | None = None, title: str = "",
         page = video_html(frames, rate, title, crf)
     except (VideoError, RuntimeError) as error:
         tell(f"{error}; six frames are shown instead.")
-        display(Image(data=_strip(frames), format="png"))
+        display(Image(data=_strip(frames), format="png", alt=f"{title or 'video'}: six frames"))
         return
     display(HTML(page))
 
@@ -159,7 +159,8 @@ def video_html(frames: np.ndarray, fps: float | None = None, title: str = "", cr
     height, width = frames.shape[1:3]
     return (
         f'<figure style="margin:0"><video width="{width}" height="{height}" controls autoplay loop muted '
-        f'playsinline src="data:video/mp4;base64,{film}"></video>'
+        f'playsinline aria-label="{html.escape(title or "video of an episode")}" '
+        f'src="data:video/mp4;base64,{film}"></video>'
         f"<figcaption>{html.escape(title)}</figcaption></figure>"
     )
 

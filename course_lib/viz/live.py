@@ -78,7 +78,8 @@ class LivePlot:
         from IPython.display import Image
 
         if run.latest:
-            self._put(Image(data=png(self.points, run), format="png", width=WIDTH))
+            picture = png(self.points, run)
+            self._put(Image(data=picture, format="png", width=WIDTH, alt=told(self.points, run.latest)))
 
     def place(self) -> None:
         """Take a place under the running cell, before there is anything to draw."""
@@ -114,6 +115,17 @@ def numbers(latest: dict[str, float], target: float = 0) -> str:
     return "  ·  ".join(parts)
 
 
+def told(points: list[tuple[float, float]], latest: dict[str, float]) -> str:
+    """The curve in words."""
+    if not points:
+        return f"learning curve: no episode has ended yet; {numbers(latest)}"
+    first, last = (value for _, value in (points[0], points[-1]))
+    best = max(value for _, value in points)
+    return (
+        f"learning curve: return {first:,.1f} at first, {last:,.1f} at the end, {best:,.1f} at most; {numbers(latest)}"
+    )
+
+
 def svg(points: list[tuple[float, float]], target: float, line: str) -> str:
     """The curve through `points` as SVG; `target` is the right end of the x axis in env steps."""
     waiting = "" if points else "no episode has ended yet"
@@ -132,6 +144,7 @@ def svg(points: list[tuple[float, float]], target: float, line: str) -> str:
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across(x), down(y), strict=True))
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT + 20}" '
+        f'role="img" aria-label="learning curve so far: {html.escape(line)}" '
         'style="max-width:100%" font-family="DejaVu Sans, Helvetica, sans-serif" '
         'font-size="11" fill="#4a525c">'
         '<rect width="100%" height="100%" fill="#fff"/>'

@@ -162,15 +162,16 @@ class Explorer:
             self._widget = Controls(self)
         return self._widget.box
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         from base64 import b64encode
 
         bundle = {"text/plain": repr(self), "image/png": b64encode(self.png()).decode("ascii")}
+        told = {"image/png": {"alt": f"{self.text}: the robot, its states, time constants and phase portraits"}}
         try:
             model = self.widget().model_id
         except ImportError:  # without ipywidgets the picture remains
-            return bundle
-        return {**bundle, WIDGET: {"version_major": 2, "version_minor": 0, "model_id": model}}
+            return bundle, told
+        return {**bundle, WIDGET: {"version_major": 2, "version_minor": 0, "model_id": model}}, told
 
     def __repr__(self) -> str:
         return f"Explorer({self.text})"

@@ -282,7 +282,8 @@ class LiveHistory(LivePlot):
             return
         out = io.BytesIO()
         plot_history(sweep).savefig(out, format="png", dpi=100)
-        self._put(Image(data=out.getvalue(), format="png", width=620))
+        told = f"values of {len(sweep.trials)} trials of sweep {sweep.name} and the best so far"
+        self._put(Image(data=out.getvalue(), format="png", width=620, alt=told))
         now = time.perf_counter()
         self._next = now + max(2.0, 20 * (now - began))
 

@@ -78,7 +78,7 @@ class SweepView:
         return (
             f"<!doctype html><meta charset='utf-8'><style>{_STYLE}</style>{heading}"
             f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {self.height}' width='{WIDTH}' "
-            f"height='{self.height}'>{''.join(parts)}</svg>"
+            f"height='{self.height}' role='img' aria-label='the trials of the sweep'>{''.join(parts)}</svg>"
             f"<label>show the best <input id='best' type='range' min='1' max='{len(trials)}' value='{len(trials)}'>"
             f" <output id='count'></output></label><div id='panel' aria-live='polite'></div>"
             f"<script>const facts = {data};{_SCRIPT}</script>"

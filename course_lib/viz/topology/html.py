@@ -128,7 +128,8 @@ def svg(scene: Scene) -> str:
     parts = "".join(element(shape) for group in (scene.edges, scene.nodes, scene.labels) for shape in group)
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 {top:g} {scene.width:g} {height:g}' "
-        f"width='{scene.width:g}' height='{height:g}' font-family='DejaVu Sans, Helvetica, Arial, sans-serif'>"
+        f"width='{scene.width:g}' height='{height:g}' role='img' aria-label='the network as a graph' "
+        "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'>"
         f"<rect y='{top:g}' width='100%' height='100%' fill='#fff'/>{parts}</svg>"
     )
 
