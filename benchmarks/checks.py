@@ -331,9 +331,8 @@ def measured(rows: list[dict]) -> dict[str, tuple]:
     wrong = total(rows, "survivors", "hand_accepted"), total(rows, "mutants", "hand_written")
     share, named = (round(total(valued, kind) / max(hints, 1), 3) for kind in ("generic", "named"))
     rejected = total(rows, "right_rejected"), right
-    return dict(
-        wrong_accepted=wrong, right_rejected=rejected, hints_generic_share=(share, hints), hints_named_share=(named, hints)
-    )  # fmt: skip
+    found = dict(hints_generic_share=(share, hints), hints_named_share=(named, hints))
+    return dict(wrong_accepted=wrong, right_rejected=rejected, **found)
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:

@@ -51,6 +51,7 @@ _PLACES = {
     "see": "course_lib.course.seeing",
     "predict": "course_lib.course.predictions",
     "calibration": "course_lib.course.predictions",
+    "quiz": "course_lib.course.quiz",
 }
 __all__ = ["budget", *_PLACES]
 
