@@ -16,7 +16,8 @@ PIP := $(PY) -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment
+.PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment \
+	site site-check
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
@@ -67,6 +68,14 @@ bench:  ## every benchmark's table; QUICK=--quick for a minute each
 
 readme: $(INSTALLED)  ## write the results table of README.md from assets/results
 	@$(PY) scripts/readme_table.py
+
+site:  ## build the web site; open build/site/index.html
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,site
+	@$(PY) scripts/website.py
+
+site-check:  ## look at every page of the site in a browser
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,site,browser
+	@$(PY) benchmarks/website.py
 
 repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLUG=owner/name
 	@$(PY) scripts/notebooks.py repository "$(SLUG)"
