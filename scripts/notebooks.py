@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import html
 import os
 import re
 import sys
@@ -299,7 +300,19 @@ def to_html(nb, title: str, offline: bool = False) -> str:
     if offline:
         exporter.mathjax_url = exporter.require_js_url = exporter.mermaid_js_url = ""
     body, _ = exporter.from_notebook_node(nb, resources={"metadata": {"name": title}})
-    return body
+    texts = {
+        "".join(output.data[mime].split())[:60]: output.metadata[mime]["alt"]
+        for cell in nb.cells
+        for output in cell.get("outputs", [])
+        for mime in output.get("metadata", {})
+        if mime in output.get("data", {}) and "alt" in output.metadata[mime]
+    }
+
+    def told(match: re.Match) -> str:  # the template leaves the texts of pictures out
+        alt = texts.get(match[2], "")
+        return f'<img alt="{html.escape(alt)}"{match[1]}{match[2]}' if alt else match[0]
+
+    return re.sub(r'<img alt="No description[^"]*"([^>]*?src="data:image/\w+;base64,)([^"]{60})', told, body)
 
 
 def execute_in_place(source: Path, budget: str, timeout: int) -> list[str]:

@@ -76,7 +76,7 @@ def verdict(source: Path, key: str, answer: str, capsys) -> str:
     return out.strip()
 
 
-TRAINS = ("04-5", "05-7", "09-5")  # whose checks train a policy
+TRAINS = ("04-5", "04-6", "05-7", "09-5")
 SLOW = {key: pytest.mark.slow for key in TRAINS}
 EXERCISES = [pytest.param(source, key, id=key, marks=SLOW.get(key, ())) for source in SOURCES for key in graded(source)]
 WRONG = [

@@ -10,6 +10,7 @@ from course_lib.lessons import nb09_dmp as dmp_figures
 from course_lib.lessons import nb09_dmp_lab as dmp_lab
 from course_lib.lessons import nb09_handwriting as hw
 from course_lib.nets.dmp import DMP
+from course_lib.viz.described import overlaps
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +216,27 @@ def test_figures_have_units(data):
         dmp_figures.error_figure([])
 
 
+def test_gains_are_over_the_better_cnn():
+    errors = {"CNN": 6.0, "CNN, gaps filled": 4.0, "CNN to spline": 2.0, "NDP": 8.0}
+    rows = [
+        dict(condition=c, model=m, loss=value * scale * seed)
+        for c, scale in (("a", 1.0), ("b", 7.0))
+        for m, value in errors.items()
+        for seed in (1.0, 0.5, 2.0)
+    ]
+    assert dmp_figures.gains(rows, "loss", "b") == pytest.approx({"CNN to spline": 2.0, "NDP": 0.5})
+
+
+def test_processor_times_of_loop_and_product():
+    dmp, threads = DMP(1, 3, steps=20, scaled=False), torch.get_num_threads()
+    given = torch.zeros(4, 1), torch.ones(4, 1, 3, requires_grad=True), torch.zeros(4, 1)
+    times = dmp_figures.processor_times({"loop": dmp.loop, "matrix": dmp}, *given, rounds=2)
+    assert list(times) == ["loop", "matrix"] and times["loop"] > times["matrix"] >= 0
+    assert torch.get_num_threads() == threads and given[1].grad.abs().sum() > 0
+
+
 def test_the_lab_bends_towards_the_goal():
-    shown, fits = dmp_lab._demonstration(2)
+    shown, fits = dmp_lab.demonstration(2)
     own = fits[False][1][0].numpy()
     for scaled in (False, True):
         assert np.sqrt(((dmp_lab.bent(2, None, scaled=scaled) - shown) ** 2).mean()) < 0.3
@@ -232,10 +252,36 @@ def test_the_lab_bends_towards_the_goal():
 def test_the_sliders_and_the_picture():
     assert isinstance(dmp_lab.show(3, goal=(5.0, 5.0), front_end=False), Figure)
     box = dmp_lab.show(2, front_end=True)
-    (first, second, picture) = box.children
-    before = bytes(picture.value)
-    assert before.startswith(b"\x89PNG")
-    first.children[1].value = 10.0
-    moved = bytes(picture.value)
-    second.children[0].value = 0.0
-    assert len({before, moved, bytes(picture.value)}) == 3
+    row, picture = box.children
+    which, x, y, push, alpha = row.children
+    assert row.layout.flex_flow == "row wrap" and all(c.layout.min_width == "280px" for c in row.children[1:])
+    pictures = [bytes(picture.value)]
+    assert pictures[0].startswith(b"\x89PNG")
+    for slider, value in ((x, 10.0), (push, 0.0), (alpha, 5.0)):
+        slider.value = value
+        pictures.append(bytes(picture.value))
+    assert len(set(pictures)) == 4
+
+
+def test_another_digit_brings_its_own_goal_along():
+    row, picture = dmp_lab.show(2, front_end=True).children
+    which, x, y, push, alpha = row.children
+    drawn = []
+    picture.observe(drawn.append, names="value")
+    for digit in (0, 8, 5):
+        which.value = digit
+        assert [x.value, y.value] == pytest.approx(dmp_lab.own_goal(digit), abs=0.01)
+    assert len(drawn) == 3  # once for each digit, not for each slider
+
+
+def test_the_axes_of_the_lab_stay_and_say_what_they_hide():
+    lab = dmp_lab.Lab().move(0, dmp_lab.own_goal(0) + [3.0, 3.0])
+    off = np.abs(dmp_lab.bent(0, dmp_lab.own_goal(0) + [3.0, 3.0], scaled=True)).max()
+    assert off > 100
+    for axes in lab.figure.axes[:2]:
+        assert axes.get_xlim() == axes.get_ylim() == (-dmp_lab.HALF, dmp_lab.HALF)
+    assert lab.figure.axes[1].get_title().endswith(f"leaves the picture: {off:,.0f} px")
+    assert lab.move(2).figure.axes[1].get_title() == dmp_lab.FORMS[True]
+    path = lab.lines[False][1].get_xydata()
+    assert path == pytest.approx(dmp_lab.bent(2, None)) and "digit 2" in lab.figure.alt
+    assert overlaps(lab.figure) == []

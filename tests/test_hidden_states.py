@@ -6,7 +6,16 @@ import torch
 
 import course_lib as cl
 from course_lib.errors import ArgumentError
-from course_lib.lessons.nb07_loops import echoes, frozen_step, lasting, loop_figure, read_out, relabelled, stands
+from course_lib.lessons.nb07_loops import (
+    change_of_action,
+    echoes,
+    frozen_step,
+    lasting,
+    loop_figure,
+    read_out,
+    relabelled,
+    stands,
+)
 from course_lib.viz.states import states
 
 
@@ -53,6 +62,13 @@ def test_layers_read_and_relabelled(policy, pair):
     assert np.allclose(read_out(policy.readout, h), pair[0].actions[:, 0], atol=1e-5)
     other = relabelled(policy.readout, 3)
     assert torch.equal(other.weight[0, 3:], policy.readout.weight[0, :5]) and other is not policy.readout
+
+
+def test_the_change_of_the_action_is_the_true_weight_times_the_change_of_the_state(policy, pair):
+    h, (w,) = pair[0].states.astype(float), policy.readout.affine[0].numpy()
+    for value in (np.zeros(8), h.mean(0)):
+        wanted = np.abs(w) * np.sqrt(((h - value) ** 2).mean(0))
+        assert change_of_action(policy.readout, h, value) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_a_frozen_step_is_the_fused_one(policy):

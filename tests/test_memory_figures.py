@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
+from course_lib.lessons import nb08_inside as inside
 from course_lib.lessons import nb08_memory as memory_figures
 from course_lib.policies.base import Policy
 
@@ -95,19 +96,19 @@ def test_lines_show_what_they_are_given():
     for guess in (None, {"a": 2}):
         labels = memory_figures.history_figure({"a": {1: 0.0}}, guess).axes[0].get_legend_handles_labels()[1]
         assert labels == ["a"] + ["your prediction"] * bool(guess)
-    axes = memory_figures.probe_figure({"rate": {"seen": 0.1, "states": 0.9}, "length": {"states": -7.0}}).axes[0]
+    axes = inside.probe_figure({"rate": {"seen": 0.1, "states": 0.9}, "length": {"states": -7.0}}).axes[0]
     drawn = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() in "os^Dv"]
     assert drawn == [0.1, 0.9, -0.2]
 
 
 def test_sides_and_paths():
     readout, running = np.tile([[0.5, -0.5]], (4, 1)), np.array([[1, 1], [1, 1], [1, 0], [0, 0]], bool)
-    figure = memory_figures.side_figure(readout, np.array([1, -1]), running & False, running, dt=0.5)
+    figure = inside.side_figure(readout, np.array([1, -1]), running & False, running, dt=0.5)
     lines = figure.axes[0].get_lines()
     assert np.isfinite(lines[0].get_ydata()).sum() == 3 and np.isfinite(lines[2].get_ydata()).sum() == 2
     path = np.array([[0.0, 0.0], [0.1, 0.0], [-0.5, 0.5], [-0.4, 0.5]])
     on = np.array([0, 1, 0, 0], bool)
-    axes = memory_figures.maze_figure({"a": (path, on, (0.3, 0.0))}).axes[0]
+    axes = inside.maze_figure({"a": (path, on, (0.3, 0.0))}).axes[0]
     assert "1 of 4" in axes.get_title()
     assert np.isnan(axes.get_lines()[0].get_xdata()).sum() == 1  # the throw
 

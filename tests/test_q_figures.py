@@ -59,12 +59,28 @@ def test_boltzmann_density_integrates_to_one():
 
 
 def test_estimates_say_how_far_they_are_above_the_line():
-    found = Estimates(np.array([3.0, 5.0]), np.array([1.0, 1.0]))
+    found = Estimates(np.array([3.0, 5.0]), np.array([1.0, 2.0]))
     figure = q_figures.estimates_figure({"DDPG": found, "TD3": found})
-    assert [axes.get_title() for axes in figure.axes] == ["DDPG: +3 on average", "TD3: +3 on average"]
-    assert all(axes.get_xlim() == axes.get_ylim() for axes in figure.axes)
+    assert [axes.get_title() for axes in figure.axes] == ["DDPG: +2.5 on average", "TD3: +2.5 on average"]
+    dots = next(d for d in figure.axes[0].get_lines() if d.get_marker() == "o")
+    assert dots.get_xydata().tolist() == [[1.0, 2.0], [2.0, 3.0]]
+    assert "+2.5" in figure.alt
     with pytest.raises(ArgumentError, match="estimates is empty"):
         q_figures.estimates_figure({})
+
+
+def test_estimates_far_out_are_counted_and_drawn_at_the_edge():
+    off = np.r_[np.linspace(-1, 1, 40), 500.0, -300.0]
+    axes = q_figures.estimates_figure({"DDPG": Estimates(off, np.zeros(42))}).axes[0]
+    assert axes.get_title().endswith("2 of 42 dots are further out") and axes.get_ylim()[1] < 2
+    triangles = {d.get_marker(): d.get_ydata() for d in axes.get_lines() if d.get_marker() in ("^", "v")}
+    assert triangles["^"] > 0 and triangles["v"] < 0
+
+
+def test_axis_of_a_bias_is_logarithmic_only_where_few_are_far_larger():
+    wide = [row("toy", "ddpg", k, 1.0, bias) for k, bias in enumerate((1.0, -2.0, 900.0))]
+    assert q_figures.effects_figure(wide, "toy", ["ddpg"]).axes[1].get_xscale() == "symlog"
+    assert q_figures.effects_figure(ROWS, "toy", ["ddpg"]).axes[1].get_xscale() == "linear"
 
 
 def test_bias_figure_draws_the_median_over_seeds():

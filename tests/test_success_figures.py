@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.errors import ArgumentError
-from course_lib.lessons.nb09_success import learning_figure, success_figure
+from course_lib.lessons.nb09_success import learning_figure, means, most_different, steps_until, success_figure
 
 METHODS = {"a": "A", "b": "B"}
 
@@ -39,6 +39,24 @@ def test_learning_shows_median_and_range_of_the_seeds():
     band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert band.max() == pytest.approx(1.0)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A"]
+
+
+def test_means_differences_and_steps():
+    rows = [
+        {"task": task, "method": method, "success": value, "curve": {"env_steps": [0, 100, 200], "success": curve}}
+        for task, method, value, curve in (
+            ("Push-v0", "a", 0.2, [0.0, 0.9, 0.9]),
+            ("Push-v0", "a", 0.4, [0.0, 0.1, 0.8]),
+            ("Push-v0", "b", 0.5, [0.0, 0.1, 0.2]),
+            ("Pick-v0", "a", 1.0, [0.0, 0.0, 1.0]),
+            ("Pick-v0", "b", 0.1, [0.0, 0.0, 0.1]),
+        )
+    ]
+    assert means(rows, METHODS)["Push-v0"] == pytest.approx({"a": 0.3, "b": 0.5})
+    assert "c" not in means(rows, ["a", "c"])["Pick-v0"]
+    assert most_different(rows, METHODS) == "Pick"
+    assert steps_until(rows, "Push-v0", "a") == 150
+    assert steps_until(rows, "Push-v0", "b") == steps_until(rows, "Push-v0", "c") == np.inf
 
 
 @pytest.mark.parametrize("figure", [success_figure, learning_figure])

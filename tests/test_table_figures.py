@@ -54,6 +54,19 @@ def test_noise_alone_wanders_farther_along_a_path():
     assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 3 and "cm at the end" in figure.axes[1].get_title()
 
 
+def test_strayed_and_farther():
+    rng = np.random.default_rng(0)
+    places = np.zeros((2, 4000, 3))
+    places[1] = 0.01 * rng.normal(size=(4000, 3)) + [0, 0, 5.0]  # m; the height does not count
+    assert table_figures.strayed(places) == pytest.approx(np.sqrt(2), rel=0.05)  # cm
+    moves = rng.normal(size=(20_000, 5)) @ rng.normal(size=(5, 5))  # moves of one plan, correlated
+    points = moves.cumsum(1)
+    walk = points[:, -1].reshape(-1, 4).sum(1)  # four plans after each other
+    single = np.sqrt(20 * np.mean(moves**2))
+    expected = np.sqrt(np.mean(walk**2)) / single
+    assert table_figures.farther(np.cov(points.T)) == pytest.approx(expected, rel=0.05)
+
+
 def test_the_valley_is_drawn_as_measured():
     figure = table_figures.valley_figure(np.array([-1.0, 0.0, 1.0]), {"a motor": [0.0, 0.8, 0.1], "a valve": [0, 0, 0]})
     motor, valve = figure.axes[0].lines

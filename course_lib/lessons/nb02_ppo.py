@@ -17,6 +17,16 @@ ROOMS = {
     "C": "old log-probabilities reshaped",
     "D": "no done mask",
 }
+TELLS = {  # what gives each away
+    "value loss broadcast": "The critic can learn one number only, so it explains nothing. The noisy advantages still "
+    "move the policy a little, and its entropy stays where it began.",
+    "log-probability of the clamped action": "Clamped actions lie nearer to the mean than those that were drawn. To "
+    "make them likely the policy lowers its σ, and entropy falls early, whatever the return.",
+    "old log-probabilities reshaped": "The ratio is not 1 even before the first gradient step, so KL and the clipped "
+    "share are far off from the first iteration.",
+    "no done mask": "Only the advantages are wrong. After a fall they go on with the next episode, so falling costs "
+    "nothing. Every panel about the update looks healthy.",
+}
 PANELS = ("return_mean", "approx_kl", "clip_fraction", "explained_variance", "entropy")
 
 
@@ -34,6 +44,11 @@ def clip_figure(clip: float = 0.2):
             axes.set(title=f"advantage A = {advantage:+.0f}", xlabel="ratio ρ = π(a|s) / π_old(a|s)")
         panels[0].set_ylabel("surrogate (units of A)")
         panels[0].legend(loc="upper left", fontsize=8)
+    figure.alt = (
+        "The clipped surrogate of one transition over its ratio, in two panels. Advantage +1: a line that rises with "
+        f"the ratio and is flat above {1 + clip:g}. Advantage -1: flat below {1 - clip:g}, then it falls. Learning "
+        "starts at ratio 1."
+    )
     return figure
 
 
@@ -52,12 +67,13 @@ def horizon_figure(gamma: float, lambdas: Sequence[float], steps: int = 60):
     return figure
 
 
-def kl_figure(steps: Sequence[float], kl: Sequence[float], exponent: float | None = None):
+def kl_figure(steps: Sequence[float], kl: Sequence[float], exponent: float | None = None, limit: float = 0.03):
     """KL after one gradient step against the size of the step, both axes logarithmic.
 
     Args:
         steps, kl: learning rates and the measured KL to the policy before the step (nats).
         exponent: a predicted slope, drawn through the first point.
+        limit: a KL to mark.
     """
     steps, kl = np.asarray(steps, float), np.asarray(kl, float)
     if steps.shape != kl.shape or len(steps) < 2:
@@ -68,9 +84,16 @@ def kl_figure(steps: Sequence[float], kl: Sequence[float], exponent: float | Non
         if exponent is not None:
             line = kl[0] * (steps / steps[0]) ** float(exponent)
             axes.loglog(steps, line, ":", color="#444444", linewidth=2.4, label=f"your prediction, slope {exponent:g}")
-        axes.axhline(0.03, color=COLOURS[1], linewidth=1, linestyle="--", label="a usual limit (target_kl = 0.03)")
+        axes.axhline(
+            limit, color=COLOURS[1], linewidth=1, linestyle="--", label=f"a usual limit (target_kl = {limit:g})"
+        )
         axes.set(xlabel="learning rate of the step", ylabel=UNITS["approx_kl"])
         axes.legend()
+    figure.alt = (
+        f"KL after one gradient step over its learning rate, both axes logarithmic: from {kl[0]:.2g} nats at "
+        f"{steps[0]:.2g} to {kl[-1]:.2g} at {steps[-1]:.2g}, and a dashed line at {limit:g} nats."
+        + ("" if exponent is None else f" Your prediction is a dotted line of slope {exponent:g}.")
+    )
     return figure
 
 
@@ -99,6 +122,10 @@ def museum_figure(rows: Sequence[Mapping], healthy: str = "healthy"):
         legend.legend(*panels[0, 0].get_legend_handles_labels(), loc="center left", title="median of each")
         seeds = len(groups[healthy])
         legend.text(0.03, 0.02, f"{seeds} seeds each; band: lowest to highest", fontsize=7.5, color="#666e78")
+    figure.alt = (
+        "Return, KL, clipped share, explained variance and entropy over environment steps, of a healthy run and of "
+        "four broken ones, the rooms A to D. The table below gives their values at the end of training."
+    )
     return figure
 
 
@@ -128,5 +155,5 @@ def museum_answers(result: Mapping):
     items = []
     for letter, name in ROOMS.items():
         story = html.escape(" ".join(stories.get(name, "").split()))
-        items.append(f"<li><b>{letter}: {html.escape(name)}.</b> {story}</li>")
+        items.append(f"<li><b>{letter}: {html.escape(name)}.</b> {story} <i>{html.escape(TELLS[name])}</i></li>")
     return HTML(f"<details><summary>Open after your diagnosis</summary><ul>{''.join(items)}</ul></details>")

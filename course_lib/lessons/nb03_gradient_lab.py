@@ -1,13 +1,15 @@
 """The gradient lab: three ways to differentiate through an ODE, side by side, with sliders (notebook 03).
 
-`gradient_lab` measures and is a function of its arguments but for the wall clock; `show` draws it under sliders, or
-as one picture where nobody can drag them. Both stand in one file, as neither is of use without the other.
+`gradient_lab` measures; apart from the wall clock, its results depend on its arguments alone. `show` draws them under
+sliders, or as one picture where nobody can drag them.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
+import html
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -18,10 +20,12 @@ from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
 from course_lib.errors import check_choice, check_count, check_range
+from course_lib.lessons.nb03_saved_bytes import SavedBytes
 from course_lib.nets.solvers import Counted, odeint
 from course_lib.viz.live import has_front_end
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 
+MARKERS = ("o", "s", "D")
 METHODS = ("backprop", "adjoint", "finite differences")
 NEURONS = 4
 COLUMNS = {  # what is measured -> axis label
@@ -55,49 +59,6 @@ class Leaky(nn.Module):
 def leaky(h: Tensor, W: Tensor, b: Tensor, k: Tensor) -> Tensor:
     """h (B, n), W (n, n) or (B, n, n), b (n,) or (B, n), k (n,) in 1/s -> dh/dt (B, n)."""
     return k * (torch.tanh((W @ h[..., None])[..., 0] + b) - h)
-
-
-class SavedBytes:
-    """Measures what autograd keeps for backward passes inside the `with` block; `peak` in bytes.
-
-    A tensor counts from the moment autograd saves it until the graph lets go of it, once however often it is saved;
-    parameters and other leaves (they exist anyway) are left out.
-    """
-
-    def __init__(self):
-        self.peak = self._now = 0
-        self._users: dict[int, int] = {}
-
-    def __enter__(self) -> SavedBytes:
-        pack, unpack = (lambda tensor: _Kept(tensor, self)), (lambda kept: kept.tensor)
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(pack, unpack)
-        self._hooks.__enter__()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._hooks.__exit__(*error)
-
-    def change(self, tensor: Tensor, users: int) -> None:
-        """One user more (+1) or less (-1) of the memory of `tensor`."""
-        storage = tensor.untyped_storage()
-        before = self._users.get(storage.data_ptr(), 0)
-        after = self._users[storage.data_ptr()] = before + users
-        if (before == 0) != (after == 0):
-            self._now += users * storage.nbytes()
-            self.peak = max(self.peak, self._now)
-
-
-class _Kept:
-    """A saved tensor; Python ends its life when the graph that saved it goes."""
-
-    def __init__(self, tensor: Tensor, meter: SavedBytes):
-        self.tensor, self.meter = tensor, None if tensor.is_leaf and tensor.requires_grad else meter
-        if self.meter:
-            meter.change(tensor, +1)
-
-    def __del__(self):
-        if self.meter:
-            self.meter.change(self.tensor, -1)
 
 
 def gradient_lab(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: float = 2.0, seed: int = 0) -> list[dict]:
@@ -205,24 +166,32 @@ def print_table(rows: Sequence[dict]) -> None:
 
 
 def lab_figure(rows: Sequence[dict], title: str = ""):
-    """The table of `gradient_lab` as bars, one panel for each measure, all logarithmic."""
+    """The table of `gradient_lab` as dots, one panel for each measure, all logarithmic; 0 is written, without a dot."""
     with style():
-        figure, panels = new_figure(1, 4, figsize=(8.4, 2.0), sharey=True)
-        for axes, (name, label) in zip(panels, COLUMNS.items(), strict=True):
+        figure, panels = new_figure(2, 2, figsize=(7.0, 3.4), sharey=True)
+        for axes, (name, label) in zip(panels.ravel(), COLUMNS.items(), strict=True):
             low, high = RANGES[name]
             for k, row in enumerate(rows):
-                value = row[name]
-                axes.barh(k, max(value, low), color=COLOURS[k], height=0.6)
-                text = f"{value:.1e}" if name == "error" else f"{value:.2g}" if name == "seconds" else f"{value:,.0f}"
-                axes.text(max(value, low), k, " " + text, va="center", fontsize=8)
-            axes.set(xscale="log", xlim=(low, high))
-            axes.set_xlabel(label, fontsize=8.5)
-            axes.tick_params(labelsize=7.5)
-            axes.grid(axis="y", visible=False)
-        panels[0].set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=9)
-        panels[0].invert_yaxis()
+                value, at = row[name], max(row[name], low)
+                if value > 0:
+                    axes.plot(at, k, MARKERS[k], color=COLOURS[k], markersize=8)
+                text, right = written(name, value), np.log(at / low) > 0.6 * np.log(high / low)
+                shift = (-9 if right else 9, 0) if value > 0 else (2, 0)
+                axes.annotate(
+                    text, (at, k), shift, textcoords="offset points", va="center", ha="right" if right else "left"
+                )
+            axes.set(xscale="log", xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
+            axes.set_yticks(range(len(rows)), [row["method"] for row in rows])
         figure.suptitle(title, fontsize=9.5)
+        lines = ["; ".join(f"{row['method']} {written(n, row[n])}" for row in rows) for n in COLUMNS]
+        found = ". ".join(f"{label}: {line}" for label, line in zip(COLUMNS.values(), lines, strict=True))
+        figure.alt = f"Gradient lab at {title or 'one setting'}. {found}"
     return figure
+
+
+def written(name: str, value: float) -> str:
+    """A measure of `COLUMNS` as it is shown."""
+    return f"{value:.1e}" if name == "error" else f"{value:.2g}" if name == "seconds" else f"{value:,.0f}"
 
 
 def sweep(values: Sequence[float], seeds: Sequence[int], **options) -> dict[str, dict[str, np.ndarray]]:
@@ -250,6 +219,11 @@ def sweep_figure(values: Sequence[float], measured: dict, title: str = ""):
         panels[1].legend(fontsize=8)
         seeds = len(next(iter(measured.values()))["error"][0])
         figure.suptitle(f"{title}median of {seeds} seeds, band: all of them", fontsize=9)
+    ends = [f"{way} {t['error'][0].mean():.0e} to {t['error'][-1].mean():.0e}" for way, t in measured.items()]
+    figure.alt = (
+        "Three panels over stiffness, logarithmic: error of the gradient, evaluations of f, bytes kept. Mean error at "
+        f"the smallest and at the largest stiffness: {'; '.join(ends)}"
+    )
     return figure
 
 
@@ -275,31 +249,39 @@ def show(stiffness: float = 10.0, tolerance: float = 1e-5, horizon: float = 2.0,
     return draw(stiffness, tolerance, horizon)
 
 
+def as_image(figure) -> str:
+    """A figure as an <img> with its text, never wider than the page."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=100)
+    data, alt = base64.b64encode(out.getvalue()).decode(), html.escape(figure.alt, quote=True)
+    return f"<img alt='{alt}' style='max-width:100%' src='data:image/png;base64,{data}'>"
+
+
 def _sliders(draw: Callable, stiffness: float, tolerance: float, horizon: float):
-    """Three sliders over an image of draw(stiffness, tolerance, horizon)."""
+    """Three sliders above the picture that draw(stiffness, tolerance, horizon) makes."""
     import ipywidgets
 
     def log_slider(name, value, step):
         low, high = np.log10(LIMITS[name])
         return ipywidgets.FloatLogSlider(
-            value=value, min=low, max=high, step=step, description=name, continuous_update=False, readout_format=".2g"
+            value=value, min=low, max=high, step=step, description=name, continuous_update=False, readout_format=".2g",
+            layout={"width": "300px", "flex": "0 0 auto"},
         )  # fmt: skip
 
     starts = {"stiffness": (stiffness, 0.1), "tolerance": (tolerance, 0.5), "horizon": (horizon, 0.1)}
     controls = [log_slider(name, *start) for name, start in starts.items()]
-    picture, note = ipywidgets.Image(format="png"), ipywidgets.HTML()
+    picture, note = ipywidgets.HTML(), ipywidgets.HTML()
 
     def refresh(_=None):
         note.value = "measuring …"
         values = [float(np.clip(c.value, *LIMITS[c.description])) for c in controls]
         try:
-            out = io.BytesIO()
-            draw(*values).savefig(out, format="png", dpi=100)
-            picture.value, note.value = out.getvalue(), ""
+            picture.value, note.value = as_image(draw(*values)), ""
         except Exception as error:  # a solver that gave up: say so under the sliders, keep the last picture
             note.value = f"no result at these values: {error}"
 
     for control in controls:
         control.observe(refresh, names="value")
     refresh()
-    return ipywidgets.VBox([ipywidgets.HBox(controls), note, picture])
+    row = ipywidgets.HBox(controls, layout={"flex_flow": "row wrap"})  # a narrow window has them below each other
+    return ipywidgets.VBox([row, note, picture])

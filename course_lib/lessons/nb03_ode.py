@@ -58,6 +58,8 @@ def power_figure(
         axes.minorticks_off()
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.legend()
+        ends = [f"{name} from {y[0]:.1e} at {x[0]:.3g} to {y[-1]:.1e} at {x[-1]:.3g}" for name, (x, y) in lines.items()]
+    figure.alt = f"Lines on logarithmic axes, {ylabel} over {xlabel}: {'; '.join(ends)}"
     return figure
 
 
@@ -85,6 +87,10 @@ def field_figure(panels: Sequence[Mapping], limit: float = 1.7):
             axes.set_title(panel["title"], fontsize=9.5)
             axes.grid(visible=False)
         row[0, 0].set_ylabel("state $h_2$")
+    titles = "; ".join(panel["title"] for panel in panels)
+    figure.alt = (
+        f"Vector fields in the plane as arrows, with solved paths as lines and true samples as crosses: {titles}"
+    )
     return figure
 
 
@@ -111,6 +117,10 @@ def response_figure(time, drive, states: Mapping[str, np.ndarray], constants: Ma
         rows[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         rows[2].yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         rows[1].set_ylim(top=rows[1].get_ylim()[1] * 1.25)
+    figure.alt = (
+        f"Top: the input over time. Middle: the states of {', '.join(states)}. Bottom: their time constants on a "
+        f"logarithmic axis: {', '.join(f'{n} {min(c):.2f} to {max(c):.2f} s' for n, c in constants.items())}"
+    )
     return figure
 
 
@@ -125,6 +135,8 @@ def forms_figure(time, states: Mapping[str, np.ndarray], bound: float):
         room = 1.5 * (high - low)
         axes.set(xlabel="time t (s)", ylabel="state h", ylim=(low - room, high + room))
         axes.legend()
+    ends = "; ".join(f"{name} ends at {state[-1]:.2g}" for name, state in states.items())
+    figure.alt = f"States over time against the shaded band between 0 and A = {bound:g}: {ends}"
     return figure
 
 
@@ -149,6 +161,10 @@ def adjoint_figure(time, state, adjoint, nudged: tuple | None = None):
         left.legend(fontsize=8)
         if nudged is not None:
             right.legend(fontsize=8)
+    figure.alt = (
+        f"Left: the states of {np.shape(state)[1]} neurons over time. Right: their adjoints, which shrink from the end "
+        "towards t = 0" + ("; dots, measured by nudging the state, lie on the lines" if nudged is not None else "")
+    )
     return figure
 
 
@@ -179,6 +195,11 @@ def drift_figure(time, forward, backward, rate: float, neuron: int = -1):
         right.semilogy(time, growth, ":", color=SOFT, linewidth=2.4, label=f"growth with {rate:.1f} / s")
         right.set(xlabel="time t (s)", ylabel="distance of the two", ylim=(gap[seen].min() / 3, gap.max() * 30))
         right.legend(fontsize=8)
+    figure.alt = (
+        "Left: the state solved forwards, and solved back from its end, which leaves it on the way. Right, on a "
+        f"logarithmic axis: their distance grows from {gap[seen].min():.0e} to {gap.max():.0e} as time runs backwards, "
+        f"along a dotted line with the rate {rate:.1f} / s"
+    )
     return figure
 
 
@@ -190,6 +211,8 @@ def fit_figure(curve: Mapping[str, Sequence[float]], ylabel: str = "mean squared
             axes.semilogy(losses, color=COLOURS[k % len(COLOURS)], linewidth=1.2, label=name)
         axes.set(xlabel="gradient steps", ylabel=ylabel)
         axes.legend()
+    last = "; ".join(f"{name} ends at {losses[-1]:.1e}" for name, losses in curve.items())
+    figure.alt = f"{ylabel} over gradient steps, logarithmic: {last}"
     return figure
 
 
@@ -202,3 +225,28 @@ def as_field(field: Callable, dtype=None) -> Callable:
             return field(torch.zeros(()), torch.as_tensor(points, dtype=dtype or torch.float64)).numpy()
 
     return flow
+
+
+def time_to(time, state, begin: float, end: float, share: float = 1 - np.exp(-1)) -> float:
+    """Seconds after `begin` until `state` (T,) has gone `share` of the way to where it is at `end`; time (T,) in s."""
+    time, state = np.asarray(time, float), np.asarray(state, float)
+    first, last = (int(np.argmin(np.abs(time - at))) for at in (begin, end))
+    gone = (state[first : last + 1] - state[first]) / (state[last] - state[first])
+    return float(time[first + np.argmax(gone >= share)] - time[first])
+
+
+def grown_beyond(time, forward, backward, limit: float = 0.1) -> float:
+    """How far back from the end, in s, the backward solution stays within `limit` of the forward one, all (T, …)."""
+    gap = np.abs(np.asarray(forward) - np.asarray(backward)).max(1)
+    beyond = np.flatnonzero(~(gap < limit))
+    return float(time[-1] - (time[beyond[-1]] if len(beyond) else time[0]))
+
+
+def growth_rate(time, forward, backward, limit: float = 0.1, skip: float = 0.15) -> float:
+    """Rate in 1/s at which the two move apart backwards in time: a line through the logarithm of their distance.
+
+    limit: larger distances are left out. skip: s at the end, where the distance comes from the last step of the solver.
+    """
+    time, gap = np.asarray(time, float), np.abs(np.asarray(forward) - np.asarray(backward)).max(1)
+    used = (time < time[-1] - skip) & (gap < limit) & (gap > 0)
+    return float(-np.polyfit(time[used], np.log(gap[used]), 1)[0])

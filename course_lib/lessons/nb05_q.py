@@ -99,25 +99,33 @@ def boltzmann_figure(actions, values, samples: Mapping[str, tuple[float, np.ndar
 
 
 def estimates_figure(estimates: Mapping[str, object]):
-    """Q against the discounted return from the same state, one panel for each; the line is where they are equal.
+    """Q less what was earned, over what was earned from the same state, one panel each; 0 is a critic that is right.
 
+    Dots that lie far outside are drawn as triangles at the edge, and counted in the title.
     `estimates`: name -> what `course_lib.lessons.nb05_overestimation.overestimation` returned.
     """
     if not estimates:
         raise ArgumentError("estimates is empty; it must hold at least one entry")
-    everything = np.concatenate([np.r_[e.q, e.returns] for e in estimates.values()])
-    low, high = everything.min(), everything.max()
-    pad = 0.05 * max(high - low, 1e-6)
-    limits = (low - pad, high + pad)
+    off = {name: e.q - e.returns for name, e in estimates.items()}
+    edge = 1.25 * max(max(float(np.quantile(np.abs(d), 0.9)) for d in off.values()), 1e-6)
     with style():
-        size = (min(2.9 * len(estimates) + 0.6, 8.0), 3.1)
+        size = (min(3.4 * len(estimates) + 0.6, 7.8), 3.1)
         figure, panels = new_figure(1, len(estimates), figsize=size, sharex=True, sharey=True, squeeze=False)
         for axes, (name, found) in zip(panels[0], estimates.items(), strict=True):
-            axes.plot(limits, limits, color=GREY, linewidth=1)
-            axes.plot(found.returns, found.q, "o", color=COLOURS[0], markersize=2.6, alpha=0.5)
-            axes.set_title(f"{name}: {found.bias:+,.3g} on average", fontsize=9.5)
-            axes.set(xlabel="earned: discounted return", xlim=limits, ylim=limits)
-        panels[0, 0].set_ylabel("promised: Q(s, a)")
+            height, outside = off[name], np.abs(off[name]) > edge
+            axes.axhline(0.0, color=DARK, linewidth=1)
+            axes.plot(found.returns[~outside], height[~outside], "o", color=COLOURS[0], markersize=2.6, alpha=0.5)
+            for side, marker in ((1, "^"), (-1, "v")):
+                there = outside & (height * side > 0)
+                at = np.full(int(there.sum()), 0.97 * side * edge)
+                axes.plot(found.returns[there], at, marker, color=COLOURS[1], markersize=4.5)
+            beyond = f"\n{outside.sum()} of {len(height)} dots are further out" if outside.any() else ""
+            axes.set_title(f"{name}: {found.bias:+,.3g} on average{beyond}", fontsize=9)
+            axes.set(xlabel="earned: discounted return", ylim=(-edge, edge))
+        panels[0, 0].set_ylabel("promised − earned")
+    figure.alt = "Dots over what was earned, heights: promised minus earned, 0 is right. " + "; ".join(
+        f"{name}: {e.bias:+,.3g} on average" for name, e in estimates.items()
+    )
     return figure
 
 
@@ -140,6 +148,9 @@ def bias_figure(rows: Sequence[Mapping], task: str, variants: Sequence[str], key
             )
         axes.axhline(0.0, color=DARK, linewidth=1)
         axes.set(xlabel=UNITS["env_steps"], ylabel=label)
+        drawn = [line.get_ydata() for line in axes.get_lines() if len(line.get_ydata()) > 2]
+        if drawn:
+            _signed(axes, "y", np.concatenate(drawn), [values[-1] for values in drawn])
         counts = [len(rows_of(rows, task, variant)) for variant in variants]
         note = f"median over seeds, band: {spread_name(*counts)}"
         axes.set_title(note, loc="right", fontsize=8, color="#666e78")
@@ -174,10 +185,33 @@ def effects_figure(rows: Sequence[Mapping], task: str, variants: Sequence[str], 
         axis[0].set_yticks(range(len(found)), labels)
         axis[0].set_ylim(len(found) - 0.5, -0.5)
         axis[1].axvline(0.0, color=DARK, linewidth=0.8)
-        axis[1].locator_params(axis="x", nbins=5)
+        if not _signed(axis[1], "x", [row["bias"] for group in found.values() for row in group]):
+            axis[1].locator_params(axis="x", nbins=5)
         note = f"dots: seeds; bar: median; line: its {spread_name(*map(len, found.values()))}"
         axis[1].set_title(note, loc="right", fontsize=8, color="#666e78")
+    figure.alt = f"Medians on the {task}, return and Q − return earned. " + "; ".join(
+        f"{TITLES.get(v, v)}: {np.median([row[panels[0][0]] for row in group]):,.0f} and "
+        f"{np.median([row['bias'] for row in group]):+,.0f}"
+        for v, group in found.items()
+    )
     return figure
+
+
+def _signed(axes, axis: str, values, typical=None) -> bool:
+    """Where some values are far larger than the `typical` ones (all): linear around 0 and logarithmic further out."""
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+    sizes = np.abs(np.asarray(values, float))
+    middle = float(np.median(sizes if typical is None else np.abs(typical)))
+    wide = sizes.max() > 10 * max(middle, 1e-9)
+    if wide:
+        getattr(axes, f"set_{axis}scale")("symlog", linthresh=10, linscale=0.7)
+        scaled = getattr(axes, f"{axis}axis")
+        scaled.set_major_locator(FixedLocator([-1000, -100, -10, 0, 10, 100, 1000]))
+        scaled.set_minor_locator(NullLocator())
+        scaled.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        getattr(axes, f"set_{axis}label")(getattr(axes, f"get_{axis}label")() + ", log beyond ±10")
+    return wide
 
 
 # --- training -----------------------------------------------------------------------------------
@@ -213,6 +247,9 @@ def temperature_figure(runs: Mapping[str, Sequence], target_entropy: float | Non
         if target_entropy is not None:
             axis[1].axhline(target_entropy, color=DARK, linestyle=":", linewidth=1.2)
         axis[2].legend(loc="best", fontsize=7.5)
+    figure.alt = f"Temperature α (logarithmic), entropy and return over environment steps: {', '.join(runs)}"
+    if target_entropy is not None:
+        figure.alt += f"; dotted: the target entropy, {target_entropy:g} nats"
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import spread
 from course_lib.lessons.nb06_gait import GRAVITY, Gait, smooth
-from course_lib.viz.style import COLOURS, DASHES, new_figure, style
+from course_lib.viz.style import COLOURS, DASHES, NEGATIVE, POSITIVE, new_figure, style
 
 GREY, DARK = "#7a828c", "#22303f"
 UNITS = {
@@ -121,30 +121,37 @@ def joint_figure(gaits: Mapping[str, Gait]):
     return figure
 
 
-def terms_figure(gait: Gait, seconds: float | None = None, start: float = 0.0):
-    """The parts of the reward, one row each with a scale of its own, the largest first; in the title their sums."""
+def terms_figure(gait: Gait, seconds: float | None = None, start: float = 0.0, most: int = 5):
+    """The parts of the reward, one row each with a scale of its own, the largest first; in the title their sums.
+
+    most: rows; all smaller parts are added up in one more.
+    """
     part = _window(gait, start, seconds)
     if not gait.terms:
         raise ArgumentError(f"{gait.env_id} does not itemise its reward; accepted: a task of this course")
     idle = [name for name, values in gait.terms.items() if not values[part].any()]
-    order = sorted(set(gait.terms) - set(idle), key=lambda name: -abs(gait.terms[name][part].sum()))
-    total = sum(gait.terms.values())
+    order = sorted(set(gait.terms) - set(idle), key=lambda name: (-abs(gait.terms[name][part].sum()), name))
+    shown = {"all": sum(gait.terms.values()), **{name: gait.terms[name] for name in order[:most]}}
+    if rest := order[most:]:
+        shown[f"{len(rest)} others"] = sum(gait.terms[name] for name in rest)
     with style():
-        size = (7.6, 0.7 + 0.72 * (len(order) + 1))
-        figure, rows = new_figure(len(order) + 1, 1, figsize=size, sharex=True)
-        for axes, name in zip(rows, ["all", *order], strict=True):
-            values = (total if name == "all" else gait.terms[name])[part]
-            colour = DARK if name == "all" else COLOURS[0] if values.sum() >= 0 else COLOURS[1]
-            axes.plot(gait.time[part], values, color=colour, linewidth=1.1)
+        figure, rows = new_figure(len(shown), 1, figsize=(7.2, 0.6 + 0.66 * len(shown)), sharex=True)
+        for axes, (name, values) in zip(rows, shown.items(), strict=True):
+            values = values[part]
+            colour = DARK if name == "all" else NEGATIVE if values.sum() < 0 else POSITIVE
+            axes.plot(gait.time[part], values, color=colour, linewidth=0.9)
             axes.axhline(0, color=GREY, linewidth=0.6)
             axes.text(
-                1.01, 0.5, f"{name}\n{values.sum():+,.4g}", transform=axes.transAxes, va="center", fontsize=8.5,
+                1.01, 0.5, f"{name}\n{values.sum():+,.4g}", transform=axes.transAxes, va="center", fontsize=9,
                 color=colour,
             )  # fmt: skip
-            axes.tick_params(labelsize=7.5)
-            axes.locator_params(axis="y", nbins=3)
+            axes.tick_params(labelsize=9)
+            axes.locator_params(axis="y", nbins=2)
         rows[-1].set_xlabel("time (s)" + f"; zero throughout: {', '.join(idle)}" * bool(idle))
         figure.supylabel("reward of a control step; right: its sum", fontsize=9)
+        figure.alt = "Reward of each control step over time, one row a part: " + ", ".join(
+            f"{name} sums to {values[part].sum():+.3g}" for name, values in shown.items()
+        )
     return figure
 
 

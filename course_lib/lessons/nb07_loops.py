@@ -1,4 +1,4 @@
-"""Notebook 07: how long a push is remembered by the network alone and by network and body, and who can be spared."""
+"""Notebook 07: how long the network alone, and network and body, keep a push; which neurons can be held still."""
 
 from __future__ import annotations
 
@@ -73,6 +73,16 @@ def read_out(readout, states: np.ndarray) -> np.ndarray:
     """states (T, neurons) -> the action that the layer reads from them (T,)."""
     with torch.no_grad():
         return readout(torch.as_tensor(states, dtype=torch.float32))[:, 0].numpy()
+
+
+def change_of_action(readout, states: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Root of the mean square, over time, of what the action changes when one neuron alone is put to `value`[k].
+
+    Done neuron by neuron, through the layer itself: states (T, neurons), value (neurons,) -> (neurons,).
+    """
+    before, neurons = read_out(readout, states), np.arange(states.shape[1])
+    moved = [read_out(readout, np.where(neurons == k, value, states)) - before for k in neurons]
+    return np.sqrt(np.mean(np.square(moved), axis=1))
 
 
 def relabelled(readout, shift: int):

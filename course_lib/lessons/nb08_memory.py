@@ -1,4 +1,4 @@
-"""Figures of notebook 08: states that look alike, sequences and masks, shares, probes, paths in the water maze."""
+"""Figures of notebook 08, sections 1 to 7: states that look alike, sequences and masks, what memory buys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.viz.style import COLOURS, DASHES, new_figure, style
+from course_lib.viz.style import COLOURS, DASHES, SIGNED, new_figure, style
 
 GREY, DARK, PALE = "#7a828c", "#22303f", "#eceef0"
 TASKS = {"pendulum": "pendulum", "cartpole": "pole on a cart", "car": "car, heaven and hell"}
@@ -30,6 +30,8 @@ def alias_figure(policy, angle: float, rate: float, points: int = 61):
         policy: sees [cos | sin | rate]; its action over all angles and rates is the right panel.
         angle: rad, 0 upright. rate: rad/s; the two states turn at ±rate.
     """
+    from matplotlib.patheffects import withStroke
+
     if not rate:
         raise ArgumentError(f"rate={rate!r} is not accepted: two states that differ need a rate other than 0")
     turns, rates = np.linspace(-np.pi, np.pi, points), np.linspace(-8.0, 8.0, points)
@@ -43,15 +45,22 @@ def alias_figure(policy, angle: float, rate: float, points: int = 61):
             axes.set_title(f"{name}: {turn:+g} rad/s")
         size = max(abs(actions).max(), 1e-6)
         extent = (-180, 180, rates[0], rates[-1])
-        look = dict(cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
+        look = dict(cmap=SIGNED, vmin=-size, vmax=size, aspect="auto")
         picture = plane.imshow(actions, origin="lower", extent=extent, **look)
-        plane.axvline(np.degrees(angle), color=DARK, linestyle=":", linewidth=1.4)
+        halo = [withStroke(linewidth=3.5, foreground="white")]  # readable on dark blue and dark red
+        plane.axvline(np.degrees(angle), color="black", linestyle=(0, (2, 2)), linewidth=1.6, path_effects=halo)
         for name, turn in (("A", rate), ("B", -rate)):
             plane.plot(np.degrees(angle), turn, "o", color="#ffd60a", markeredgecolor=DARK, markersize=8)
-            plane.annotate(name, (np.degrees(angle), turn), (-15, -4), textcoords="offset points", fontsize=11)
+            look = dict(fontsize=12, fontweight="bold", color="black", path_effects=halo)
+            plane.annotate(name, (np.degrees(angle), turn), (-19, -4), textcoords="offset points", **look)
         plane.grid(False)
         plane.set(xlabel="angle (degrees; 0 upright)", ylabel="rate (rad/s)", xticks=(-180, -90, 0, 90, 180))
         figure.colorbar(picture, ax=plane, pad=0.02, label="torque (N m)")
+    figure.alt = (
+        "Two pendulums at the same angle that turn opposite ways, A and B. Beside them the torque of a policy over all "
+        f"angles and rates, with a dotted line through A and B at {np.degrees(angle):.0f} degrees: the torque changes "
+        "its sign along the line."
+    )
     return figure
 
 
@@ -147,6 +156,15 @@ def start_figure(panels: Mapping[str, Mapping[str, np.ndarray]]):
             axes.set(xlabel="steps since the sequence began", title=title, yscale="log", ylim=(8e-4, 8.0))
         grid[0, 0].set_ylabel("error of the summary\n(standard deviations)")
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8.5)
+    figure.alt = (
+        "Error of the summary, in standard deviations on a log axis, over the steps since a sequence began. "
+        + (
+            " ".join(
+                f"{title}: {'; '.join(f'{label} from {e[0]:.2g} to {e[-1]:.1g}' for label, e in ways.items())}."
+                for title, ways in panels.items()
+            )
+        )
+    )
     return figure
 
 
@@ -219,77 +237,4 @@ def share_figure(result: Mapping, settings: Sequence[str] = tuple(SETTINGS)):
             axes.grid(axis="y", visible=False)
         grid[0, 0].set_yticks(range(len(settings)), [SETTINGS[s] for s in settings])
         grid[0, 0].invert_yaxis()
-    return figure
-
-
-# --- what a summary holds -------------------------------------------------------------------------
-
-
-def probe_figure(scores: Mapping[str, Mapping[str, float]]):
-    """R² of linear readouts on episodes they were not fitted to: quantity -> what it is read from -> R²."""
-    sources = list(dict.fromkeys(source for row in scores.values() for source in row))
-    with style():
-        figure, axes = new_figure(figsize=(7.4, 0.9 + 0.55 * len(scores)))
-        for j, row in enumerate(scores.values()):
-            axes.axhspan(j - 0.42, j + 0.42, color="#f5f6f7", zorder=0)
-            for source, value in row.items():
-                k = sources.index(source)
-                place = j + 0.3 * (k - (len(sources) - 1) / 2) / max(len(sources) / 2, 1)
-                label = source if j == 0 else None
-                axes.plot(max(value, -0.2), place, "os^Dv"[k % 5], color=COLOURS[k % 7], markersize=7, label=label)
-        axes.set_yticks(range(len(scores)), list(scores))
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set(xlim=(-0.25, 1.05), xlabel="R² on episodes that were held out (below -0.2 drawn there)")
-        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5)
-    return figure
-
-
-def side_figure(readout: np.ndarray, side: np.ndarray, sight: np.ndarray, running: np.ndarray, dt: float):
-    """What a linear readout makes of the side of heaven during episodes of the car: all (T, N) but side (N,), ±1.
-
-    Thick where the sign is in `sight`.
-    """
-    with style():
-        figure, axes = new_figure(figsize=(7.4, 3.0))
-        time = np.arange(len(readout)) * dt
-        for n, here in enumerate(np.asarray(side)):
-            colour = COLOURS[0] if here > 0 else COLOURS[1]
-            line = np.where(running[:, n], readout[:, n], np.nan)
-            axes.plot(time, line, color=colour, linewidth=0.9, alpha=0.7)
-            axes.plot(time, np.where(sight[:, n], line, np.nan), color=colour, linewidth=3.2, alpha=0.7)
-        for value, colour, label in ((1, COLOURS[0], "heaven at +1 m"), (-1, COLOURS[1], "heaven at -1 m")):
-            axes.axhline(value, color=colour, linestyle=":", linewidth=1.2)
-            axes.plot([], [], color=colour, label=label)
-        axes.plot([], [], color=GREY, linewidth=3.2, label="the sign is in sight")
-        axes.set(xlabel="time (s)", ylabel="side of heaven,\nread from the states", ylim=(-2.2, 2.2))
-        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5)
-    return figure
-
-
-# --- the water maze -------------------------------------------------------------------------------
-
-
-def maze_figure(paths: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], jump: float = 0.15):
-    """One episode each in the pool: title -> (places (T, 2) in m, on the platform (T,), its middle (2,)).
-
-    A step longer than `jump` m was a throw: it is not drawn.
-    """
-    from matplotlib.patches import Circle
-
-    with style():
-        figure, grid = new_figure(1, len(paths), figsize=(2.0 * len(paths), 2.6), sharey=True, squeeze=False)
-        for axes, (title, (path, on, middle)) in zip(grid[0], paths.items(), strict=True):
-            path, on = np.asarray(path, float), np.asarray(on, bool)
-            axes.add_patch(Circle((0, 0), 1.0, facecolor="#e4f0f8", edgecolor=GREY))
-            axes.add_patch(Circle(middle, 0.3, facecolor="#bfd3e2", edgecolor="none"))
-            thrown = np.linalg.norm(np.diff(path, axis=0), axis=1) > jump
-            line = np.insert(path, np.flatnonzero(thrown) + 1, np.nan, axis=0)
-            axes.plot(*line.T, color=DARK, linewidth=0.8)
-            axes.plot(*path[on].T, ".", color=COLOURS[1], markersize=4)
-            axes.plot(*path[0], "s", color=COLOURS[2], markersize=5)
-            axes.set(aspect="equal", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel="x (m)")
-            axes.set_title(f"{title}\n{int(on.sum())} of {len(on)} steps on it", fontsize=9)
-            axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-        grid[0, 0].set_ylabel("y (m)")
     return figure

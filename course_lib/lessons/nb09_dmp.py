@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import torch
 
 from course_lib.errors import ArgumentError
 from course_lib.nets.dmp import DMP
 from course_lib.viz.style import COLOURS, DASHES, new_figure, style
 
-GREY, SOFT = "#7a828c", "#c9d0d8"
+SOFT, DARK = "#aab3be", "#22303f"
 HALF = 14.0  # px: handwriting is drawn on a sheet from -14 to 14
 
 
-def spring_figure(time, paths: Mapping[str, np.ndarray], goal: float = 1.0):
-    """Positions (T,) over time (s) on their way to a goal."""
+def spring_figure(clock, paths: Mapping[str, np.ndarray], goal: float = 1.0):
+    """Positions (T,) on their way to a goal, over the times `clock` (s)."""
     with style():
         figure, axes = new_figure(figsize=(6.4, 2.9))
-        axes.axhline(goal, color=GREY, linestyle=":", linewidth=1.4, label="goal g")
+        axes.axhline(goal, color=DARK, linestyle=":", linewidth=1.4, label="goal g")
         for k, (name, path) in enumerate(paths.items()):
-            axes.plot(time, path, DASHES[k % len(DASHES)], color=COLOURS[k % len(COLOURS)], label=name)
+            axes.plot(clock, path, DASHES[k % len(DASHES)], color=COLOURS[k % len(COLOURS)], label=name)
         axes.set(xlabel="time t (s)", ylabel="position y (m)")
         axes.legend(loc="lower right")
     return figure
@@ -31,16 +33,16 @@ def forcing_figure(dmp: DMP, weights: np.ndarray):
     weights = np.asarray(weights, float)
     if weights.shape != (dmp.basis,):
         raise ArgumentError(f"weights has shape {weights.shape}; it must be ({dmp.basis},)")
-    time, phase, bumps = np.arange(dmp.steps) * dmp.dt, dmp.phase(), dmp.activations()
+    clock, phase, bumps = np.arange(dmp.steps) * dmp.dt, dmp.phase(), dmp.activations()
     with style():
         figure, rows = new_figure(3, 1, figsize=(6.4, 4.8), sharex=True, height_ratios=(0.7, 1, 1.2))
-        rows[0].plot(time, phase, color=COLOURS[0])
+        rows[0].plot(clock, phase, color=COLOURS[0])
         rows[0].set(ylabel="phase x", ylim=(0, 1.05))
         for k in range(dmp.basis):
-            rows[1].plot(time, bumps[:, k], color=COLOURS[k % len(COLOURS)], linewidth=1.2)
-            rows[2].plot(time, weights[k] * bumps[:, k] * phase, color=COLOURS[k % len(COLOURS)], linewidth=1.0)
+            rows[1].plot(clock, bumps[:, k], color=COLOURS[k % len(COLOURS)], linewidth=1.2)
+            rows[2].plot(clock, weights[k] * bumps[:, k] * phase, color=COLOURS[k % len(COLOURS)], linewidth=1.0)
         rows[1].set_ylabel("share $ψ_i / \\sum ψ$")
-        rows[2].plot(time, bumps @ weights * phase, color="#22303f", linewidth=2.2, label="sum: f / (g − y0)")
+        rows[2].plot(clock, bumps @ weights * phase, color=DARK, linewidth=2.2, label="their sum: f / (g − y0)")
         rows[2].set(xlabel="time t (s)", ylabel="push (1/s²)")
         rows[2].legend(loc="best")
     return figure
@@ -65,27 +67,47 @@ def attractor_figure(dmp: DMP, panels: Sequence[Mapping], limit: tuple[float, fl
             ):
                 axes.plot(ys, vs, color=COLOURS[k % len(COLOURS)], linewidth=1.4)
                 axes.plot(ys[0], vs[0], "o", color=COLOURS[k % len(COLOURS)], markersize=4)
-            axes.plot(goal, 0, "*", color="#22303f", markersize=11, zorder=5)
+            axes.plot(goal, 0, "*", color=DARK, markersize=11, zorder=5)
             axes.set(xlim=(-limit[0], limit[0]), ylim=(-limit[1], limit[1]), xlabel="position y (m)")
             axes.set_title(panel["title"], fontsize=9.5)
             axes.grid(visible=False)
         row[0, 0].set_ylabel("velocity ẏ (m/s)")
+        figure.alt = (
+            f"{len(panels)} planes of velocity over position: {', '.join(panel['title'] for panel in panels)}. Paths "
+            "from states all over the plane bend towards one star, the goal at rest, and end there."
+        )
     return figure
 
 
-def chunk_figure(time, chains: Mapping[str, tuple], chunk: float):
-    """Several DMPs one after the other: position and velocity (T,) of each chain over time, borders every `chunk` s."""
+def processor_times(rolls: Mapping[str, Callable], goal, weights, start, rounds: int = 7) -> dict[str, float]:
+    """Processor time (ms) of a rollout and its gradient on one thread: the shortest, least disturbed of `rounds`."""
+    threads, found = torch.get_num_threads(), {name: [] for name in rolls}
+    torch.set_num_threads(1)
+    try:
+        for _ in range(rounds):
+            for name, roll in rolls.items():
+                began = time.process_time()
+                roll(goal, weights, start).position.square().mean().backward()
+                found[name].append(1e3 * (time.process_time() - began))
+    finally:
+        torch.set_num_threads(threads)
+    return {name: min(values) for name, values in found.items()}
+
+
+def chunk_figure(clock, chains: Mapping[str, tuple], chunk: float):
+    """Several DMPs one after the other: position and velocity (T,) of each over time, a decision each `chunk` s."""
     with style():
         figure, rows = new_figure(2, 1, figsize=(6.4, 3.8), sharex=True)
         for k, (name, pair) in enumerate(chains.items()):
             for axes, values in zip(rows, pair, strict=True):
-                axes.plot(time, values, DASHES[k % len(DASHES)], color=COLOURS[k % len(COLOURS)], label=name)
+                axes.plot(clock, values, DASHES[k % len(DASHES)], color=COLOURS[k % len(COLOURS)], label=name)
         for axes in rows:
-            for border in np.arange(chunk, float(time[-1]), chunk):
-                axes.axvline(border, color=SOFT, linewidth=1.0, zorder=0)
+            axes.grid(axis="x", visible=False)  # the only vertical lines are decisions
+            for k, border in enumerate(np.arange(chunk, float(clock[-1]) - chunk / 2, chunk)):
+                axes.axvline(border, color=DARK, linestyle=":", linewidth=1.2, label="" if k else "next decision")
         rows[0].set_ylabel("position y (m)")
         rows[1].set(xlabel="time t (s)", ylabel="velocity ẏ (m/s)")
-        rows[0].legend(loc="best")
+        figure.legend(*rows[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chains) + 1)
     return figure
 
 
@@ -115,6 +137,10 @@ def strokes_figure(data, rows: int = 4):
                     if not seen.all():
                         axes.plot(*path[seen].T, "x", color=COLOURS[1], markersize=5.5, markeredgewidth=1.8)
             line[0].set_ylabel(f"style {name}", fontsize=8)
+        figure.alt = (
+            f"The digits 0 to 9 as written by {len(chosen)} writers, a row for each: grey images with the path of the "
+            "pen in blue and a green dot where the pen starts."
+        )
     return figure
 
 
@@ -136,6 +162,10 @@ def overlay_figure(data, paths: Mapping[str, np.ndarray], count: int = 10):
                 axes.plot(*np.asarray(path[i]).T, color=COLOURS[k % len(COLOURS)], linewidth=1.3)
                 axes.plot(*np.asarray(path[i][0]), "o", color=COLOURS[k % len(COLOURS)], markersize=3.5)
             line[0].set_ylabel(name.replace(" to ", "\nto "), fontsize=8)
+        figure.alt = (
+            f"{len(chosen)} images of digits, once for each of {', '.join(paths)}: the path that the network draws, in "
+            "colour over the grey image. It follows the ink closely in most of them."
+        )
     return figure
 
 
@@ -144,13 +174,28 @@ def pen_figure(paths: Mapping[str, np.ndarray], duration: float = 1.0):
     with style():
         figure, axes = new_figure(figsize=(6.4, 2.8))
         for k, (name, path) in enumerate(paths.items()):
+            broad = dict(linewidth=5, alpha=0.45, zorder=1) if name == "as written" else {}
             steps = np.linalg.norm(np.diff(np.asarray(path, float), axis=0), axis=1)
-            time = (np.arange(len(steps)) + 0.5) * duration / len(steps)
-            thin = dict(linewidth=0.8, alpha=0.8) if name.startswith("CNN") else {}
-            axes.plot(time, steps * len(steps) / duration, color=COLOURS[k % len(COLOURS)], label=name, **thin)
+            clock = (np.arange(len(steps)) + 0.5) * duration / len(steps)
+            thin = dict(linewidth=0.8, alpha=0.8) if name.startswith("CNN") else broad
+            axes.plot(clock, steps * len(steps) / duration, color=COLOURS[k % len(COLOURS)], label=name, **thin)
         axes.set(xlabel="time t (s)", ylabel="speed of the pen (px/s)")
         axes.legend(fontsize=8)
     return figure
+
+
+def gains(rows: Sequence[Mapping], measure: str, condition: str) -> dict[str, float]:
+    """How many times smaller than the better CNN's an error is, by medians of seeds: network -> times.
+
+    rows: of the result file "handwriting"; the CNNs are "CNN" and, where it ran, "CNN, gaps filled".
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["condition"] == condition:
+            found.setdefault(row["model"], []).append(row[measure])
+    middle = {model: float(np.median(values)) for model, values in found.items()}
+    plain = min(value for model, value in middle.items() if model.partition(",")[0] == "CNN")
+    return {model: plain / value for model, value in middle.items() if model.partition(",")[0] != "CNN"}
 
 
 def error_figure(rows: Sequence[Mapping]):
@@ -168,7 +213,7 @@ def error_figure(rows: Sequence[Mapping]):
                     values = [r[measure] for r in rows if (r["model"], r["condition"]) == (model, condition)]
                     colour = COLOURS[models.index(model) % len(COLOURS)]
                     axes.plot([k - 0.3, k + 0.3], [np.median(values)] * 2, color=colour, linewidth=3)
-                    axes.plot([k] * len(values), values, "o", color="#22303f", markersize=3.5)
+                    axes.plot([k] * len(values), values, "o", color=DARK, markersize=3.5)
                 axes.set(yscale="log", xlim=(-0.6, len(here) - 0.4))
                 axes.set_xticks(range(len(here)), [m.replace(" to ", "\nto ").replace(", ", ",\n") for m in here])
                 axes.tick_params(axis="x", labelsize=7)

@@ -20,6 +20,30 @@ def _tasks(rows: Sequence[Mapping]) -> list[str]:
     return tasks
 
 
+def means(rows: Sequence[Mapping], methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Task -> method -> mean success of the seeds, of those methods that have runs of the task."""
+    found = {
+        task: {m: [r["success"] for r in rows if (r["task"], r["method"]) == (task, m)] for m in methods}
+        for task in _tasks(rows)
+    }
+    return {t: {m: float(np.mean(v)) for m, v in row.items() if v} for t, row in found.items()}
+
+
+def most_different(rows: Sequence[Mapping], methods: Sequence[str]) -> str:
+    """The task, such as "Push", in which the best and the worst of the methods are farthest apart, by their means."""
+    gaps = {task: max(row.values()) - min(row.values()) for task, row in means(rows, methods).items()}
+    return max(gaps, key=gaps.get).split("-")[0]
+
+
+def steps_until(rows: Sequence[Mapping], task: str, method: str, share: float = 0.8) -> float:
+    """Environment steps after which the success without noise first reached `share`: median of seeds, inf for never."""
+    reached = []
+    for curve in (r["curve"] for r in rows if (r["task"], r["method"]) == (task, method)):
+        late = np.flatnonzero(np.asarray(curve["success"]) >= share)
+        reached.append(curve["env_steps"][late[0]] if len(late) else np.inf)
+    return float(np.median(reached)) if reached else np.inf
+
+
 def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: str | None = None, units: str = "{}"):
     """Shares of success by task and method: bars are means, lines 95 % bootstrap intervals or ranges, dots seeds.
 
@@ -58,6 +82,9 @@ def success_figure(rows: Sequence[Mapping], methods: Mapping[str, str], panels: 
         lines[0, 0].legend(fontsize=7.5, ncols=len(methods), loc="lower center", bbox_to_anchor=(0.5, 1.12))
         note = f"means of {seeds} seeds; lines: {spread_name(*counts)}, dots: seeds"
         lines[-1, 0].set_xlabel(note, fontsize=8)
+        figure.alt = (
+            f"Bars of the share of success, {_told(rows, methods)}{' (all panels together)' if panels else ''}."
+        )
     return figure
 
 
@@ -77,7 +104,17 @@ def learning_figure(rows: Sequence[Mapping], methods: Mapping[str, str]):
             axes.plot(x / 1e6, np.median(y, axis=0), color=colour, linewidth=1.6, label=label)
             axes.fill_between(x / 1e6, y.min(0), y.max(0), color=colour, alpha=0.15, linewidth=0)
         _one_legend(figure, panels)
+        figure.alt = f"Success without noise over training steps. At the end, {_told(rows, methods)}."
     return figure
+
+
+def _told(rows: Sequence[Mapping], methods: Mapping[str, str]) -> str:
+    """The means in words, for those who cannot see the figure."""
+    table = means([{"success": np.nan, **row} for row in rows], list(methods))
+    return "; ".join(
+        f"{task.split('-')[0]}: " + ", ".join(f"{methods[m]} {value:.0%}" for m, value in row.items())
+        for task, row in table.items()
+    )
 
 
 def _small_panels(tasks: Sequence[str], xlabel: str):

@@ -60,17 +60,21 @@ def plans_figure(episodes: Mapping[str, Mapping]):
     with style():
         figure, row = new_figure(1, len(episodes), figsize=(4.0 * len(episodes), 3.3), squeeze=False)
         for axes, (title, episode) in zip(row[0], episodes.items(), strict=True):
-            for k, (_, path) in enumerate(episode["plans"]):
-                axes.plot(*path.T, color=COLOURS[1], linewidth=1.6, label="planned" if k == 0 else None)
-                axes.plot(*path[0], "o", color=COLOURS[1], markersize=3, label="decision" if k == 0 else None)
-            axes.plot(*episode["hand"].T, color=COLOURS[0], linewidth=1.0, label="hand")
-            axes.plot(*episode["thing"].T, color=COLOURS[2], linewidth=2.2, label="thing")
+            axes.plot(*episode["hand"].T, color=COLOURS[4], linewidth=5.0, alpha=0.6, label="hand")
+            for k, (_, path) in enumerate(episode["plans"]):  # thin lines on a broad one: both stay visible
+                axes.plot(*path.T, color=COLOURS[1], linewidth=1.3, zorder=3, label="planned" if k == 0 else None)
+                axes.plot(*path[0], "o", color=COLOURS[1], markersize=3, zorder=3, label="decision" if k == 0 else None)
+            axes.plot(*episode["thing"].T, color=COLOURS[2], linewidth=2.2, label="puck or ball")
             axes.plot(*episode["thing"][-1], "s", color=COLOURS[2], markersize=6)
             axes.plot(*episode["goal"], "*", color=DARK, markersize=12, label="goal")
             axes.set(aspect="equal", xlabel="x (m)", title=title)
         row[0, 0].set_ylabel("y (m)")
         handles, labels = row[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=len(labels))
+        figure.alt = (
+            f"The table from above: {', '.join(episodes)}. A broad light line is the way of the hand, thin orange "
+            "lines on it are the plans, each from a dot to the next; green is the way of the object, a star its goal."
+        )
     return figure
 
 
@@ -96,6 +100,23 @@ def wander(policy, seconds: float = 1.0, copies: int = 100, seed: int = 0) -> np
     return np.stack(places)
 
 
+def strayed(places: np.ndarray) -> float:
+    """Root mean square distance over the table, cm, from start to end; places as `wander` returns them."""
+    away = 100 * (places[-1] - places[0])[:, :2]
+    return float(np.sqrt(np.square(away).sum(-1).mean()))
+
+
+def farther(covariance: np.ndarray) -> float:
+    """How many times as far a walk of plans gets as one of single steps with the same noise on each.
+
+    covariance: (k, k) of the points of one plan, all plans independent. The end of a plan has the variance C_kk; single
+    steps, as large on average, would add up to the sum of the variances of the moves.
+    """
+    covariance = np.asarray(covariance, float)
+    moves = np.diff(np.eye(len(covariance)), axis=0, prepend=0.0)  # (k, k): move j is point j less point j - 1
+    return float(np.sqrt(covariance[-1, -1] / np.trace(moves @ covariance @ moves.T)))
+
+
 def wander_figure(paths: Mapping[str, np.ndarray], shown: int = 12):
     """Paths that noise alone makes: title -> what `wander` returned; from above, all drawn from one start."""
     if not paths:
@@ -107,11 +128,13 @@ def wander_figure(paths: Mapping[str, np.ndarray], shown: int = 12):
         for axes, (title, away) in zip(row[0], moved.items(), strict=True):
             for k in range(min(shown, away.shape[1])):
                 axes.plot(*(100 * away[:, k, :2].T), color=COLOURS[k % 2], linewidth=0.9)
-            far = 100 * np.sqrt(np.square(away[-1, :, :2]).sum(-1).mean())
+            far = strayed(away)
             axes.add_patch(_circle(far))
             axes.set(aspect="equal", xlabel="x (cm)", title=f"{title}\n{far:.1f} cm at the end (rms)")
             axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         row[0, 0].set_ylabel("y (cm)")
+        sizes = ", ".join(f"{title} {strayed(away):.1f} cm" for title, away in moved.items())
+        figure.alt = f"Random paths of the hand from one start, from above, with a circle at the rms distance: {sizes}."
     return figure
 
 

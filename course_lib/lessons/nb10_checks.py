@@ -30,7 +30,7 @@ def one_by_one(a, b, draws, rng):
 
 
 def turned_round(a, b, draws, rng):
-    """A mistake: b less a."""
+    """A mistake: b minus a."""
     return one_by_one(b, a, draws, rng)
 
 
@@ -41,13 +41,13 @@ def from_one_pot(a, b, draws, rng):
 
 
 def in_pairs(a, b, draws, rng):
-    """A mistake: the same numbers of the draw for both."""
+    """A mistake: the same random indices for both."""
     k = rng.integers(0, min(len(a), len(b)), (draws, min(len(a), len(b))))
     return tuple(np.quantile(iqm(a[k], axis=1) - iqm(b[k], axis=1), [0.025, 0.975]))
 
 
 def of_means(a, b, draws, rng):
-    """A mistake: means in the place of interquartile means."""
+    """A mistake: means instead of interquartile means."""
     again = [x[rng.integers(0, len(x), (draws, len(x)))].mean(1) for x in (a, b)]
     return tuple(np.quantile(again[0] - again[1], [0.025, 0.975]))
 
@@ -73,7 +73,7 @@ def by_gradient(n: int, r: int | None, d: float) -> tuple[int, int]:
         parts = [torch.randn(n, n, requires_grad=True)]
         weight = mask * parts[0]
     else:
-        mask.fill_diagonal_(1.0)  # a synapse in each row and column, as taken for given
+        mask.fill_diagonal_(1.0)  # a synapse in each row and column, as the exercise assumes
         parts = [torch.randn(n, r, requires_grad=True), torch.randn(r, n, requires_grad=True)]
         weight = mask * (parts[0] @ parts[1])
     grads = torch.autograd.grad((weight * torch.randn(n, n)).sum(), parts)

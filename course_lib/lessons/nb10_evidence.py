@@ -1,8 +1,8 @@
 """What the runs of notebook 10 say: shares of the return under a disturbance, and the verdicts on the hypotheses.
 
 A run is a row of a result file: "task", "policy", "seed", its undisturbed "return", and "disturbed": condition ->
-return. Some have "training" or "cell" besides. Runs of one task (and cell) are a stratum; seeds are drawn anew within
-each stratum and policy, and strata count alike.
+return. Some also have "training" or "cell". Runs of one task (and cell) are a stratum. Seeds are resampled within each
+stratum and policy, and all strata have the same weight.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def share(row: dict, condition: str) -> float:
     else:
         values = [found.get(f"{condition}, told", found.get(condition))]
     if not values or None in values:
-        raise ArgumentError(f"condition={condition!r} is not known of this run; accepted: {', '.join(found)} or dead")
+        raise ArgumentError(f"condition={condition!r} is not known for this run; accepted: {', '.join(found)} or dead")
     return float(np.mean(values)) / row["return"]
 
 
@@ -42,7 +42,7 @@ def robust_share(row: dict, conditions: Iterable[str]) -> float:
 
 
 def conditions_in(rows: Sequence[dict], conditions: Iterable[str]) -> list[str]:
-    """Those of the conditions that the rows know: on the pole nothing slides, so nobody changed its friction."""
+    """Those of the conditions that the rows have. (On the pole nothing slides, so its friction was not changed.)"""
     known = {name for row in rows for name in row["disturbed"]}
     return [c for c in conditions if c in known or (c == "dead" and any(name.startswith("dead ") for name in known))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -158,25 +158,38 @@ def return_figure(rows: Sequence[Mapping], policies: Sequence[str], training: st
 # --- wirings ----------------------------------------------------------------------------------------
 
 
+def grid_table(rows: Sequence[Mapping], what: Callable, chosen: str) -> tuple[np.ndarray, tuple, tuple]:
+    """Interquartile means of what(row) over rank × density, NaN where there is no run; the ranks, the densities.
+
+    chosen: name of the policy with a quarter of the rank and half of the weights.
+    """
+    ranks, densities = ("1", "1/4", "full"), ("0.25", "0.5", "1")
+    named = {("full", "1"): "full", ("1/4", "0.5"): chosen}
+    table = np.full((len(ranks), len(densities)), np.nan)
+    for i, rank in enumerate(ranks):
+        for j, density in enumerate(densities):
+            name = named.get((rank, density), f"rank {rank}, density {density}")
+            values = [what(r) for r in rows if r["policy"] == name]
+            if values:
+                table[i, j] = iqm(values)
+    return table, ranks, densities
+
+
 def grid_figure(rows: Sequence[Mapping], cell: str, conditions: Sequence[str], chosen: str, task: str = "pendulum"):
     """Rank × density as heat-maps: the undisturbed return, and the share that is kept over the `conditions`."""
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
-    ranks, densities = ("1", "1/4", "full"), ("0.25", "0.5", "1")
-    shifts = conditions_in(mine, conditions)
-    named = {("full", "1"): "full", ("1/4", "0.5"): chosen}
+    shifts, said = conditions_in(mine, conditions), []
     with style():
         figure, (left, right) = new_figure(1, 2, figsize=(7.6, 2.9))
         for axes, title, what, layout in (
             (left, "return", lambda r: r["return"], "{:,.0f}"),
             (right, "share kept", lambda r: robust_share(r, shifts), "{:.2f}"),
         ):
-            table = np.full((len(ranks), len(densities)), np.nan)
-            for i, rank in enumerate(ranks):
-                for j, density in enumerate(densities):
-                    name = named.get((rank, density), f"rank {rank}, density {density}")
-                    values = [what(r) for r in mine if r["policy"] == name]
-                    if values:
-                        table[i, j] = iqm(values)
+            table, ranks, densities = grid_table(mine, what, chosen)
+            rows_said = (
+                f"rank {n}: " + ", ".join(map(layout.format, line)) for n, line in zip(ranks, table, strict=True)
+            )
+            said.append(f"{title}, densities {', '.join(densities)}. " + "; ".join(rows_said))
             picture = axes.imshow(table, cmap="viridis", aspect="auto")
             middle = np.nanmean([np.nanmin(table), np.nanmax(table)])
             for (i, j), value in np.ndenumerate(table):
@@ -189,6 +202,7 @@ def grid_figure(rows: Sequence[Mapping], cell: str, conditions: Sequence[str], c
             figure.colorbar(picture, ax=axes, pad=0.02)
         seeds = min((sum(r["policy"] == p for r in mine) for p in {r["policy"] for r in mine}), default=0)
         figure.supxlabel(f"IQM over {seeds} seeds or more", fontsize=8, color="#666e78")
+    figure.alt = f"Two maps of rank over density, {NAMES[cell]}. " + ". ".join(said)
     return figure
 
 
@@ -237,6 +251,8 @@ def verdict_figure(decided: Sequence[Mapping]):
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set(xlabel=f"difference in the share kept; dotted: {MATTERS:g}, the least that matters")
+    said = (f"{one['key']}: {one['difference']}, {one['runs']} seeds, {one['verdict']}" for one in decided)
+    figure.alt = "Difference in the share kept, with its interval or range. " + "; ".join(said)
     return figure
 
 

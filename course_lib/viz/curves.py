@@ -5,6 +5,7 @@ All functions return the `Figure` and never show it: as the last line of a cell 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -135,7 +136,7 @@ def compare(
                 counts.append(n)
                 axes.fill_between(grid, *band(values, statistic), color=colour, alpha=0.18, linewidth=0)
             if individual and n > 1:
-                axes.plot(grid, values.T, color=colour, linewidth=0.6, alpha=0.5)
+                axes.plot(grid, values.T, color=colour, linewidth=0.9, alpha=0.8)
             axes.plot(grid, middle(values, statistic), DASHES[k % len(DASHES)], color=colour, label=name)
         if target is not None:
             axes.axhline(target, color="#444444", linestyle=":", linewidth=1.2, label=f"target {target:,.0f}")
@@ -215,7 +216,7 @@ def bars(
         counts = [len(values) for values in groups.values() if len(values) > 1]
         line = f", line: {spread_name(*counts)}" if counts else ""
         axes.set(
-            xlabel=f"{ylabel}: {note} over n seeds{line}, dots: seeds",
+            xlabel="\n".join(textwrap.wrap(f"{ylabel}: {note} over n seeds{line}, dots: seeds", 64)),
             title=title or "",
         )
         if target is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -54,11 +55,8 @@ def _panel(axes) -> str:
 
 
 def _number(text: str) -> bool:
-    try:
-        float(text.replace("−", "-").replace(",", "").strip("$%kM"))
-    except ValueError:
-        return False
-    return True
+    """Whether a tick's text is a number, as matplotlib writes them: 0.5, $\\mathdefault{10^{-3}}$, 200k, 10 %."""
+    return re.fullmatch(r"[\d\s.,$^{}+−-]*[kM%]?\$?", re.sub(r"\\[a-z]+", "", text)) is not None
 
 
 # --- texts that touch -------------------------------------------------------------------------------

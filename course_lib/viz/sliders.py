@@ -169,7 +169,7 @@ class SliderPlot:
             handles = [self._plot(axes[0, 0], c, legend=True) for c in shown.values()]
             figure.legend(handles, [*shown], loc="outside upper left", ncols=min(len(shown), 4) or 1)
             values = [f"{n} = {_word(v[i])}" for (n, v), i in zip(self.sliders.items(), at, strict=True)]
-            figure.supxlabel("; ".join([", ".join(values), *sentences]), fontsize=9, wrap=True)
+            figure.supxlabel(". ".join([", ".join(values), *(s.rstrip(".") for s in sentences)]), fontsize=9, wrap=True)
         return figure
 
     def _plot(self, box, curve: Curve, legend: bool = False):

@@ -79,19 +79,20 @@ import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
 from course_lib.course.predictions import compared
 from course_lib.lessons import nb01_diagrams as diagrams
+from course_lib.lessons.nb01_baseline import baseline_slider, best_constants
 from course_lib.policies.base import Policy
 
 # %% [markdown]
 # ## 1. A problem made of states, actions and rewards
 #
-# A **Markov decision process** (MDP) has five parts: states $s$, actions $a$, transition probabilities
+# A **Markov decision process** (MDP; Bellman 1957) has five parts: states $s$, actions $a$, transition probabilities
 # $p(s_{t+1}\mid s_t, a_t)$, a reward $r_t$ for each step, and a discount $\gamma \le 1$. *Markov* means that the next
 # state depends on the present state and action only. A **policy** $\pi(a\mid s)$ chooses the actions. One episode is a
 # **trajectory** $\tau = (s_0, a_0, r_0, s_1, a_1, r_1, \dots)$. Its probability is
 #
 # $$p(\tau) = p(s_0)\,\prod_t \pi(a_t\mid s_t)\; p(s_{t+1}\mid s_t, a_t). \tag{1.1}$$
 #
-# Our first MDP is a corridor of five cells. A robot starts in cell 0. The charger is in cell 4: to reach it gives a
+# Our first MDP is a corridor of five cells. A robot starts in cell 0. The charger is in cell 4. Reaching it gives a
 # reward of 1 and ends the episode. The robot steers left (0) or right (1). One time in ten its wheels slip, and it goes
 # the other way.
 
@@ -152,7 +153,7 @@ for steps in (4, 10, 20, 50):
 cl.see("return of 20 steps", 0.9**19, between=(0.13, 0.14), predicted="01.2")
 
 # %% [markdown]
-# The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is no sharp limit. A reward that is
+# The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is not a sharp limit. A reward that is
 # one effective horizon away still counts about a third, as the second line shows. At three horizons it counts about a
 # twentieth, and at five less than a hundredth.
 #
@@ -184,6 +185,8 @@ check(
     "1.1", "rewards_to_go", oracle=lambda r, g: discounts(r, g) @ r,
     cases=[(np.array([0.0, 0.0, 1.0]), 0.9), (np.array([1.0, -2.0, 3.0, 0.5]), 0.5), (np.ones(5), 1.0)],
     mistakes={
+        "only the next reward is added; add γ times the whole return G that follows": lambda r, g: r + g * np.append(r[1:], 0.0),
+        "r_t itself is discounted here; in (1.2) it counts fully, and the first γ belongs to the next reward": lambda r, g: g * (discounts(r, g) @ r),
         "these sums look backwards in time; add up what comes after step t": lambda r, g: discounts(r, g).T @ r,
         "the rewards are added up, but none is discounted": lambda r, g: discounts(r, 1.0) @ r,
         "r_t itself is missing from G_t: each sum starts one step late": lambda r, g: discounts(r, g) @ r - r,
@@ -242,7 +245,8 @@ cl.see("largest of the four errors", abs(played - exact).max(), between=(0, 0.03
 # %% [markdown]
 # ## 2. A continuous problem: the pole
 #
-# `InvertedPendulum-v5` is simulated by MuJoCo. You make 32 copies that step together. The interface is that of Gymnasium.
+# `InvertedPendulum-v5` is simulated by the physics engine MuJoCo (Todorov et al. 2012). You make 32 copies that step
+# together. You call them as in Gymnasium (Towers et al. 2024), the usual interface between a learner and its task.
 
 # %%
 envs = cl.make("InvertedPendulum-v5", num_envs=32, seed=0)
@@ -253,7 +257,7 @@ cl.see("largest of the 4 x 32 start values", abs(obs).max(), between=(0.005, 0.0
 
 # %% [markdown]
 # The pole starts almost upright. An action is a number between -3 and 3. It pushes the cart for 0.04 s, with 100 N for
-# each unit. A step gives a reward of 1 if the pole is within 0.2 rad of upright at its end. Otherwise the episode is
+# each unit. If the pole is within 0.2 rad of upright at the end of the step, the reward is 1. Otherwise the episode is
 # **terminated**. After 1,000 steps (40 s) it is **truncated**: the time is over, but the pole has not fallen.
 #
 # ### A policy that explores
@@ -321,7 +325,7 @@ print("returns", rewards.sum(0).astype(int))
 cl.see("mean return", rewards.sum(0).mean(), between=(3, 25), unit="steps", predicted="01.4")
 
 # %% [markdown]
-# The reward is 1 a step, so the return is the number of steps. A step takes 0.04 s: the pole falls within a second.
+# Each step gives a reward of 1, so the return is the number of steps. A step takes 0.04 s: the pole falls within a second.
 #
 # ### Exercise 1.2: the score (a derivation, checked numerically)
 # The **score** is the gradient of $\log\pi$ with respect to the parameters. A step along it makes this action more
@@ -353,10 +357,14 @@ def slip(of_mean, of_log_std):  # a mistake: the true score with one part put wr
 
 
 one, two = (lambda d, s: d / s**2), (lambda d, s: d**2 / s**2 - 1)
+pdf = lambda d, s: np.exp(-(d**2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi))  # noqa: E731
 check(
     "1.2", "score", oracle=by_differences, tolerance=1e-4, parts=("d log π / d mean", "d log π / d log_std"),
     cases=[tuple(np.array([[0.3, -1.0], [0.0, 0.5], [0.2, -0.7]])), tuple(np.array([[1.0], [0.0], [-1.0]]))],
     mistakes={
+        "that is the gradient of π, not of log π: differentiate the logarithm in (1.4)": slip(
+            lambda d, s: d / s**2 * pdf(d, s), lambda d, s: (d**2 / s**2 - 1) * pdf(d, s)),
+        "the sign of the second: an action far from the mean becomes likelier with a larger σ": slip(one, lambda d, s: 1 - d**2 / s**2),
         "the sign of the first: raising the mean makes an action above it likelier": slip(lambda d, s: -d / s**2, two),
         "the first is divided by σ once; the square in (1.4) gives σ²": slip(lambda d, s: d / s, two),
         "the second lacks the -1 that comes from -log σ": slip(one, lambda d, s: d**2 / s**2),
@@ -386,7 +394,7 @@ check(
 # **REINFORCE** (Williams 1992). An estimate of the form score times return is also called a **score-function estimator**.
 #
 # ### Check it where the answer is known
-# A **bandit** is an MDP of one step. Let the reward be $r(a) = -(a-2)^2$ and $a\sim\mathcal N(\mu,\sigma^2)$. Then you
+# A **bandit** (Robbins 1952) is an MDP of one step. Let the reward be $r(a) = -(a-2)^2$ and $a\sim\mathcal N(\mu,\sigma^2)$. Then you
 # can compute $J = -(\mu-2)^2 - \sigma^2$ on paper, and its gradient too:
 #
 # $$\frac{\partial J}{\partial\mu} = -2(\mu-2), \qquad \frac{\partial J}{\partial\log\sigma} = -2\sigma^2. \tag{1.7}$$
@@ -485,6 +493,9 @@ check(
         "the weights are |scores|; the derivative of a square leaves them squared":
             lambda g, R: np.mean(abs(g) * R) / np.mean(abs(g)),
         "the numerator is right; divide it by the mean of the squared scores": lambda g, R: np.mean(g**2 * R),
+        "the denominator is right; the numerator needs the squared score too, g² R": lambda g, R: np.mean(g * R) / np.mean(g**2),
+        "R is squared here; in the derivative only g is": lambda g, R: np.mean((g * R) ** 2) / np.mean(g**2),
+        "the sign: set the derivative, -2 E[g² (R - b)], to zero and solve for b": lambda g, R: -np.mean(g**2 * R) / np.mean(g**2),
     },
 )
 
@@ -617,28 +628,47 @@ cl.see("± with / without baseline, cart", ratio[0], between=(1.05, 2.5))
 
 # %%
 for name in (reward_to_go, with_baseline):
-    squares = ((scores[..., 0] * weight[name]) ** 2).sum(0).mean()
-    print(f"{name:36s} squares alone {np.sqrt(squares / len(score_of[second])):.2f}   all {error[name][0]:.2f}")
-
-# %%
-def best_constant(k):
-    """The constant that, subtracted from the reward-to-go, makes weight k of the episode's gradient least noisy."""
-    alone = scores[..., k].sum(0)
-    return np.cov(samples[reward_to_go][:, k], alone)[0, 1] / alone.var(ddof=1)
-
-
-average = to_go[alive].mean()
-print("mean reward-to-go", average.round(1), "  best constants", np.round([best_constant(k) for k in range(4)], 1))
-cl.see("best constant for the cart / mean reward-to-go", best_constant(0) / average, between=(0, 0.45))
+    squares = np.sqrt(((scores[..., 0] * weight[name]) ** 2).sum(0).mean() / scores.shape[1])
+    print(f"{name:36s} squares alone {squares:.2f}   all {error[name][0]:.2f}")
+    cl.see("all / squares alone", error[name][0] / squares, between=(0.25, 0.7) if name == reward_to_go else (0.7, 1.3))
 
 # %% [markdown]
-# *What you should see.* The baseline makes the squares smaller, for the cart as well: each step has a less noisy weight.
-# But with reward-to-go alone, the cart's ± is much smaller than the squares say. The terms of one episode partly cancel
-# each other. An episode lasts long only if neighbouring pushes undo each other, and long episodes have the largest
-# weights. The baseline takes most of this cancellation away, and the cart loses more by that than it gains.
+# *What you should see.* The baseline makes the squares smaller, for the cart as well: the weight of each single step is
+# less noisy. But with reward-to-go alone, the cart's ± is about half of what the squares say. So the terms of one
+# episode partly cancel each other. With the baseline they cancel much less.
 #
-# The best constants say the same. For the cart the best constant is far below the mean reward-to-go, because the cart is
-# far from the centre mostly near the end, when few steps remain. A baseline near the mean is too large for it.
+# Where does the cancellation come from? The next cell looks at the noise in the actions. Multiply the noise of each step
+# by the noise of the next one. If the mean product is negative, neighbouring pushes tend to undo each other.
+
+# %%
+kick = (actions - obs @ LinearPolicy.weights[:, None])[..., 0] * alive / LinearPolicy.sigma
+for name, chosen, range_ in (("short", lasted < 12, (0.08, 0.35)), ("long", lasted > 50, (-0.2, -0.01))):
+    product = (kick[1:] * kick[:-1])[:, chosen].sum() / max(alive[1:, chosen].sum(), 1)
+    cl.see(f"mean product of neighbouring noises, {name} episodes", product, between=range_)
+
+# %% [markdown]
+# *What you should see.* In short episodes neighbouring pushes tend to agree, and the pole falls. In long episodes they
+# tend to undo each other. Long episodes also have the largest rewards-to-go. So without a baseline, large terms with
+# opposite signs add up to little. A baseline changes the weights of the terms, and some of their signs, and most of the
+# cancellation is gone. For the cart this costs more than the smaller squares gain.
+#
+# There is a second way to see it. Which constant would be the best baseline for each of the four weights? The next cell
+# computes it twice: from the squares alone, as in Exercise 1.3, and from the whole sum.
+
+# %%
+average, alone, g = to_go[alive].mean(), scores.sum(0), samples[reward_to_go]
+from_squares = (scores**2 * to_go[:, second, None]).sum((0, 1)) / (scores**2).sum((0, 1))
+best = best_constants(g, alone)
+print("mean reward-to-go", average.round(1))
+print("best constants    from the squares", from_squares.round(1), "  from the whole sum", best.round(1))
+cl.see("the cart's best constant / mean reward-to-go", best[0] / average, between=(0, 0.45))
+cl.see("the same from the squares alone", from_squares[0] / average, between=(0.4, 0.7))
+
+# %% [markdown]
+# *What you should see.* For the cart even the squares ask for a constant well below the mean reward-to-go. The cart is
+# far from the centre mostly near the end of an episode. There its score is large, but few steps remain, so the
+# reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these terms get a large negative weight.
+# The cancellation moves the best constant further down. A baseline near the mean is far too large for the cart.
 #
 # So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
 # for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use
@@ -672,9 +702,9 @@ diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 
 # %% [markdown]
 # *Look at* the distance between the lines, and at where each one crosses 1. Below 1 the noise is smaller than the
-# gradient, and the average points roughly the right way. *What you should see.* Three nearly parallel lines. For the same
-# noise, the best estimator needs fewer episodes by the **square** of the distance between the lines. (The noise here is
-# that of all four weights together. The cart's weight is a small part of it.)
+# gradient, and the average points roughly the right way. *What you should see.* Three nearly parallel lines. Divide the
+# noise of one estimator by that of another. The **square** of this ratio says how many times more episodes the first one
+# needs for the same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 #@title Check 1.4
@@ -690,19 +720,36 @@ check(
 )
 
 # %% [markdown]
+# ### Move both
+# A constant baseline $b$ turns an episode's gradient $g = \sum_t \nabla\log\pi\; G_t$ into $g - b\,s$, where
+# $s = \sum_t \nabla\log\pi$ is the score of the episode. The variance of that is a parabola in $b$:
+#
+# $$\operatorname{Var}(g - b\,s) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, s) + b^2\operatorname{Var}(s).$$
+#
+# Each weight has its own parabola. The left panel shows what batches of your size would estimate for the cart and for the
+# pole. (The batches are drawn from the episodes above.) The right panel shows the ± of all four weights over the constant.
+#
+# *Try:* stay at 64 episodes and move the baseline from 0 to 16. Which of the two curves gets narrower, and which gets
+# wider? Then set the baseline to 4. How many episodes do you need before the cart's sign is nearly always right, at 4
+# and at 16? The last position of the slider is the baseline $b(s)$ that you fitted.
+
+# %%
+baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], average)
+
+# %% [markdown]
 # ## 5. REINFORCE with a learned baseline
 #
-# You now have all the parts. A second network $V_\phi(s)$, the **critic**, learns the baseline by regression on the
-# returns. The policy follows (1.9). PyTorch minimises, so the losses are
+# You now have all the parts. A second network $V_\phi(s)$, the **critic** (Barto et al. 1983), learns the baseline by
+# regression on the returns. The policy follows (1.9). PyTorch minimises, so the losses are
 #
 # $$L(\theta) = -\frac1n\sum_{t}\log\pi_\theta(a_t\mid s_t)\,\hat A_t, \qquad
 # L(\phi) = \frac1n\sum_t \bigl(G_t - V_\phi(s_t)\bigr)^2, \tag{1.10}$$
 #
-# with the **advantage** $\hat A_t = G_t - V_\phi(s_t)$. It is scaled to mean 0 and standard deviation 1 over the batch,
+# with the **advantage** (Baird 1993) $\hat A_t = G_t - V_\phi(s_t)$. It is scaled to mean 0 and standard deviation 1 over the batch,
 # so that one step size suits both the early and the late policies.
 #
 # ### Which objective is this?
-# From here on $\gamma = 0.99$, and that needs a word. Until now $\gamma$ was 1, and (1.9) was the exact gradient of the mean
+# From here on $\gamma = 0.99$, and that needs an explanation. Until now $\gamma$ was 1, and (1.9) was the exact gradient of the mean
 # sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
 # $J_\gamma = \mathbb{E}\bigl[\sum_t \gamma^t r_t\bigr]$. Its exact gradient has one more factor:
 #
@@ -799,8 +846,8 @@ def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
 
 
 # %% [markdown]
-# *Predict.* The untrained policy balances the pole for less than a second. Does the curve rise evenly, or slowly at
-# first and then fast? After how many updates is the mean return above 950 for the first time?
+# *Predict.* The untrained policy balances the pole for less than a second. After how many updates is the mean return above
+# 950 for the first time?
 
 # %%
 cl.predict("01.8", question="updates until the mean return is above 950")
@@ -857,6 +904,8 @@ for claim, value in shipped["claims"].items():
 needed = {name: shipped["claims"][f"reinforce_steps_to_950_{name}"] for name in ("32_critic", "4_critic", "4_mean", "4_none")}
 cl.see("steps with 32 episodes / steps with 4", needed["32_critic"] / needed["4_critic"], between=(4, 10), predicted="01.9")
 cl.see("no baseline has the largest median of the three", needed["4_none"] > max(needed["4_critic"], needed["4_mean"]))
+ends = [shipped["intervals"][f"reinforce_steps_to_950_{name}"] for name in ("4_critic", "4_mean")]
+cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in ends) <= min(high for _, high in ends))
 
 # %% [markdown]
 # *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
@@ -871,8 +920,8 @@ cl.see("no baseline has the largest median of the three", needed["4_none"] > max
 #
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
-# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean**: the mean
-# of the middle half of the episodes, without the lowest and the highest quarter. Single very good or very bad episodes do
+# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal et al.
+# 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. Single very good or very bad episodes do
 # not change it.
 #
 # *Predict.* Does the policy do better or worse when the noise is off?
@@ -926,16 +975,17 @@ cl.see("by how much", better, between=(0.01, 0.35))
 # called **on-policy**: it uses every batch once, and then needs a new one.
 #
 # Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force
-# it is an optimisation at every step. **Actor-critic** methods that learn $Q$ train a network, the actor, to do this
-# optimisation.
+# it is an optimisation at every step. **Actor-critic** methods that learn $Q$ train a second network, the actor, to do
+# this optimisation.
 
 # %%
 diagrams.method_map()
 
 # %% [markdown]
 # *Look at* the lower right corner, where you are now. Methods further up reuse their data, so they need fewer steps of the
-# robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA is Q-learning with the
-# action that was really taken in place of the max. DQN is Q-learning with a network for Q and a memory of old steps.)
+# robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA, Rummery and Niranjan
+# 1994, is Q-learning with the action that was really taken in place of the max. DQN, Mnih et al. 2015, is Q-learning with
+# a network for Q and a memory of old steps.)
 #
 # ### Exercise 1.5: beat the network with four numbers (open)
 # Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and

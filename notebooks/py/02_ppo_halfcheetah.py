@@ -3,24 +3,25 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/02_ppo_halfcheetah.ipynb)
 #
-# REINFORCE plays, learns one step from what it played, and throws the data away. That balances a pole. To make a
-# two-legged cheetah run it is too wasteful, and one bad step ruins everything. Proximal policy optimisation (PPO)
-# uses each batch many times and stops just before that becomes dangerous. In this notebook you build it from its two
-# ideas, the clipped surrogate and generalised advantages, see that the library computes the same numbers, and
-# train a cheetah that runs, while you watch.
+# REINFORCE plays, takes one gradient step with what it played, and throws the data away. That is enough to balance a
+# pole. To make a two-legged cheetah run it wastes too much data, and a single bad step can ruin the policy. **Proximal
+# policy optimisation** (PPO; Schulman et al. 2017) uses each batch many times and stops before that becomes dangerous. In
+# this notebook you build it from its two ideas, the clipped surrogate and generalised advantages. You see that the library
+# computes the same numbers. Then you train a cheetah that runs, while you watch.
 
 # %% [markdown]
 # **You will be able to**
-# 1. write the clipped surrogate, differentiate it, and say which transitions it silences;
-# 2. estimate advantages with GAE, and treat an episode that *fell* unlike one that ran out of *time*;
-# 3. assemble a whole PPO update and show that it equals the library's, weight for weight;
-# 4. train HalfCheetah, evaluate it with and without noise, and say what each part of the recipe is worth;
-# 5. tell a broken PPO from its recorded metrics, and name the bug.
+# 1. write the clipped surrogate, differentiate it, and say which transitions lose their gradient;
+# 2. explain why old data can be trusted only close to the policy that collected it;
+# 3. estimate advantages with GAE, choose λ, and treat an episode that *fell* unlike one that ran out of *time*;
+# 4. assemble a whole PPO update, mend a broken one, and show that yours equals the library's, weight for weight;
+# 5. train HalfCheetah, evaluate it with and without noise, and say what each part of the recipe is worth;
+# 6. recognise a broken PPO by its recorded metrics, and name the bug.
 #
 # **Before you start.** Notebook 01 (policy gradient, baseline, advantage); PyTorch's `backward` and an optimiser.
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
-# computing, most of it the cheetah's training; full half as much again.
+# computing, most of it the cheetah's training; full: about 1.5 times as long.
 
 # %% tags=["setup"]
 import importlib.util
@@ -41,8 +42,8 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# This policy was trained by the library's PPO on two processor cores. The cell after the video says how long it took,
-# and how it went for other seeds.
+# This policy was trained by the library's PPO on two processor cores. The cells after the video show how long it took,
+# and how it went with other seeds.
 
 # %%
 cl.show(cl.load("halfcheetah_ppo_3"), steps=120, width=480, height=320)
@@ -53,22 +54,23 @@ before = shipped["before"]
 cl.compare({"HalfCheetah-v5": shipped["per_seed"]}, x="wall_seconds", individual=True, target=before["best_episode"])
 
 # %% [markdown]
-# *Look at* the thin lines: each is one seed, trained once. The thick one is their median, the band its 95 % bootstrap
-# interval. The dotted line is the best single episode of the student project that this notebook succeeds. Every policy acts
-# with its exploration noise here; what it does without is in the next lines.
+# *Look at* the thin lines: each is one seed, trained once. The thick line is their median, the band its 95 % bootstrap
+# interval. The dotted line is the best single episode of the student project that this notebook grew out of. Every policy
+# acts with its exploration noise here. The next cell shows what the policies reach without noise.
 
 # %%
 for claim, value in shipped["claims"].items():
     low, high = shipped["intervals"][claim]
     print(f"{claim:26s} median of {len(shipped['seeds'])} seeds {value:7,.0f}   95 % interval [{low:,.0f}, {high:,.0f}]")
-print("training", *[f"{row['train_seconds']:.0f}" for row in shipped["per_seed"]], "s on", shipped["machine"]["cores"], "cores")
+seconds = [row["train_seconds"] for row in shipped["per_seed"]]
+print("training", *[f"{each:.0f}" for each in seconds], "s on", shipped["machine"]["cores"], "cores")
+print("all finished before the first of the two limits, so both rows are the same runs:", max(seconds) < shipped["config"]["limits"][0])
 print("made by", shipped["command"])
 for fact, value in before.items():
     print(f"before: {fact.replace('_', ' ')} {value:,}")
 
 # %% tags=["prelude"]
 import copy
-from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,63 +80,141 @@ from torch import nn
 import course_lib as cl
 from course_lib import viz
 from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.predictions import compared
 from course_lib.evaluation.returns import run_episodes
 from course_lib.lessons import nb02_ppo as ppo_figures
+from course_lib.lessons import nb02_settings as settings
+from course_lib.lessons.nb02_lambda import Corridor, lambda_slider
+from course_lib.lessons.nb02_mend import readings
+from course_lib.lessons.nb02_promise import Ledge, promise_figure
 from course_lib.rl.gae import gae
 from course_lib.rl.ppo import policy_loss, ratio_statistics
 
 # %% [markdown]
 # ## 1. Using data twice: the ratio
 #
-# The policy gradient of notebook 01 is an average over what the policy *of now* does. After one gradient step the
-# data is by another policy, $\pi_{\text{old}}$. Importance sampling repairs that: weight each action by how much more
-# likely it has become,
+# The policy gradient of notebook 01 is an average over the actions of the *present* policy. After one gradient step, your
+# data comes from another policy, $\pi_{\text{old}}$. **Importance sampling** corrects the actions: weight each action by
+# how much more likely it has become. The weight is the **probability ratio** (or importance ratio)
 #
 # $$\rho_t(\theta) = \frac{\pi_\theta(a_t\mid s_t)}{\pi_{\text{old}}(a_t\mid s_t)}
-# = \exp\bigl(\log\pi_\theta(a_t\mid s_t) - \log\pi_{\text{old}}(a_t\mid s_t)\bigr), \tag{2.1}$$
+# = \exp\bigl(\log\pi_\theta(a_t\mid s_t) - \log\pi_{\text{old}}(a_t\mid s_t)\bigr). \tag{2.1}$$
 #
-# and climb the **surrogate**
+# With it you can maximise the **surrogate objective** (Kakade & Langford 2002; Schulman et al. 2015)
 #
-# $$L(\theta) = \mathbb{E}_{\text{old}}\bigl[\rho_t(\theta)\,\hat A_t\bigr]. \tag{2.2}$$
+# $$L(\theta) = \mathbb{E}_{s,\,a\,\sim\,\text{old}}\bigl[\rho_t(\theta)\,\hat A_t\bigr]. \tag{2.2}$$
 #
-# At $\theta_{\text{old}}$ the ratio is 1 and $\nabla\rho = \nabla\log\pi$, so the first step is exactly the policy
-# gradient. Four transitions to look at:
+# At $\theta_{\text{old}}$ every ratio is 1 and $\nabla\rho = \nabla\log\pi$, so the first step is exactly the policy
+# gradient. Here are four transitions.
 #
-# *Predict.* Which of the four did the new policy make more likely? Which of these changes were wise?
+# *Predict.* Which two of the four did the new policy make more likely? The cell below holds their log-probabilities.
 
 # %%
 old_log_prob = torch.tensor([-1.0, -1.0, -2.0, -0.5])
 log_prob = torch.tensor([-0.6, -1.1, -1.5, -1.0], requires_grad=True)
 advantage = torch.tensor([2.0, 1.0, -1.0, -2.0])
+
+# %%
+cl.predict("02.1", choices=("first and second", "first and third", "second and fourth"))
+
+# %%
 ratio = (log_prob - old_log_prob).exp()
 for name, row in (("ratio", ratio), ("advantage", advantage), ("product", ratio * advantage)):
     print(f"{name:10s}", *[f"{x:7.2f}" for x in row.tolist()])
+grown = [("first", "second", "third", "fourth")[k] for k in np.flatnonzero(ratio.detach() > 1)]
+cl.see("more likely now", " and ".join(grown), ("first and third",), predicted="02.1")
 
 # %% [markdown]
-# *What you should see.* Ratios between 0.6 and 1.7. The first and the third have grown: the first is good
-# ($\hat A > 0$), the third is a mistake that the next step should undo. The fourth shrank, as it should.
+# *What you should see.* The first change was good ($\hat A > 0$ and the ratio grew). The third was a mistake that the
+# next step should undo ($\hat A < 0$ and the ratio grew). The fourth shrank, as it should.
 #
-# ### How far can one batch be trusted?
-# Take a policy that balances the pole, one batch of its steps, and climb (2.2) on that batch again and again. The
-# surrogate is the improvement that the batch *promises*. We also watch how far the policy has moved, as the
-# Kullback–Leibler divergence (KL) to the old one, and what the pole *really* does.
+# ### What the ratio does not correct
+# The ratio corrects the probabilities of the *actions*. The *states* of the batch still come from the old policy. The new
+# policy acts differently, so it also gets to different places. This is called **state-distribution shift**. To see
+# what is missing, start from the exact gain of a new policy, the **performance difference** (Kakade & Langford 2002):
+#
+# $$J(\theta) - J(\text{old}) = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\pi_\theta}\bigl[A_{\text{old}}(s, a)\bigr]
+# = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\text{old}}\bigl[\rho\,A_{\text{old}}(s, a)\bigr]. \tag{2.3}$$
+#
+# Here $s\sim\theta$ means: a state drawn in proportion to the (discounted) time that the *new* policy spends in it.
+# Proof: write $A_{\text{old}}(s_t, a_t) = \mathbb{E}[r_t + \gamma V_{\text{old}}(s_{t+1}) - V_{\text{old}}(s_t)]$ and sum
+# over an episode of the new policy, weighted by $\gamma^t$. The rewards add up to its return. Of the values
+# everything cancels but $-V_{\text{old}}(s_0)$, which is minus the return of the old policy.
+#
+# Compare (2.3) with (2.2). Besides the factor $1/(1-\gamma)$ there is one difference: the surrogate takes
+# $s\sim\text{old}$, the states of the old policy. As long as both policies go to nearly the same places, that does not matter.
+# The next cell shows what happens when they do not. (A batch also counts all its steps alike, without the weight
+# $\gamma^t$. Notebook 01 explains what that leaves out.)
+#
+# A walker starts at place 0. Each step goes right with probability $p$, else left. Places 1 to 5 pay 1 to 5. Beyond
+# them is a ditch that costs 20 a step. The data comes from $p = 0.3$, a policy that hardly ever gets there. The problem is
+# so small that advantages and returns can be computed exactly, so there is no noise in what follows.
+#
+# *Predict.* The surrogate says: step right, the more the better. Up to which $p$ does the real return rise?
 
 # %%
-pole = cl.make("InvertedPendulum-v5", num_envs=16, seed=0)
-agent = cl.PPO(pole, cl.PPOConfig(minibatch_size=256))
-for _ in range(15):
-    agent.iterate(progress=0.0)
-rollout, _ = agent.collect()
-a = (rollout.advantage - rollout.advantage.mean()) / rollout.advantage.std()
+cl.predict("02.2", question="p of the highest real return, from 0.3 to 1")
+
+# %%
+ledge = Ledge()
+cl.see("p of the highest real return", ledge.best(), (0.38, 0.41), predicted="02.2")
+print(f"old policy: in the ditch {ledge.visits(0.3)[6:].sum():.1%} of the time; return {ledge.real(0.3):.1f}")
+print(f"p = 0.6:    in the ditch {ledge.visits(0.6)[6:].sum():.1%} of the time; promised {ledge.promise(0.6):.1f}, real {ledge.real(0.6):.1f}")
+print(f"            with the places of the new policy, eq. (2.3): {ledge.promise(0.6, ledge.visits(0.6)):.1f}")
+promise_figure(ledge)
+
+# %% [markdown]
+# *Look at* the right panel. The dashed line is the surrogate (2.2): the promise of the batch. It touches the real return at
+# the old policy, with the same slope. Further away it goes on rising while the real return falls: the
+# batch holds almost no steps near the ditch. The dots are (2.3). They take the places of the new policy and lie on the real
+# return. But you would have to collect new data to get them.
+#
+# So the promise counts only near the old policy, in a **trust region**. *Near* is measured with the
+# **Kullback–Leibler divergence** (KL) of the two action distributions,
+#
+# $$\mathrm{KL}(\pi_{\text{old}}\,\|\,\pi_\theta)
+# = \mathbb{E}_{a\,\sim\,\text{old}}\bigl[\log\pi_{\text{old}}(a\mid s) - \log\pi_\theta(a\mid s)\bigr] \ge 0. \tag{2.4}$$
+#
+# If it is small at every state, the new policy can only slowly drift to other places. **Trust region policy optimisation**
+# (TRPO; Schulman et al. 2015) proves a lower bound of the real gain, $L(\theta) - C\max_s\mathrm{KL}$ (with $L$ scaled
+# by $1/(1-\gamma)$). In practice that bound allows steps that are far too small. TRPO therefore maximises $L$ subject to
+# "mean KL at most $\delta$". PPO aims at the same with a simpler device, in section 2.
+#
+# **Nat.** KL and entropy are measured in nats, as their logarithms are natural ones. With logarithms to the base 2 the
+# unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the figure? For two Gaussians with the
+# same $\sigma$, $\mathrm{KL} = (\mu - \mu_{\text{old}})^2 / (2\sigma^2)$.
+
+# %%
+print(f"1 nat = {1 / np.log(2):.2f} bits")
+for nats in (0.01, 0.03, 1.0):
+    print(f"KL {nats:4.2f} nats: the mean action moves by {np.sqrt(2 * nats):.2f} σ")
+
+# %% [markdown]
+# ### How far can one batch be trusted?
+# Now the same with a real task. Take a policy that balances the pole and one batch of its steps. Maximise (2.2) on that
+# batch with more and more gradient steps. Watch three numbers: what the batch *promises*, how far the policy has moved (its KL
+# to the old one), and how long the pole *really* stands.
+
+# %%
+def practised(seed):
+    """An agent that balances the pole -> agent, one rollout of it, the scaled advantages (T, N)."""
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=16, seed=seed), cl.PPOConfig(minibatch_size=256, seed=seed))
+    for _ in range(15):
+        agent.iterate(progress=0.0)
+    rollout, _ = agent.collect()
+    return agent, rollout, (rollout.advantage - rollout.advantage.mean()) / rollout.advantage.std()
+
+
+agent, rollout, a = practised(seed=0)
 print({name: tuple(value.shape) for name, value in vars(rollout).items() if name != "state"})
 
 # %% [markdown]
-# *What you should see.* Everything is (steps T = 64, copies N = 16, …): observations `x`, already normalised, of width
-# 4, actions of width 1. `a` are the advantages, scaled to
-# mean 0 and variance 1. Fifteen updates are enough for a pole that stands nearly always.
+# Every tensor is (steps T = 64, copies N = 16, …). `x` are the observations, already normalised, of width 4. Actions
+# have width 1. `a` are the advantages, scaled to mean 0 and variance 1. The next cell takes gradient steps on (2.2). It has
+# one more argument, `clip`, which section 2 explains. With `clip` = inf it changes nothing.
 
 # %%
-def climb(clip, updates, lr=3e-3):
+def climb(agent, rollout, a, clip, updates, lr=3e-3):
     """Gradient steps on the one rollout, at the unclipped (clip = inf) or clipped surrogate -> policy, log ρ (T, N)."""
     policy = copy.deepcopy(agent.policy)
     optimizer = torch.optim.Adam([*policy.actor.parameters(), policy.log_std], lr)
@@ -150,45 +230,77 @@ def climb(clip, updates, lr=3e-3):
 
 
 # %% [markdown]
-# *Predict.* The unclipped surrogate, 200 steps: the promise will grow. Will the pole stand longer?
+# *Predict.* After 200 gradient steps on the unclipped surrogate, the promise will have grown. Do this with eight policies that
+# balance the pole, each on a batch of its own. How many of the eight will let the pole fall afterwards?
 
 # %%
-test = cl.make("InvertedPendulum-v5", num_envs=16, seed=99)
-for clip in (float("inf"), 0.2):
-    for updates in (0, 20, 200):
-        policy, log_ratio = climb(clip, updates)
-        promise = (log_ratio.exp() * a).mean().item()
-        kl = abs(ratio_statistics(log_ratio, 0.2)["approx_kl"])
-        steps = run_episodes(policy, test, deterministic=False).mean
-        print(f"ε = {clip:3.1f}, {updates:3d} updates: promise {promise:6.3f}, KL {kl:7.3f}, pole stands {steps:6.0f} steps")
+cl.predict("02.3", question="policies, of eight, that let the pole fall")
 
 # %% [markdown]
-# *What you should see.* Without a limit (ε = inf) the promise grows ten times or more beyond the other one, the KL
-# passes 1 nat, and usually the pole falls after a few hundred steps or fewer: the batch says nothing about actions that are far from
-# those it contains. With ε = 0.2 the KL stays below 0.1 whatever the number of updates, and the pole stands.
+# First one of them, with the limit and without:
+
+# %%
+test, reached = cl.make("InvertedPendulum-v5", num_envs=16, seed=99), {}
+for clip in (float("inf"), 0.2):
+    for updates in (0, 20, 200):
+        policy, log_ratio = climb(agent, rollout, a, clip, updates)
+        promise = abs((log_ratio.exp() * a).mean().item())
+        kl = abs(ratio_statistics(log_ratio, 0.2)["approx_kl"])
+        steps = run_episodes(policy, test, deterministic=False).mean
+        reached[clip, updates] = promise, kl, steps
+        print(f"ε = {clip:3.1f}, {updates:3d} updates: promise {promise:6.3f}, KL {kl:7.3f} nats, pole stands {steps:6.0f} steps")
+
+# %%
+free, held = reached[float("inf"), 200], reached[0.2, 200]
+cl.see("KL without a limit", free[1], (1, np.inf), "nats")
+cl.see("KL with ε = 0.2", held[1], (0, 0.1), "nats")
+cl.see("promise, without a limit over with it", free[0] / held[0], (4, np.inf))
+cl.see("pole stands, with ε = 0.2", held[2], (900, 1000), "steps")
+
+# %% [markdown]
+# One batch is one case. Now the other seven, without a limit:
+
+# %%
+stands = [free[2]]
+for seed in range(1, cl.budget(smoke=2, lite=8, full=8)):
+    policy, _ = climb(*practised(seed), float("inf"), 200)
+    stands.append(run_episodes(policy, test, deterministic=False).mean)
+print("pole stands, without a limit:", *[f"{steps:.0f}" for steps in stands], "steps")
+cl.see("policies that let the pole fall", sum(steps < 900 for steps in stands), (1, 8), predicted="02.3")
+
+# %% [markdown]
+# *What you should see.* Without a limit the promise grows many times larger and the KL passes 1 nat. What happens to the pole is
+# then a matter of luck: some policies go on balancing, and others let it fall within a few steps. The batch says nothing about
+# actions far from those it contains, nor about the states they lead to. With ε = 0.2 the KL stays small, however many
+# updates you make, and the pole stands.
 
 # %% [markdown]
 # ## 2. The clipped surrogate
 #
-# What made the difference is one line. A transition stops paying once its ratio has left $[1-\varepsilon, 1+\varepsilon]$
-# *in the direction that its advantage asks for*:
+# One line made the difference. A transition stops contributing a gradient once its ratio has left
+# $[1-\varepsilon, 1+\varepsilon]$ *in the direction that its advantage asks for*. This is the **clipped surrogate**
+# (Schulman et al. 2017, eq. 7):
 #
 # $$L^{\text{clip}}(\theta) = \mathbb{E}\Bigl[\min\bigl(\rho_t \hat A_t,\;
-# \mathrm{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon)\,\hat A_t\bigr)\Bigr]. \tag{2.3}$$
+# \mathrm{clip}(\rho_t, 1-\varepsilon, 1+\varepsilon)\,\hat A_t\bigr)\Bigr]. \tag{2.5}$$
 
 # %%
 ppo_figures.clip_figure(0.2)
 
 # %% [markdown]
-# *Look at* the flat parts: there the gradient is zero, and the transition has no say any more. The other side
-# is never flat: a good action that became *less* likely ($A>0$, $\rho<1-\varepsilon$) keeps pulling.
+# *Look at* the flat parts: there the gradient is zero, and the transition no longer contributes. The other side
+# is never flat: a good action that became *less* likely ($A>0$, $\rho<1-\varepsilon$) still has a gradient that brings it
+# back.
+#
+# The clip is not a wall. It only ends a transition's own push. Other transitions share the same weights
+# and can carry its ratio further. That is why KL is watched as well.
 #
 # ### Exercise 2.1: the clipped surrogate (fill in)
-# Write (2.3) for a batch. Return the surrogate itself, the number to be made *large*.
+# Write (2.5) for a batch. Return the surrogate itself, the number to be made *large*.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def clipped_surrogate(log_prob, old_log_prob, advantage, clip):
-    """log π, log π_old, advantage: tensors (B,); clip: ε -> the mean of eq. (2.3), one number."""
+    """log π, log π_old, advantage: tensors (B,); clip: ε -> the mean of eq. (2.5), one number."""
     ### BEGIN SOLUTION
     ratio = (log_prob - old_log_prob).exp()
     return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
@@ -201,47 +313,47 @@ def by_cases(new, old, a, eps):  # transition by transition, in words: good ones
     rho = np.exp((new - old).numpy())
     return np.mean([min(r, 1 + eps) * x if x > 0 else max(r, 1 - eps) * x for r, x in zip(rho, a.numpy(), strict=True)])
 
-
 def batch_of(seed, n=9):
     new, old, a = torch.randn(3, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return 0.4 * new, 0.4 * old, a
 
+def slip(of_ratio, upside_down=False):  # a mistake in what is made of ρ, A and ε
+    return lambda n, o, a, e: of_ratio((o - n if upside_down else n - o).exp(), a, e)
 
-def R(new, old):
-    return (new - old).exp()
-
-
+right = lambda r, a, e: torch.minimum(r * a, r.clamp(1 - e, 1 + e) * a)  # noqa: E731
 check(
     "2.1", "clipped_surrogate", oracle=by_cases, cases=[(*batch_of(0), 0.2), (*batch_of(1), 0.1), (*batch_of(2), 0.3)],
+    matters="take one transition of each kind in the figure above, and compare by hand",
     mistakes={
-        "this is max; the surrogate is the pessimist's choice, the smaller of the two":
-            lambda n, o, a, e: torch.maximum(R(n, o) * a, R(n, o).clamp(1 - e, 1 + e) * a).mean(),
-        "only clipped: without min( ) an action that got worse has no way back": lambda n, o, a, e: (R(n, o).clamp(1 - e, 1 + e) * a).mean(),
-        "the ratio is not clipped at all: that is eq. (2.2)": lambda n, o, a, e: (R(n, o) * a).mean(),
-        "the ratio is upside down: new over old": lambda n, o, a, e: torch.minimum(R(o, n) * a, R(o, n).clamp(1 - e, 1 + e) * a).mean(),
-        "the sign: eq. (2.3) is to be made large; the loss is its negative":
-            lambda n, o, a, e: -torch.minimum(R(n, o) * a, R(n, o).clamp(1 - e, 1 + e) * a).mean(),
-        "the sum is right; take the mean, so that the step does not depend on the batch size":
-            lambda n, o, a, e: torch.minimum(R(n, o) * a, R(n, o).clamp(1 - e, 1 + e) * a).sum(),
+        "that is the larger of the two; (2.5) takes the smaller": slip(lambda r, a, e: torch.maximum(r * a, r.clamp(1 - e, 1 + e) * a).mean()),
+        "only clipped: without min( ) an action that got worse has no gradient back": slip(lambda r, a, e: (r.clamp(1 - e, 1 + e) * a).mean()),
+        "the ratio is not clipped at all: that is eq. (2.2)": slip(lambda r, a, e: (r * a).mean()),
+        "the ratio is upside down: new over old": slip(lambda r, a, e: right(r, a, e).mean(), True),
+        "the sign: eq. (2.5) is to be made large; the loss is its negative": slip(lambda r, a, e: -right(r, a, e).mean()),
+        "that is a sum; take the mean, so that the step does not depend on the batch size": slip(lambda r, a, e: right(r, a, e).sum()),
+        "clip the ratio, not the product of ratio and advantage": slip(lambda r, a, e: torch.minimum(r * a, (r * a).clamp(1 - e, 1 + e)).mean()),
+        "the ratio is exp of the difference of the logs": slip(lambda r, a, e: right(r.log(), a, e).mean()),
     },
 )
 
 # %% [markdown]
-# The library's `policy_loss` is the same with the sign turned, because optimisers go down. On our four transitions:
+# The library's `policy_loss` is the same with the sign turned, because optimisers minimise. On the four transitions:
 
 # %%
 inline = torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).mean()
 library, _ = policy_loss(log_prob, old_log_prob, advantage, clip=0.2)
-print(f"inline {inline.item():.6f}   library {-library.item():.6f}")
-print("d L / d log π of each transition:", torch.autograd.grad(inline, log_prob)[0].numpy().round(3))
+slopes = torch.autograd.grad(inline, log_prob)[0].numpy()
+print("d L / d log π of each transition:", slopes.round(3))
+cl.see("difference of inline and library", abs(inline + library).item(), (0, 1e-6))
+cl.see("transitions without a gradient", int((slopes == 0).sum()), (2, 2))
 
 # %% [markdown]
-# *What you should see.* Two equal numbers. Of the four gradients exactly two are zero: the first and the fourth have
-# moved far enough in the wanted direction. The third, which moved the wrong way, still pulls back.
+# *What you should see.* The first and the fourth have moved far enough in the wanted direction: their gradients are zero.
+# The third moved the wrong way, and its gradient brings it back.
 #
 # ### Exercise 2.2: its slope (a derivation, checked numerically)
-# Differentiate one transition's term of (2.3) by $\log\pi_\theta$. Two hints: $d\rho/d\log\pi = \rho$; and on the
-# flat parts the answer is 0. The check compares your answer with finite differences.
+# Differentiate one transition's term of (2.5) with respect to $\log\pi_\theta$. Two hints: $d\rho/d\log\pi = \rho$; and on
+# the flat parts the answer is 0. The check compares your answer with finite differences.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def surrogate_slope(ratio, advantage, clip):
@@ -260,10 +372,8 @@ def by_difference(rho, a, eps, h=1e-6):
 
     return (term(np.log(rho) + h) - term(np.log(rho) - h)) / (2 * h)
 
-
 def done(r, a, e):
     return np.where(a > 0, r > 1 + e, r < 1 - e)
-
 
 many = np.random.default_rng(0).uniform(0.5, 1.6, 40), np.random.default_rng(1).normal(size=40)
 check(
@@ -273,37 +383,50 @@ check(
         "zero outside the interval on both sides: but where ρ went the wrong way, min( ) picks ρA, which is not flat":
             lambda r, a, e: np.where(abs(r - 1) < e, r * a, 0.0),
         "a factor ρ is missing: dρ / d log π = ρ": lambda r, a, e: np.where(done(r, a, e), 0.0, a),
-        "that is the slope of eq. (2.2); nothing is silenced": lambda r, a, e: r * a,
-        "the two cases are swapped: a good action is done once its ratio is ABOVE 1 + ε":
-            lambda r, a, e: np.where(done(r, -a, e), 0.0, r * a),
+        "that is the slope of eq. (2.2), without the clip": lambda r, a, e: r * a,
+        "the two cases are swapped: a good action is done once its ratio is ABOVE 1 + ε": lambda r, a, e: np.where(done(r, -a, e), 0.0, r * a),
+        "the sign: this is the slope of the loss; asked is that of the surrogate": lambda r, a, e: np.where(done(r, a, e), 0.0, -r * a),
+        "that is the term itself; asked is its slope, which is 0 on the flat parts": lambda r, a, e: np.minimum(r * a, np.clip(r, 1 - e, 1 + e) * a),
+        "the test for a bad action is missing: it is done once its ratio is below 1 - ε": lambda r, a, e: np.where(r > 1 + e, 0.0, r * a),
+        "the advantage is missing: d(ρA) / d log π = ρA": lambda r, a, e: np.where(done(r, a, e), 0.0, r),
     },
 )
 
 # %% [markdown]
 # ### KL, measured on the way
-# The library records how far each update went, from the same ratios. Of two estimators with the mean
-# $\mathrm{KL}(\pi_{\text{old}}\,\|\,\pi_\theta)$ it takes the second, which is never negative:
+# The library records how far each update went, from the same ratios. Two estimators have the mean
+# $\mathrm{KL}(\pi_{\text{old}}\,\|\,\pi_\theta)$:
 #
-# $$\mathbb{E}_{\text{old}}[-\log\rho] \qquad\text{and}\qquad \mathbb{E}_{\text{old}}[(\rho-1)-\log\rho]. \tag{2.4}$$
+# $$\mathbb{E}_{\text{old}}[-\log\rho] \qquad\text{and}\qquad \mathbb{E}_{\text{old}}[(\rho-1)-\log\rho]. \tag{2.6}$$
 #
-# They agree because $\mathbb{E}_{\text{old}}[\rho] = 1$. *Predict.* Two Gaussians half a standard deviation
-# apart: which estimator scatters less, by how much?
+# The first is (2.4) as it stands. The second adds $\rho - 1$, whose mean is 0, because
+# $\mathbb{E}_{\text{old}}[\rho] = \int \pi_{\text{old}}\,\pi_\theta/\pi_{\text{old}}\,da = 1$. It is never negative, because
+# $\rho - 1 \ge \log\rho$ (Schulman 2020 calls it k3). The library takes the second.
+#
+# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By which factor do the estimates of the
+# second scatter less?
+
+# %%
+cl.predict("02.4", question="sd of the first over sd of the second")
 
 # %%
 torch.manual_seed(0)
 old, new = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(0.5, 1.0)
 draws = old.sample((1000, 64))  # a thousand batches of 64 actions
 log_rho = new.log_prob(draws) - old.log_prob(draws)
-print(f"exact KL              {torch.distributions.kl_divergence(old, new):.4f}")
-for name, estimate in (("-log ρ", -log_rho), ("(ρ - 1) - log ρ", log_rho.exp() - 1 - log_rho)):
-    print(f"{name:20s} {estimate.mean():7.4f}   sd of a batch {estimate.mean(1).std():.4f}   smallest {estimate.mean(1).min():7.4f}")
+first, second = (-log_rho).mean(1), (log_rho.exp() - 1 - log_rho).mean(1)
+print(f"exact KL          {torch.distributions.kl_divergence(old, new):.4f} nats")
+for name, each in (("-log ρ", first), ("(ρ - 1) - log ρ", second)):
+    print(f"{name:16s} {each.mean():7.4f}   sd of a batch {each.std():.4f}   smallest {each.min():7.4f}")
+cl.see("means", [first.mean(), second.mean()], (0.119, 0.131), "nats")
+cl.see("sd of the first over sd of the second", first.std() / second.std(), (2.3, 3.2), predicted="02.4")
+cl.see("smallest estimate of the second", second.min(), (0, 0.1), "nats")
 
 # %% [markdown]
-# *What you should see.* Both means within 0.005 of the exact 0.125. The second scatters about half as much or less,
-# and its smallest batch is positive.
+# *What you should see.* Both are right on average. The second scatters much less, and no batch of it is negative.
 #
 # ### Exercise 2.3: how KL grows with the step (an experiment with a hypothesis)
-# One gradient step of size $\alpha$ from the same policy. Suppose KL $\propto \alpha^p$. Enter your $p$ **before** you
+# Make one gradient step of size $\alpha$ from the same policy. Suppose KL $\propto \alpha^p$. Enter your $p$ **before** you
 # run the measurement. A hint: at $\alpha = 0$ the KL is 0, and it cannot be negative on either side.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -332,57 +455,132 @@ def kl_after(lr):
     return ratio_statistics(log_probs().detach() - before, 0.2)["approx_kl"]
 
 
+# %%
 rates = np.geomspace(1e-3, 1.0, 7)
-ppo_figures.kl_figure(rates, [kl_after(lr) for lr in rates], exponent=attempt(kl_exponent))
+measured = np.array([kl_after(lr) for lr in rates])
+cl.see("KL of the fifth step over KL of the first", measured[4] / measured[0] / 1e4, (0.8, 1.3), "times 10,000")
+limit = cl.PPOConfig.recommended("HalfCheetah-v5").target_kl
+ppo_figures.kl_figure(rates, measured, exponent=attempt(kl_exponent), limit=limit)
 
 # %% [markdown]
 # *Look at* the slope, and at where the line crosses the dashed one. *What you should see.* A straight line over at least two
-# decades of step size: ten times the step, a hundred times the KL. Where the KL nears 1 nat it may bend: a parabola is only
-# the beginning of the curve. That is why a learning rate too large is a catastrophe and one too small is only slow.
+# decades of step size: the fifth step is a hundred times as long as the first, and its KL ten thousand times as large. Where
+# the KL nears 1 nat the line may bend.
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-3", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 #@title Check 2.3
+def by_measuring(step=1e-2):  # two Gaussians, apart by a step and by twice that
+    still, moved = torch.distributions.Normal(0.0, 1.0), [torch.distributions.Normal(k * step, 1.0) for k in (1, 2)]
+    once, twice = [torch.distributions.kl_divergence(still, each).item() for each in moved]
+    return np.log2(twice / once)
+
+
 check(
-    "2.3", "kl_exponent", oracle=lambda: 2.0, cases=[()], tolerance=0.1,
+    "2.3", "kl_exponent", oracle=by_measuring, cases=[()], tolerance=0.05,
     right="KL has its minimum, 0, at the old policy, so it begins as a parabola: twice the step, four times the KL",
+    matters="hold your line against the measured points, over the range in which they are straight",
     mistakes={
         "a straight line through 0 would be negative for a step backwards; KL never is": lambda: 1.0,
         "that would be a root: steep at 0, where KL is flat": lambda: 0.5,
         "a cube changes its sign at 0; KL never does": lambda: 3.0,
+        "then KL would not depend on the step": lambda: 0.0,
+        "with that sign larger steps would change the policy less": lambda: -2.0,
     },
 )
 
 # %% [markdown]
+# Why? Take a step $\alpha g$ and expand the KL in $\alpha$. Its value at 0 is 0. Its slope is
+# $-\mathbb{E}_{\text{old}}[\nabla\log\pi]\cdot g$, which is 0 by (1.8). So the first term that is left is the second:
+#
+# $$\mathrm{KL} = \tfrac12\,\alpha^2\, g^{\mathsf T} F\, g + O(\alpha^3), \qquad
+# F = \mathbb{E}_{\text{old}}\bigl[\nabla\log\pi\;\nabla\log\pi^{\mathsf T}\bigr]. \tag{2.7}$$
+#
+# $F$ is the **Fisher information matrix**. It turns a distance of weights into a distance of policies, and TRPO uses it
+# (as does the natural policy gradient, Kakade 2001). The square has a practical side. A learning rate ten times too large
+# moves the policy a hundred times too far in KL, and that can destroy it. A learning rate ten times too small is only slow.
+# And as $\sigma$ shrinks, $F$ grows like $1/\sigma^2$: late in training, the same step of the weights is a larger step of
+# the policy.
+
+# %% [markdown]
 # ## 3. Generalised advantages
 #
-# What should $\hat A_t$ be? The one-step error of the critic is
+# What should $\hat A_t$ be? The **temporal-difference error** (TD error, Sutton 1988) compares the critic's value with the
+# next reward and the next value:
 #
-# $$\delta_t = r_t + \gamma V(s_{t+1}) - V(s_t). \tag{2.5}$$
+# $$\delta_t = r_t + \gamma V(s_{t+1}) - V(s_t). \tag{2.8}$$
 #
-# It has little noise, and it believes the critic. The return minus $V(s_t)$ believes nothing but what was paid,
-# and is noisy. GAE puts a dial $\lambda$ between the two:
+# To use the critic's own value of the next state is called **bootstrapping**. $\delta_t$ has little noise, and it relies on
+# the critic. The return minus $V(s_t)$ uses only rewards that were paid, and is noisy. Between the two lies the **n-step
+# advantage**: $n$ rewards, then the critic. In it, all values between the first and the last cancel:
 #
-# $$\hat A_t = \sum_{k\ge0} (\gamma\lambda)^k\,\delta_{t+k} = \delta_t + \gamma\lambda\,\hat A_{t+1}. \tag{2.6}$$
+# $$\hat A^{(n)}_t = \sum_{k<n}\gamma^k r_{t+k} + \gamma^n V(s_{t+n}) - V(s_t) = \sum_{k<n}\gamma^k\,\delta_{t+k}. \tag{2.9}$$
 #
-# *Predict.* With λ = 1 the values between the first and the last cancel. What remains?
+# **Generalised advantage estimation** (GAE; Schulman et al. 2016) averages all of them, with weights that fall by a factor
+# $\lambda$ from one $n$ to the next. In the average, $\delta_{t+k}$ occurs in every $n > k$. These weights sum to
+# $(1-\lambda)\sum_{n>k}\lambda^{n-1} = \lambda^k$, so
+#
+# $$\hat A_t = (1-\lambda)\sum_{n\ge1}\lambda^{n-1}\hat A^{(n)}_t
+# = \sum_{k\ge0} (\gamma\lambda)^k\,\delta_{t+k} = \delta_t + \gamma\lambda\,\hat A_{t+1}. \tag{2.10}$$
+#
+# *Predict.* With λ = 0 only $\delta_t$ is left. What is left with λ = 1?
 
 # %%
+cl.predict("02.5", choices=("the return", "the return minus V(s_t)", "the reward minus V(s_t)"))
+
+# %%
+rewards, values = np.array([1.0, 0.0, 2.0, 3.0]), np.array([4.0, -1.0, 5.0, 0.5, 0.0])  # the last state ends the episode
+delta = rewards + 0.9 * values[1:] - values[:-1]
+with_one, returned = (0.9 ** np.arange(4) * delta).sum(), (0.9 ** np.arange(4) * rewards).sum()
+cl.see("difference from the return minus V(s_t)", abs(with_one - (returned - values[0])), (0, 1e-12))
+print("λ = 1: the return minus V(s_t)" + compared("02.5", "the return minus V(s_t)"))
 ppo_figures.horizon_figure(gamma=0.98, lambdas=(0.0, 0.92, 1.0))
 
 # %% [markdown]
 # *Look at* how many steps each curve reaches: the advantage credits an action with about $1/(1-\gamma\lambda)$
-# steps of what follows. (And: with λ = 1 the discounted return minus $V(s_t)$ remains.)
+# steps of what follows.
+#
+# ### How much to rely on the critic
+# A small λ gives little noise. But if the critic is wrong, the estimate is wrong too, and averaging does not help: it has a **bias**.
+# A large λ gives little bias and much noise (**variance**). Noise falls when you average, bias does not. To see both, take a
+# task where the truth is known. A robot wanders in a corridor of ten cells, left or right with probability one half. In the
+# last cell, the charger, each step is paid 1, with some noise. The robot stands in the middle. How much better is a step to the right
+# than a step to the left? The Bellman equation (1.3) gives the true answer. GAE estimates it from one episode each, and the
+# mean of 100 such pairs is taken. Its mean and variance follow from linear equations too, so the plot has no noise.
+#
+# The critic knows only a share of the differences between the cells: 0 (it knows the average value and nothing else),
+# 0.5, 0.8, or 1 (it is perfect).
+#
+# *Predict.* The critic knows half, and γ = 0.98. At which λ is the error smallest?
+
+# %%
+cl.predict("02.6", question="λ, from 0 to 1")
+
+# %%
+cl.see("λ of the smallest error, critic knows half", Corridor(0.98, 0.5).best(), (0.95, 0.99), predicted="02.6")
+cl.see("critic knows 0.8", Corridor(0.98, 0.8).best(), (0.8, 0.9))
+cl.see("critic is perfect", Corridor(0.98, 1.0).best(), (0, 0))
+lambda_slider()
+
+# %% [markdown]
+# *Try:* move λ from 0 to 1 and watch the weights move to longer returns while noise replaces bias. Then give the robot a
+# better critic. Last, lower γ: the horizon is shorter, there is less noise, but *better* now means something else
+# (the true difference changes).
+#
+# *What you should see.* The better the critic, the smaller the best λ. A trained critic of a robot explains most of the variance
+# but not all, and values like 0.9 to 0.97 are usual. (A constant error of the critic would not matter at all. It cancels
+# in the comparison of two actions, as a baseline does.)
 #
 # ### Two ways for an episode to end
-# - **terminated**: the hopper fell. Nothing comes after: $\gamma V(s_{t+1})$ is left out of (2.5).
+# - **terminated**: the hopper fell. Nothing comes after: $\gamma V(s_{t+1})$ is left out of (2.8).
 # - **truncated**: the clock ran out. The cheetah would have run on, so its last step still gets $\gamma V(s_{t+1})$,
-#   with the *final observation* of the old episode, not the first of the next one.
+#   with the *final observation* of the old episode, not the first of the next one. This is called partial-episode
+#   bootstrapping (Pardo et al. 2018).
 #
-# In both cases the sum (2.6) stops there: what happens in the next episode is not this action's doing. Term by term:
+# In both cases the sum (2.10) stops there: this action has no influence on what happens in the next episode. Term by term:
 
 # %% tags=["prelude"]
 def advantages_by_definition(rewards, values, next_values, terminated, over, gamma, lam):
-    """All (T,) -> Â (T,): eq. (2.6) as it stands, one sum for each step; `over` is terminated or truncated."""
+    """All (T,) -> Â (T,): the middle of eq. (2.10), one sum for each step; `over` is terminated or truncated."""
     delta = rewards + gamma * np.where(terminated, 0.0, next_values) - values
     advantage = np.zeros(len(rewards))
     for t in range(len(rewards)):
@@ -394,26 +592,34 @@ def advantages_by_definition(rewards, values, next_values, terminated, over, gam
 
 
 # %% [markdown]
-# A toy: a robot is paid 1 a step for as long as it likes, γ = 0.9, so every state is worth 1/(1-γ) = 10, and the critic
-# knows. After four steps the clock stops it. *Predict.* What are the advantages, rightly treated? And if truncation is
-# taken for a fall?
+# A toy: a robot is paid 1 a step for as long as it likes, and γ = 0.9. So every state is worth 1/(1-γ) = 10, and the critic
+# says so. After four steps the clock stops the robot. Treated as truncation, all advantages are 0: nothing was better or worse
+# than expected.
+#
+# *Predict.* What is the advantage of the last step if truncation is mistaken for a fall?
+
+# %%
+cl.predict("02.7", question="advantage of the last step")
 
 # %%
 rewards, values, next_values = np.ones(4), np.full(4, 10.0), np.full(4, 10.0)
 clock, never = np.array([False, False, False, True]), np.zeros(4, bool)
-print("truncated, as it was:", advantages_by_definition(rewards, values, next_values, never, clock, 0.9, 0.95))
-print("taken for a fall:    ", advantages_by_definition(rewards, values, next_values, clock, clock, 0.9, 0.95).round(2))
+right = advantages_by_definition(rewards, values, next_values, never, clock, 0.9, 0.95)
+fallen = advantages_by_definition(rewards, values, next_values, clock, clock, 0.9, 0.95)
+print("truncated, as it was: ", right.round(2))
+print("mistaken for a fall:  ", fallen.round(2))
+cl.see("last step, mistaken for a fall", fallen[-1], (-9, -9), predicted="02.7")
 
 # %% [markdown]
-# *What you should see.* Zeros (nothing was better or worse than expected); then -9 at the end, leaking backwards:
-# four blameless actions get punished for what the clock did, and the critic learns that the world ends at random.
+# *What you should see.* The error leaks backwards: four blameless actions get punished for what the clock did, and the
+# critic learns that the world ends at random.
 #
 # ### Exercise 2.4: GAE with truncation (fill in)
-# Write the right-hand recursion of (2.6): backwards, one step a time, with both kinds of end.
+# Write the recursion on the right of (2.10): backwards, one step at a time, with both kinds of end.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def advantages(rewards, values, next_values, terminated, truncated, gamma, lam):
-    """All arrays (T,); next_values[t] is V of the state that really followed step t -> Â (T,), eq. (2.6)."""
+    """All arrays (T,); next_values[t] is V of the state that really followed step t -> Â (T,), eq. (2.10)."""
     advantage, following = np.zeros(len(rewards)), 0.0
     ### BEGIN SOLUTION
     for t in reversed(range(len(rewards))):
@@ -432,7 +638,6 @@ def episodes(seed, falls, clocks, T=12):
     ends = [np.isin(np.arange(T), at) for at in (falls, clocks)]
     return r, v, np.where(ends[0] | ends[1], following, np.append(v[1:], following[-1])), *ends
 
-
 D, none = advantages_by_definition, np.zeros(12, bool)
 check(
     "2.4", "advantages", oracle=lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, lam),
@@ -442,10 +647,13 @@ check(
         "a fall is treated as truncation: after it nothing comes, so no γ V": lambda r, v, n, te, tr, g, lam: D(r, v, n, none, te | tr, g, lam),
         "the recursion crosses the end of a truncated episode into the next one": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te, g, lam),
         "the recursion crosses the ends of all episodes": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, none, g, lam),
+        "the ends of episodes are ignored altogether": lambda r, v, n, te, tr, g, lam: D(r, v, n, none, none, g, lam),
         "λ is missing: the recursion falls by γ λ a step": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, 1.0),
-        "that is the one-step error δ alone, eq. (2.5)": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, 0.0),
+        "γ is missing from the recursion: it falls by γ λ a step": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, lam / g),
+        "that is the TD error δ alone, eq. (2.8)": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, 0.0),
         "values[t+1] was used where next_values[t] is needed: after an end that is another episode's state":
             lambda r, v, n, te, tr, g, lam: D(r, v, np.append(v[1:], n[-1]), te, te | tr, g, lam),
+        "that is the target of the critic, Â + V; asked is Â": lambda r, v, n, te, tr, g, lam: D(r, v, n, te, te | tr, g, lam) + v,
     },
 )
 
@@ -461,16 +669,23 @@ next_values = np.where(over, following, np.vstack([values[1:], following[-1:]]))
 library, target = gae(rewards, values, next_values, terminated, over, 0.98, 0.92)
 columns = zip(rewards.T, values.T, next_values.T, terminated.T, over.T, strict=True)
 inline = np.stack([advantages_by_definition(*column, 0.98, 0.92) for column in columns], axis=1)
-print(f"{terminated.sum()} falls, {over.sum()} ends; largest difference {np.abs(inline - library).max():.1e}")
+print(f"{terminated.sum()} falls, {over.sum()} ends")
+cl.see("largest difference", np.abs(inline - library).max(), (0, 1e-12))
 
 # %% [markdown]
-# *What you should see.* A difference below 1e-12. `target`, what the critic learns towards, is $\hat A_t + V(s_t)$.
+# `target` is what the critic learns towards: $\hat A_t + V(s_t)$, the **λ-return**.
 
 # %% [markdown]
 # ## 4. Scales
 #
-# A tanh network likes inputs of size 1. *Predict.* The cheetah's 17 observations: which are largest, angles (rad) or
-# rates (rad/s)? By which factor?
+# A tanh network likes inputs of size 1. The cheetah's 17 observations are one height, angles, speeds and angular
+# rates.
+#
+# *Predict.* The cheetah moves at random. How many times as large is the largest standard deviation of an observation as the
+# smallest?
+
+# %%
+cl.predict("02.8", question="largest sd over smallest sd")
 
 # %%
 cheetahs = cl.make("HalfCheetah-v5", num_envs=64, seed=0)
@@ -482,73 +697,181 @@ for _ in range(200):
 sd = np.std(np.concatenate(seen), axis=0)
 print("height (m) and angles (rad):  ", sd[:8].round(2))
 print("their rates (m/s and rad/s):  ", sd[8:].round(2))
+cl.see("largest sd over smallest sd", sd.max() / sd.min(), (40, 100), predicted="02.8")
 
 # %% [markdown]
-# *What you should see.* Standard deviations from about 0.1 to above 5. So the policy carries running moments and
-# subtracts, divides and clips, $x = \mathrm{clip}\bigl((s - m)/\sigma,\,\pm10\bigr)$. They are updated *between* iterations:
-# while a rollout is played and learnt from they stand still, or the ratio would not start at 1. They are saved with
-# the policy and frozen in evaluation. Rewards are divided by the running standard deviation of the discounted return,
-# so that one value-loss weight fits every task; advantages are scaled to mean 0, variance 1 in each minibatch.
+# *What you should see.* The joint rates vary far more than the angles. So the policy carries running moments $m$ and
+# $\sigma$ of the observations. It subtracts, divides and clips, $x = \mathrm{clip}\bigl((s - m)/\sigma,\,\pm10\bigr)$. The
+# moments are updated *between* iterations. They must not change while a rollout is played and learnt from. Otherwise the ratio
+# would not start at 1. They are saved with the policy and frozen in evaluation.
+#
+# Two more scales: rewards are divided by the running standard deviation of the discounted return, so that one value-loss
+# weight fits every task. And advantages are scaled to mean 0, variance 1 in each minibatch.
 
 # %%
 moments = cl.MLPActorCritic(17, 6).normalizer
 for batch in seen:
     moments.update(batch)
-print(f"merged batch by batch, or all at once: equal to {np.abs(moments.var.sqrt().numpy() - sd).max():.0e}")
+cl.see("moments merged batch by batch against all at once", np.abs(moments.var.sqrt().numpy() - sd).max(), (0, 1e-10))
 
 # %% [markdown]
 # ## 5. The whole update
 #
-# The loss adds the critic's error and (if wanted) a bonus for entropy $H$:
+# The loss adds the critic's error and (if wanted) a bonus for the entropy $H$:
 #
-# $$L(\theta) = -L^{\text{clip}} + c_v\,\tfrac12\,\mathbb{E}\bigl[(V(s_t) - \hat A_t - V_{\text{old}}(s_t))^2\bigr] - c_e\,H[\pi_\theta]. \tag{2.7}$$
+# $$\text{loss}(\theta) = -L^{\text{clip}} + c_v\,\tfrac12\,\mathbb{E}\bigl[(V(s_t) - \hat A_t - V_{\text{old}}(s_t))^2\bigr]
+# - c_e\,H[\pi_\theta]. \tag{2.11}$$
+#
+# The **entropy** of a Gaussian with $d$ motors is
+# $H = \sum_{i=1}^{d} \bigl(\log\sigma_i + \tfrac12\log 2\pi e\bigr)$ nats. It says how widely the actions scatter. It can be
+# negative, because the density of a narrow Gaussian is above 1.
+#
+# ### Exercise 2.5: mend a colleague's loss (find three errors)
+# A colleague wrote (2.11) with $c_v = \tfrac12$ and $c_e = 0$, for robots with several motors. The code runs, and training
+# does not crash. It has three errors.
+
+# %% tags=["prelude"]
+def colleagues_loss(log_prob, old_log_prob, value, advantage, target, clip):
+    """log_prob (B, motors): log π of each motor's command, now. The other tensors (B,): log π_old of the whole action,
+    V now, Â, Â + V_old -> the loss (2.11), one number to be made small."""
+    ratio = (log_prob.mean(-1) - old_log_prob).exp()  # all motors together
+    advantage = target - value  # the critic is better by now, so use it
+    a = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    policy_part = torch.minimum(-ratio * a, -ratio.clamp(1 - clip, 1 + clip) * a).mean()
+    return policy_part + 0.25 * (value - target).square().mean()
+
+
+# %% [markdown]
+# How do you find an error in a loss that runs? Ask for what you know without any training. `readings` puts three questions to
+# a loss, and the answer of a right one is 0 each time. The gradients come from autograd.
+# 1. *Nothing has moved.* All ratios are 1, and the mean of `a` is 0. So the loss is the critic's part alone. By how much
+#    is it off?
+# 2. *Gradient on the critic.* The advantages are data. The policy's part must not push the critic. How large is the
+#    gradient on $V$ besides that of the critic's part?
+# 3. *Far beyond the clip.* A good action has a ratio far above $1+\varepsilon$. How large is the gradient on its $\log\pi$?
+
+# %%
+for question, answer in readings(colleagues_loss).items():
+    print(f"{question:24s}{answer:8.4f}")
+
+# %% [markdown]
+# All three readings are off. Read the four lines of the colleague's code, each against its equation. Write the whole loss
+# again with all three mended.
+
+# %% nbgrader={"grade": false, "grade_id": "ex-02-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mended_loss(log_prob, old_log_prob, value, advantage, target, clip):
+    """As `colleagues_loss`: log_prob (B, motors), the others (B,) -> the loss (2.11), one number to be made small."""
+    ### BEGIN SOLUTION
+    ratio = (log_prob.sum(-1) - old_log_prob).exp()  # densities multiply, so their logs add up
+    a = (advantage - advantage.mean()) / (advantage.std() + 1e-8)  # of the critic that judged the batch: data
+    policy_part = torch.maximum(-ratio * a, -ratio.clamp(1 - clip, 1 + clip) * a).mean()  # -min(x, y) = max(-x, -y)
+    return policy_part + 0.25 * (value - target).square().mean()
+    ### END SOLUTION
+
+
+# %%
+for question, answer in (attempt(readings, mended_loss) or {"not done yet": np.nan}).items():
+    print(f"{question:24s}{answer:8.4f}")
+
+# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+#@title Check 2.5
+def step_by_step(new, old, value, A, target, eps):  # in words: good ones pay up to 1 + ε, bad ones down to 1 - ε
+    rho, a = np.exp(new.numpy().sum(1) - old.numpy()), (A - A.mean()).numpy() / A.numpy().std(ddof=1)
+    pays = [min(r, 1 + eps) * x if x > 0 else max(r, 1 - eps) * x for r, x in zip(rho, a, strict=True)]
+    return -np.mean(pays) + 0.25 * np.mean((value - target).numpy() ** 2)
+
+def lot(seed, n=8, motors=3):
+    rng = np.random.default_rng(seed)
+    new, old, (value, A, error) = (torch.from_numpy(rng.normal(size=s)) for s in ((n, motors), (n, motors), (3, n)))
+    return 0.3 * new - 1, (0.3 * old - 1).sum(-1), value, A, value + 0.3 * error + A
+
+def loss_with(joint=torch.sum, later=False, worse=torch.minimum, sign=-1, weight=0.25, scale=True):
+    def loss(new, old, value, A, target, eps):
+        A, rho = target - value if later else A, (joint(new, -1) - old).exp()
+        a = (A - A.mean()) / A.std() if scale else A
+        return sign * worse(rho * a, rho.clamp(1 - eps, 1 + eps) * a).mean() + weight * (value - target).square().mean()
+    return loss
+
+kinds = dict(joint=torch.mean), dict(later=True), dict(worse=torch.maximum)
+says = ("the motors' log-probabilities: a joint density is a product, so its log is a sum", "the advantage: it is data of the old critic, "
+    "and handed to you (.detach() on target - value still takes the new one)", "the clip: what does the minus do to a minimum?")
+left = {"still wrong, " + "; ".join(says[k] for k in which): loss_with(**{n: v for k in which for n, v in kinds[k].items()})
+        for which in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2))}  # fmt: skip
+more = {"the sign: a loss is made small, so the surrogate gets a minus": loss_with(sign=1), "the critic's part is c_v ½ = ¼ of the mean square": loss_with(weight=0.5),
+        "the advantages must still be scaled to mean 0 and variance 1": loss_with(scale=False), "the critic's part is missing": loss_with(weight=0)}  # fmt: skip
+check("2.5", "mended_loss", oracle=step_by_step, cases=[(*lot(k), 0.2) for k in range(3)], mistakes=left | more, matters="take the three readings again")
+
+# %% [markdown]
+# Now the update as a whole. `ppo_loss` takes a policy and a minibatch. `improve` makes several passes over the rollout in
+# shuffled minibatches. After each pass it compares the mean KL of the pass with `target_kl`, and stops there if it is larger.
+# This is the **KL stop** (early stopping), a second guard beside the clip.
 
 # %%
 def ppo_loss(policy, batch, config):
-    """Eq. (2.7) on a minibatch, c_e = 0."""
+    """Eq. (2.11) on a minibatch, c_e = 0 -> loss, log ρ (B,)."""
     a = (batch.advantage - batch.advantage.mean()) / (batch.advantage.std() + 1e-8)
     gaussian = torch.distributions.Normal(policy.actor(batch.x), policy.log_std.exp())
-    ratio = (gaussian.log_prob(batch.action).sum(-1) - batch.log_prob).exp()
+    log_ratio = gaussian.log_prob(batch.action).sum(-1) - batch.log_prob
+    ratio = log_ratio.exp()
     surrogate = torch.minimum(ratio * a, ratio.clamp(1 - config.clip, 1 + config.clip) * a).mean()
     error = policy.critic(batch.x).squeeze(-1) - batch.target
-    return -surrogate + config.value_coef * 0.5 * error.square().mean()
+    return -surrogate + config.value_coef * 0.5 * error.square().mean(), log_ratio.detach()
 
 
 # %%
 def improve(policy, optimizer, rollout, config, generator):
-    """`epochs` passes over the rollout in shuffled minibatches."""
+    """At most `epochs` passes over the rollout in shuffled minibatches -> passes made."""
     flat = {name: value.flatten(0, 1) for name, value in vars(rollout).items()}
+    passes = 0
     for _ in range(config.epochs):
+        moved, passes = [], passes + 1
         order = torch.randperm(len(flat["x"]), generator=generator)
         for part in order.split(config.minibatch_size):
             batch = SimpleNamespace(**{name: value[part] for name, value in flat.items()})
+            loss, log_ratio = ppo_loss(policy, batch, config)
             optimizer.zero_grad()
-            ppo_loss(policy, batch, config).backward()
+            loss.backward()
             nn.utils.clip_grad_norm_(policy.parameters(), config.max_grad_norm)
             optimizer.step()
+            moved.append(log_ratio)
+        kl = ratio_statistics(torch.cat(moved), config.clip)["approx_kl"]
+        if config.target_kl is not None and kl > config.target_kl:
+            break
+    return passes
 
 
 # %% [markdown]
-# Two agents with the same weights, the same rollout and the same shuffling: ours and the library's.
-# *Predict.* After 40 gradient steps, to how many digits do the weights agree?
+# Two agents start with the same weights, the same rollout and the same shuffling: yours and the library's. Each makes up to 40
+# gradient steps. 32-bit numbers have about 7 digits.
+#
+# *Predict.* To how many decimal places do the weights agree afterwards?
 
 # %%
-agent = cl.PPO(pole, cl.PPOConfig(minibatch_size=256, seed=1))
+cl.predict("02.9", question="decimal places")
+
+# %%
+pole = cl.make("InvertedPendulum-v5", num_envs=16, seed=1)
+agent = cl.PPO(pole, cl.PPOConfig(minibatch_size=256, target_kl=0.015, seed=1))
 agent.begin()
 rollout, raw = agent.collect()
 mine, generator = copy.deepcopy(agent.policy), torch.Generator()
 generator.set_state(agent.generator.get_state())
 optimizer = torch.optim.Adam(mine.parameters(), agent.config.learning_rate, eps=agent.config.adam_eps)
-improve(mine, optimizer, rollout, agent.config, generator)
+passes = improve(mine, optimizer, rollout, agent.config, generator)
 metrics = agent.improve(rollout)
 differences = [(a - b).abs().max().item() for a, b in zip(mine.parameters(), agent.policy.parameters(), strict=True)]
-print(f"largest difference of any weight {max(differences):.1e}")
 print({name: round(value, 4) for name, value in metrics.items()})
 
+# %%
+cl.see("largest difference of any weight", max(differences), (0, 1e-4))
+cl.see("decimal places", -np.log10(max(differences)), (4, 9), predicted="02.9")
+cl.see("passes before the KL stop, of 10", passes, (2, 9))
+cl.see("approx_kl", metrics["approx_kl"], (0.001, 0.05), "nats")
+cl.see("clip_fraction", metrics["clip_fraction"], (0.01, 0.4))
+
 # %% [markdown]
-# *What you should see.* Below 1e-4: single precision, added up in another order. `approx_kl` between 0.001 and 0.05
-# and `clip_fraction` between 0.02 and 0.4 are what a healthy update looks like. The algorithm is now
-# three lines:
+# *What you should see.* The difference is that of single precision: the same sums, added up in another order. The last two
+# ranges are what a healthy update looks like. The algorithm is now three lines:
 
 # %%
 optimizer = torch.optim.Adam(agent.policy.parameters(), lr=1e-3, eps=1e-5)
@@ -556,21 +879,49 @@ for _ in range(10):
     rollout, raw = agent.collect()  # act, estimate advantages
     improve(agent.policy, optimizer, rollout, agent.config, generator)
     agent.policy.normalizer.update(raw.reshape(-1, raw.shape[-1]))
-print(f"{agent.env_steps:,} steps, last episodes {np.mean([r for r, _ in list(agent.recent)[-10:]]):.0f} steps long")
+lengths = [r for r, _ in list(agent.recent)[-10:]]
+cl.see(f"length of the last episodes after {agent.env_steps:,} steps", np.mean(lengths), (25, 1000), "steps")
+
+# %% [markdown]
+# *What you should see.* With an untrained policy the pole falls within a second (25 steps). Now it stands longer.
 
 # %% [markdown]
 # ## 6. The cheetah
 #
-# Six motors, 17 numbers, paid for forward speed (m/s) minus a little for torque, 1,000 steps (50 s) an episode. No
-# fall ends it: a cheetah on its back keeps its time. Draw the curve you expect **before** you start: three points
-# (steps, return). An untrained one gets about 0; a good human-made gait a few thousand.
+# The cheetah has six motors and 17 observations. It is paid for forward speed (m/s) minus a little for torque. An episode
+# has 1,000 steps (50 s). A fall does not end it: a cheetah on its back stays there until the time is over.
+#
+# ### The recipe that runs
+# The library's recommended settings for this task are not the defaults that you have used so far. The next cell reads the
+# difference out of `PPOConfig.recommended`. The last column comes from short training runs with one thing changed at a
+# time, which section 7 looks at.
+
+# %%
+ablations = cl.result("ppo_ablations")
+print(f"last column: median of {len(ablations['seeds'])} seeds, return without noise after {ablations['config']['steps']:,} steps")
+settings.SettingsTable("HalfCheetah-v5", ablations["per_seed"])
+
+# %% [markdown]
+# All other settings are those of section 5: $\varepsilon$ of the clip, ten passes, minibatches of 1,024, Adam with a
+# learning rate that falls linearly to 0.
+#
+# ### Train it
+# Draw the curve you expect **before** you start: three points (steps, return). An untrained cheetah gets about 0. Change
+# the points to yours.
 
 # %%
 prediction = [(100_000, 0), (1_000_000, 2500), (4_000_000, 4500)]
 
 # %% [markdown]
-# Watch it grow. ■ stops it and keeps what was learnt; `cl.train(run, more)` goes on. If you would rather not wait, the
-# next cells work with `run = cl.load("halfcheetah_ppo_3")` as well, all but the curves.
+# *Predict.* And in one number: what is the mean return (with noise) at the end of training?
+
+# %%
+cl.predict("02.10", question="return at the end")
+
+# %% [markdown]
+# Watch it grow. ■ stops it and keeps what was learnt; `cl.train(run, more)` goes on. `cl.background(agent, steps)` trains
+# while you read on. If you would rather not wait, set `run = cl.load("halfcheetah_ppo_3")`: then all the next cells work
+# but those with curves.
 
 # %%
 envs = cl.make("HalfCheetah-v5", num_envs=64, seed=1)
@@ -580,18 +931,36 @@ run = cl.train(agent, cl.budget(smoke=90_000, lite=5_000_000, full=8_000_000), l
 # %%
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
+# %%
+curve = run.curve
+count = len(curve["env_steps"])
+early = min(np.searchsorted(curve["env_steps"], 500_000), count - 1)
+most = slice(min(early, count // 2), int(0.8 * count))  # from there until the learning rate is small
+cl.see("return after 500,000 steps", curve["return_mean"][early], (1500, np.inf), otherwise="a slow start; watch the end")
+cl.see("return at the end", curve["return_mean"][-1], (3000, np.inf), otherwise="it may run on its back: try another seed", predicted="02.10")
+cl.see("median KL of an update", np.median(curve["approx_kl"][most]), (0.01, 0.05), "nats")
+cl.see("updates whose mean KL is above target_kl", 100 * np.mean(curve["approx_kl"] > agent.config.target_kl), (0.5, 60), "%")
+cl.see("median clipped share", np.median(curve["clip_fraction"][most]), (0.2, 0.42))
+cl.see("median explained variance", np.median(curve["explained_variance"][most]), (0.9, 1))
+cl.see("entropy, last minus first", curve["entropy"][-1] - curve["entropy"][0], (-25, -4), "nats")
+
 # %% [markdown]
-# *Look at* the small panels, they are the instruments. *What you should see* in the lite budget: a return above 2,000
-# before 500,000 steps and above 5,000 at the end. KL between 0.01 and 0.06 and a clip fraction between 0.2 and 0.4
-# until the learning rate falls to zero; explained variance above 0.9 after the first moments (the critic knows what
-# comes); entropy falling steadily, and below zero in the end: the density of a narrow Gaussian is above 1.
+# *Look at* the small panels: they are your instruments. *What you should see.* KL and clipped share stay level for most of
+# the training, and fall to 0 with the learning rate. The **explained variance** is
+# $1 - \mathrm{Var}(\hat A)/\mathrm{Var}(\hat A + V)$, the share of the target's variance that the critic predicts: 1 is
+# perfect, and 0 is no better than one constant. It is near 1 after the first moments. The entropy falls steadily and ends
+# below 0: the policy has become sure of its actions.
 
 # %%
-cl.evaluate(run, episodes=cl.budget(smoke=4, lite=20, full=50))
+evaluation = cl.evaluate(run, episodes=cl.budget(smoke=4, lite=20, full=50))
+for name in ("deterministic", "stochastic"):
+    cl.see(f"mean return, {name}", getattr(evaluation, name).mean, (3000, np.inf), otherwise="look at the video: does it run on its back?")
+evaluation
 
 # %% [markdown]
-# *What you should see* in the lite budget: a mean above 5,000 both ways. A large sd means that a few of the episodes ended on
-# the back: one bad start can cost thousands. Yours is one seed, which is never a result; beside the shipped seeds:
+# *IQM* is the interquartile mean: the mean of the middle half of the episodes. A few bad episodes do not move it. A large sd
+# and a mean far below the IQM say that a few episodes ended on the back: one bad start can cost thousands. Your result is
+# one seed. One seed is never a result; here it is beside the shipped seeds.
 
 # %%
 cl.compare({"shipped": shipped["per_seed"], "yours": [run]})
@@ -601,41 +970,83 @@ cl.show(run, steps=cl.budget(smoke=20, lite=100, full=100))
 
 # %% [markdown]
 # ### The gait at four moments of training
-# The first shipped seed, kept at four moments. *Predict.* What will it learn first: to stay on its feet, or to move?
+# The first shipped seed, kept at four moments.
+#
+# *Predict.* How fast is the last of the four, in m/s, three to four seconds after a standing start? (The reward of a step is
+# about the speed, and an episode has 1,000 steps.)
+
+# %%
+cl.predict("02.11", question="speed in m/s")
 
 # %%
 moments = [cl.load(f"halfcheetah_ppo_{i}") for i in range(4)]
 steps = cl.budget(smoke=10, lite=80, full=80)
 episodes = [viz.rollout_states(policy, steps=steps) for policy in moments]
-speeds = [(e.physics[-1, 1] - e.physics[0, 1]) / (len(e) * e.dt) for e in episodes]  # of the torso, m/s
+speeds = [np.diff(e.physics[-len(e) // 4 :, 1]).mean() / e.dt for e in episodes]  # of the torso, in the last quarter
+cl.see("speed of the first", speeds[0], (-1, 1), "m/s")
+cl.see("speed of the last", speeds[-1], (6, 10), "m/s", predicted="02.11")
 titles = [f"{p.header['env_steps']:,} steps: {v:.1f} m/s" for p, v in zip(moments, speeds, strict=True)]
-viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], titles, columns=2))
+viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], titles, columns=2), title="; ".join(titles))
 
 # %% [markdown]
-# *Look at* the legs, and at the mean speed in the titles (from a standing start). The first one stands and shivers. The next ones move;
-# look for the rhythm, for which leg pushes and which one only catches, and for the moments when no foot is on the ground.
+# *Look at* the legs, and at the speed in the titles. The first cheetah stands and shivers. The others move. (The last one
+# has not reached its full speed after four seconds.) Look for the rhythm, for which leg pushes and which one only catches,
+# and for the moments when no foot is on the ground.
 
 # %% [markdown]
 # ## 7. What is each part worth?
 #
-# The shipped ablations change one thing at a time. They are short runs: the cell prints how many steps and
-# seeds, and the command that made them.
+# The shipped ablations change one thing at a time. They are short runs. The cell after the predictions prints how many
+# steps and seeds they have, and the command that made them. The next cell lists the changes.
 #
-# *Predict.* Which single change hurts most? Which ones hardly matter?
+# *Predict.* Which change lowers the return most? How many of the changes lower the median by more than a tenth? And which
+# change has the highest median?
 
 # %%
-ablations = cl.result("ppo_ablations")
+worth = settings.medians(ablations["per_seed"])
+usual = worth.pop("recommended")
+print(*worth, sep="\n")
+
+# %%
+cl.predict("02.12", choices=tuple(worth), question="lowers the return most")
+
+# %%
+cl.predict("02.13", question=f"changes, of {len(worth)}, that cost more than a tenth")
+
+# %%
+cl.predict("02.14", choices=tuple(worth), question="highest median of all")
+
+# %%
 print(ablations["command"], "·", f"{ablations['config']['steps']:,} steps ·", len(ablations["seeds"]), "seeds")
 returns = {}
 for row in ablations["per_seed"]:
     returns.setdefault(row["variant"], []).append(row["return_deterministic"])
-viz.bars(returns, ylabel="deterministic return")
+viz.bars(returns, ylabel="return without noise\nbar")
+
+# %%
+worst, best = min(worth, key=worth.get), max(worth, key=worth.get)
+for name, value in sorted(worth.items(), key=lambda item: item[1]):
+    print(f"{name:32s}{value:7,.0f}   {value / usual - 1:+5.0%}")
+print(f"worst: {worst}" + compared("02.12", worst))
+print(f"best: {best}, seeds {min(returns[best]):,.0f} to {max(returns[best]):,.0f}; recommended "
+      f"{min(returns['recommended']):,.0f} to {max(returns['recommended']):,.0f}" + compared("02.14", best))
+cl.see("cost more than a tenth", sum(value < 0.9 * usual for value in worth.values()), (6, 9), predicted="02.13")
+same = sum(a == b for a, b in zip(returns["no KL stop"], returns["recommended"], strict=True))
+cl.see("seeds in which the KL stop changed nothing at all", same, (1, 3))
 
 # %% [markdown]
-# *Look at* the dots as well as at the bars: where the dots of two rows mix, so few seeds show no difference. Several
-# parts of the recipe are worth nothing in this table, and one of them may even cost something: say which. Then mind what
-# this is: one robot, one short budget, the rest of the recipe tuned around these parts. What is worth nothing here may be
-# what saves another task, or a longer run.
+# *What you should see.* Four parts carry this recipe: an advantage that looks further than one step, a small first σ, the
+# normalised observations, and a clip that is neither absent nor tiny.
+#
+# Now the parts that are worth nothing here, or less:
+# - **The KL stop.** There are seeds in which the run without it is the same to the last digit: the limit was never reached.
+#   In the long training above some updates went over the limit, so there it acts.
+# - **γ = 0.98.** With γ = 0.99 the median is not lower. At this length the table gives no reason for the smaller γ.
+# - **Spread-out starts.** The median without them is higher, so they may even cost something. But the seeds of both
+#   overlap. Three seeds do not show a difference in either direction.
+#
+# Keep the limits of this table in mind. It is one robot and one short budget, and the rest of the recipe was tuned around
+# these parts. What is worth nothing here may matter in another task, or in a longer run.
 
 # %%
 names = ["recommended", "λ = 0 (one-step TD)", "no clip, no KL stop", "no observation normalisation"]
@@ -644,9 +1055,9 @@ cl.compare({name: [row for row in ablations["per_seed"] if row["variant"] == nam
 # %% [markdown]
 # ## 8. The bug museum
 #
-# None of these runs raised an error, and all of them were trained with the same settings, on `Hopper-v5`. One is healthy. In each of
-# the others one line of PPO is wrong, in ways that people really have got it wrong, some of them in the project
-# that this notebook succeeds. All you get is what every run records.
+# None of these runs raised an error, and all of them were trained with the same settings, on `Hopper-v5`. One is healthy. In
+# each of the others one line of PPO is wrong. People have really made these mistakes, some of them in the project that
+# this notebook grew out of. All you get is what every run records.
 
 # %%
 museum = cl.result("bug_museum")
@@ -662,7 +1073,7 @@ for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
           f"{late['explained_variance']:11.3f}{late['entropy']:9.2f}")
 
 # %% [markdown]
-# ### Exercise 2.5: diagnose
+# ### Exercise 2.6: diagnose
 # Six suspects, four guilty:
 #
 # 1. `old log-probabilities reshaped`: (T, N) was turned into (N, T) and back with `reshape`, which does not transpose.
@@ -674,7 +1085,7 @@ for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
 #
 # For each one ask: which quantity does it falsify *first*, and which panel shows that quantity?
 
-# %% nbgrader={"grade": false, "grade_id": "ex-02-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-02-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def diagnosis():
     """-> {"A": number of the suspect, "B": …, "C": …, "D": …}"""
     ### BEGIN SOLUTION
@@ -682,19 +1093,20 @@ def diagnosis():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 2.5
+# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+#@title Check 2.6
 check_that(
-    "2.5", "diagnosis",
+    "2.6", "diagnosis",
     ("give a dict with the letters A to D and the numbers 1 to 6",
-        lambda f: sorted(f()) == list("ABCD") and set(f().values()) <= set(range(1, 7))),
+        lambda f: isinstance(f(), dict) and sorted(f()) == list("ABCD") and set(f().values()) <= set(range(1, 7))),
+    ("each suspect can be guilty once", lambda f: len(set(f().values())) == 4),
     ("number 2 is innocent everywhere: an actor that is never moved has KL 0 and clips nothing", lambda f: 2 not in f().values()),
     ("C is far off in the very first iteration, before anything was learnt: its ratio never was 1. What makes ρ from two "
         "numbers that do not belong together?", lambda f: f()["C"] == 1),
-    ("A: the policy's panels look healthy and the critic explains nothing, for ever. Which bug lets it learn one number only?",
+    ("A: KL and clipped share look healthy, and the critic explains nothing, for ever. Which bug lets it learn one number only?",
         lambda f: f()["A"] == 4),
-    ("B: KL and clipping are healthy, the critic too; the noise of the policy dies early. Who thinks that actions fall "
-        "nearer to the mean than they were drawn?", lambda f: f()["B"] == 6),
+    ("B: KL, clipped share and critic look healthy; the entropy falls early. With which bug do actions seem to lie nearer "
+        "to the mean than they were drawn?", lambda f: f()["B"] == 6),
     ("D: nothing but the return looks ill, and the critic explains a little less than in the healthy run. What does this "
         "hopper not know about falling?", lambda f: f()["D"] == 3),
     right="all four. Open the doors below",
@@ -704,21 +1116,30 @@ check_that(
 ppo_figures.museum_answers(museum)
 
 # %% [markdown]
-# ### Exercise 2.6: your own settings (open)
-# The pole with 16 copies and only 12,288 steps, fewer than the defaults need. Find settings with which the *noisy* policy stands for at least 600
-# steps on average in the end. Change one thing at a time; write down what you expected and what came. The check trains with your settings (a few
-# seconds) and, if the pole falls, reads the instruments for you.
+# ### Exercise 2.7: your own settings (open)
+# The pole with 16 copies and only 12,288 steps, fewer than the defaults need. Find settings with which the *noisy* policy
+# stands for at least 600 steps on average in the end. Change one thing at a time; write down what you expected and what came.
+# The check trains with your settings (a few seconds). If the pole falls, it reads KL and the number of updates for you.
+# These are the settings and their defaults:
+
+# %%
+print(settings.described())
 
 # %% tags=["prelude"]
-@lru_cache
-def pole_run(settings):
-    """Train the pole with `settings`, a tuple of (name, value) -> curve, mean return of 16 noisy episodes."""
-    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=16, seed=0), cl.PPOConfig(**dict(settings)))
-    run = cl.train(agent, 12_288, progress=False)
-    return run.curve, run_episodes(run.policy, cl.make("InvertedPendulum-v5", num_envs=16, seed=50), False).mean
+trained = {}
 
 
-# %% nbgrader={"grade": false, "grade_id": "ex-02-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pole_run(changes):
+    """Train the pole with `changes` to PPOConfig, a dict -> curve, mean return of 16 noisy episodes; kept for the next call."""
+    config = cl.PPOConfig(**changes)
+    if repr(config) not in trained:
+        run = cl.train(cl.PPO(cl.make("InvertedPendulum-v5", num_envs=16, seed=0), config), 12_288, progress=False)  # seed kept
+        test = cl.make("InvertedPendulum-v5", num_envs=16, seed=50)  # seed kept
+        trained[repr(config)] = run.curve, run_episodes(run.policy, test, deterministic=False).mean
+    return trained[repr(config)]
+
+
+# %% nbgrader={"grade": false, "grade_id": "ex-02-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def my_settings():
     """-> a dict of changes to cl.PPOConfig."""
     ### BEGIN SOLUTION
@@ -726,49 +1147,62 @@ def my_settings():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 2.6
-def curve(f):
-    return pole_run(tuple(sorted(f().items())))[0]
+# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-02-7", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+#@title Check 2.7
+def kl_of(f):
+    return pole_run(f())[0]["approx_kl"]
 
 
 check_that(
-    "2.6", "my_settings",
+    "2.7", "my_settings",
     ("the answer must be a dict of settings that cl.PPOConfig accepts", lambda f: isinstance(f(), dict) and bool(cl.PPOConfig(**f()))),
     ("KL stays under 0.0005: the policy hardly moves. A larger learning rate, more epochs, smaller minibatches or a wider clip",
-        lambda f: np.mean(curve(f)["approx_kl"]) > 5e-4),
+        lambda f: np.mean(kl_of(f)) > 5e-4),
     ("KL is above 0.3 on average: each update throws away what the last one found. Smaller steps, or a target_kl",
-        lambda f: np.mean(curve(f)["approx_kl"]) < 0.3),
-    ("fewer than six updates fit into the steps: shorten rollout_steps", lambda f: len(curve(f)["approx_kl"]) >= 6),
-    ("the instruments look sane, but the pole does not stand for 600 steps yet", lambda f: pole_run(tuple(sorted(f().items())))[1] >= 600),
+        lambda f: np.mean(kl_of(f)) < 0.3),
+    ("fewer than six updates fit into the steps: shorten rollout_steps", lambda f: len(kl_of(f)) >= 6),
+    ("KL and the number of updates look reasonable, but the pole does not stand for 600 steps yet", lambda f: pole_run(f())[1] >= 600),
     right="it stands. Which of your changes did it?",
 )
 
 # %% [markdown]
+# ## Your predictions
+# How close were you? A number counts as close within a quarter of what came.
+
+# %%
+cl.calibration("02")
+
+# %% [markdown]
 # ## Summary
-# - Importance ratios (2.1) let a batch be used many times; clipping (2.3) ends each transition's say when it has moved
-#   far enough, on one side only.
-# - KL grows with the square of the step, (2.4): watch it.
-# - GAE (2.6) trades noise against trust in the critic with one dial. Falls end the world; clocks do not.
-# - Normalisers stand still while a batch is collected and learnt from, and travel with the policy.
-# - Return alone does not tell a bug from bad luck. KL, clip fraction, explained variance and entropy do.
+# - Importance ratios (2.1) let you use a batch many times. They correct the actions, not the states (2.3). So the
+#   surrogate is right only near the old policy, in a trust region.
+# - Clipping (2.5) ends a transition's gradient once its ratio has moved far enough, on one side only.
+# - KL grows with the square of the step, (2.7): watch it.
+# - GAE (2.10) trades noise for bias with one number, λ. The better the critic, the smaller λ can be. Falls end the
+#   world; clocks do not.
+# - Normalisers do not change while a batch is collected and learnt from, and they are saved with the policy.
+# - The return alone does not tell a bug from bad luck. KL, clipped share, explained variance and entropy do. And a loss can be
+#   tested before any training, with questions whose answer is known.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | `approx_kl` large in the first epoch of the first iteration | old log-probabilities do not belong to these transitions |
+# | `approx_kl` large in the first pass of the first iteration | old log-probabilities do not belong to these transitions |
 # | `approx_kl` grows over the iterations | learning rate too large, or σ nearly zero: the same step is now a bigger one |
 # | `explained_variance` near 0 for ever | the critic cannot learn: a shape that broadcasts, a loss without weight, rewards on a wild scale |
-# | `explained_variance` near 1 and no progress | a critic that bootstraps on itself; advantages of noise |
-# | entropy falls to the floor in the first tenth | first σ too small, learning rate too large, or clamped actions scored as if drawn |
-# | everything healthy, return flat | the question is wrong, not the answer: ends of episodes, reward sign, observation |
-# | good training return, bad evaluation | normaliser not saved, or rebuilt from zero; deterministic mean outside what was explored |
+# | `explained_variance` near 1 and no progress | a critic that bootstraps on itself; advantages that are nothing but noise |
+# | entropy falls to the floor in the first tenth | first σ too small, learning rate too large, or log-probabilities of clamped actions |
+# | everything healthy, return flat | the task is set up wrongly: ends of episodes, sign of the reward, observation |
+# | good training return, bad evaluation | normaliser not saved, or started anew; a mean action outside what was explored |
 # | the cheetah slides on its back | a local optimum: try another seed before you try another algorithm |
 #
 # ### Further reading
 # - J. Schulman et al., "Proximal policy optimization algorithms", 2017: section 3 (the clipped surrogate), eq. 9.
 # - J. Schulman et al., "High-dimensional continuous control using generalized advantage estimation", 2016: sections 3 and 4.
-# - J. Schulman et al., "Trust region policy optimization", 2015: why KL is the distance that counts.
+# - J. Schulman et al., "Trust region policy optimization", 2015: sections 2 and 3, the surrogate and its bound.
+# - S. Kakade, J. Langford, "Approximately optimal approximate reinforcement learning", 2002: the performance difference.
+# - S. Kakade, "A natural policy gradient", 2001: the Fisher matrix.
+# - J. Schulman, "Approximating KL divergence", 2020: the estimators (2.6).
 # - F. Pardo et al., "Time limits in reinforcement learning", 2018: section 2, truncation.
 # - M. Andrychowicz et al., "What matters for on-policy deep actor-critic methods?", 2021: sections 3.2 to 3.5, ablations at scale.
 # - S. Huang et al., "The 37 implementation details of proximal policy optimization", 2022.

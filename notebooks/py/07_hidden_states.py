@@ -3,16 +3,17 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/07_hidden_states.ipynb)
 #
-# Eight numbers stand between what a liquid network sees and what it does. In this notebook you open them up: watch them
-# while the pole is pushed. You freeze them and ask what the network would do elsewhere. You find the states it would
-# rest in. You hold single neurons still and play the same episode again. One slider drives all of it.
+# A liquid network of eight neurons turns observations into actions. Its memory is eight numbers, the hidden state. In this
+# notebook you look inside. You watch the eight numbers while the pole is pushed. You freeze them and ask what the network
+# would do elsewhere. You find the states in which it would come to rest. You hold single neurons still and play the same
+# episode again. You can follow all of it with one slider.
 
 # %% [markdown]
 # **You will be able to**
-# 1. compute the effective time constants of a liquid network, and what its solver makes of them in one step;
-# 2. read a phase portrait of policy and value at a frozen memory, and tell memory from reflex;
-# 3. find the fixed points of a cell, linearise there, turn eigenvalues into a length of memory, and tell the memory of
-#    the network from that of the loop through the body;
+# 1. compute the effective time constants of a liquid network, and the share of a disturbance that one step leaves;
+# 2. read a phase portrait of policy and value at a frozen memory, and distinguish memory from reflex;
+# 3. find the fixed points of a cell, linearise there, compute a length of memory from eigenvalues, and distinguish the
+#    memory of the network from that of the loop through the body;
 # 4. show that a network has computed a velocity it was never given;
 # 5. design an ablation, predict it, and say what it does not prove.
 #
@@ -40,9 +41,9 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# An LTC network of eight neurons balances the pole and is pushed three times, hard. **Drag the slider**, or press ▶: video,
-# states, time constants and phase portraits move together. **Click a neuron** to hold it still: the episode is played again without it. Where
-# widgets do not run (on GitHub, in print) the picture shows one moment.
+# An LTC network of eight neurons balances the pole, and the cart is pushed hard three times. **Drag the slider**, or press ▶:
+# video, states, time constants and phase portraits move together. **Click a neuron** to hold it still: the same episode is
+# then played again with that neuron held. Where widgets do not run (on GitHub, in print) the picture shows one moment.
 
 # %%
 from course_lib.viz.states.explorer import Explorer
@@ -53,9 +54,10 @@ explorer = Explorer(policy, seed=3, steps=120, step=32, pushes=pushes, reset_noi
 explorer
 
 # %% [markdown]
-# *Look at* the yellow dot in the four portraits: the robot is there. On the dashed line the policy would not push at all.
-# Right after a push the line itself moves. The same observation now means something else, because the network remembers.
-# The rest of the notebook takes this picture apart. In all its maps, negative is blue and positive is red.
+# *Look at* the yellow dot in the four portraits. It marks where the pole is now. On the dashed line the policy would not push
+# at all. Right after a push the line itself moves. The same observation now leads to another action, because the network
+# remembers the push. The rest of the notebook explains this picture part by part. In all maps, negative is blue and
+# positive is red.
 
 # %% tags=["prelude"]
 import numpy as np
@@ -63,7 +65,8 @@ import numpy as np
 import course_lib as cl
 from course_lib.course.exercises import attempt, check, check_that
 from course_lib.course.predictions import compared
-from course_lib.lessons.nb07_loops import echoes, frozen_step, lasting, loop_figure, read_out, relabelled, stands
+from course_lib.lessons.nb07_bifurcation import bifurcation_slider, folds, followed
+from course_lib.lessons.nb07_loops import change_of_action, echoes, frozen_step, lasting, loop_figure, relabelled, stands
 from course_lib.viz.states import phase, state_figures, states
 from course_lib.viz.states.fixed_points import fixed_points, settle
 
@@ -73,14 +76,14 @@ def sigmoid(z):
 
 
 # %% [markdown]
-# ## 1. One episode, opened up
+# ## 1. One episode in detail
 #
-# At every control step the cell takes its state $h$ and the normalised observation $x$ to a new state; a linear
-# readout makes the action:
+# At every control step the cell computes a new state from its old state $h$ and the normalised observation $x$. A linear
+# layer, the readout, computes the action from the new state:
 #
 # $$h_t = F(h_{t-1}, x_t), \qquad a_t = W_a h_t + b_a. \tag{7.1}$$
 #
-# `states.record` plays an episode and keeps all of it.
+# `states.record` plays an episode and keeps everything that the network computed.
 
 # %%
 record = states.record(policy, seed=3, steps=120, pushes=pushes, reset_noise_scale=0.05)
@@ -90,7 +93,8 @@ print("time constants", record.time_constants.shape)
 print("actions       ", record.actions.shape, ", ".join(record.action_names))
 
 # %% [markdown]
-# *Predict.* A push lasts one control step. For how many steps will the hidden state show it?
+# *Predict.* A push lasts one control step, and it changes the hidden state. After how many steps is only a tenth of that change
+# left?
 
 # %%
 cl.predict("07.1", question="control steps until a tenth of the change is left")
@@ -100,10 +104,11 @@ state_figures.episode_figure(record)
 
 # %% [markdown]
 # *Look at* the rows of the heat map at the green triangles, where the pushes are. You see a stripe in several neurons at
-# once, and after it a slow drift. Few neurons do something that no other does. Rows 2 and 3 hardly change colour. Remember them
-# for section 6.
+# once, and after it a slow drift. Most neurons change together with others. Rows 2 and 3 hardly change colour. You will
+# meet them again in section 6.
 #
-# To measure how long a push lasts, play the episode twice: without any push, and with one. How far apart are the states?
+# To measure how long the effect of a push lasts, play the episode twice: without any push, and with one. Then compare the
+# states, step by step.
 
 # %%
 start = {"seed": 3, "steps": 120, "reset_noise_scale": 0.05}
@@ -111,9 +116,10 @@ calm = states.record(policy, **start)
 pushed = states.record(policy, pushes={30: 2.0}, **start)
 closed, alone = echoes(policy, calm, pushed, first=31)  # the first observation that shows the push
 cl.see("steps until a tenth is left", lasting(closed), (8, 89), predicted="07.1")
+cl.see("the two neurons that move least are 2 and 3", set(record.states.std(0).argsort()[:2]) == {2, 3})
 
 # %% [markdown]
-# *What you should see.* Ten steps at least, often many more. Section 5 asks who remembers for so long.
+# *What you should see.* The push can be seen for many control steps. Section 5 asks what remembers it for so long.
 
 # %% [markdown]
 # ## 2. Liquid time constants
@@ -122,12 +128,13 @@ cl.see("steps until a tenth is left", lasting(closed), (8, 89), predicted="07.1"
 #
 # $$\dot h = -\Bigl[\frac1\tau + f(h, x)\Bigr] h + f(h, x)\,A, \qquad f = \sigma(W h + U x + b). \tag{7.2}$$
 #
-# The bracket is a rate of decay. If $f$ stood still, a disturbance of neuron $i$ would fall to $1/e$ in the *effective
+# The bracket is a rate of decay. If $f$ were constant, a disturbance of neuron $i$ would fall to $1/e$ in the *effective
 # time constant*
 #
 # $$\tau^{\text{eff}}_i = \frac{1}{1/\tau_i + f_i(h, x)}. \tag{7.3}$$
 #
-# It is a property of the moment, not of the neuron. That is what *liquid* means. Time is counted in control steps.
+# It depends on the state and on the observation, so it changes from moment to moment. That is what *liquid* means. Here
+# time is counted in control steps.
 #
 # Our network does not solve (7.2) exactly. It takes one step of the **fused solver** (Hasani et al. 2021, eq. 3), a
 # semi-implicit Euler step: the decay is taken at the end of the step, $f$ at its beginning. With $\delta = 1$ control step,
@@ -136,14 +143,18 @@ cl.see("steps until a tenth is left", lasting(closed), (8, 89), predicted="07.1"
 #
 # So with $f$ frozen, one step leaves the share $1 / (1 + \delta/\tau^{\text{eff}})$ of a disturbance. The exact solution
 # would leave $e^{-\delta/\tau^{\text{eff}}}$, which is less.
-#
-# *Predict.* Neuron 2 has $\tau = 0.23$ control steps. Which share of a disturbance is left in it after one step?
+
+# %%
+tau = policy.cell.tau.detach().numpy()
+print(f"τ of neuron 2: {tau[2]:.2f} control steps")
+
+# %% [markdown]
+# *Predict.* Which share of a disturbance is left in neuron 2 after one step?
 
 # %%
 cl.predict("07.2", question="share that is left, from 0 to 1")
 
 # %%
-tau = policy.cell.tau.detach().numpy()
 constants = record.time_constants
 print("neuron            ", *[f"{k:6d}" for k in range(record.neurons)])
 for name, row in (
@@ -155,14 +166,17 @@ for name, row in (
 ):
     print(name, *[f"{value:6.2f}" for value in row])
 cl.see("share left in neuron 2", (1 / (1 + 1 / constants[:, 2])).max(), (0.15, 0.19), predicted="07.2")
-cl.see("the same, solved exactly", np.exp(-1 / constants[:, 2]).max(), (0.0, 0.02))
+fused, exact = 1 / (1 + 1 / constants[:, 2]), np.exp(-1 / constants[:, 2])
+cl.see("the same share by the exact solution", exact.max(), (0.0, 0.02))
+cl.see("share by the fused step / share by the exact solution", np.median(fused / exact), (10, 40))
 cl.see("longest over shortest τ_eff of a neuron, largest", (constants.max(0) / constants.min(0)).max(), (1.3, 4.0))
 
 # %% [markdown]
-# *What you should see.* The first four numbers of a column fall: $\tau$ is the upper bound, never reached, and
-# $1/(1/\tau + 1)$ is the lower one, as $f$ lies between 0 and 1. The solver matters: for a fast neuron the fused step keeps
-# ten times as much as the exact solution would. A neuron whose $\tau^{\text{eff}}$ changes by a factor of 2 changes its speed
-# during the episode. A neuron whose $f$ hardly moves could as well be a leaky integrator.
+# *What you should see.* In each column the first four numbers fall. Because $f$ lies between 0 and 1, $\tau$ is an upper
+# bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem 1). The solver
+# matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons change their
+# speed by a factor of 2 during the episode. A neuron whose $f$ hardly changes could be replaced by a leaky integrator, a
+# neuron with a constant rate of decay.
 #
 # ### Exercise 7.1: effective time constants (fill in)
 # Write (7.3) for one moment, from the weights. Then compute which share of a disturbance one step of (7.4) leaves, with $f$
@@ -201,12 +215,12 @@ check(
     "7.1", "time_constants", oracle=by_decay, cases=[cell_at(0), cell_at(1), cell_at(2)], parts=("time constants", "shares"),
     mistakes={
         "that is the rate of decay; a time constant is one over it": slip(lambda f, t: 1 / t + f),
-        "rates add up, times do not: 1/τ belongs under the bar": slip(lambda f, t: 1 / (t + f)),
+        "rates add up, times do not: 1/τ belongs under the fraction bar, beside f": slip(lambda f, t: 1 / (t + f)),
         "f is a sigmoid, always positive; tanh could make the rate negative": slip(RIGHT, lambda h, x, W, U, b: np.tanh(W @ h + U @ x + b)),
         "W is [to, from]: neuron i collects row i, W @ h": slip(RIGHT, lambda h, x, W, U, b: sigmoid(W.T @ h + U @ x + b)),
-        "the state h is missing from f: neurons hear each other too": slip(RIGHT, lambda h, x, W, U, b: sigmoid(U @ x + b)),
+        "the state h is missing from f: neurons receive input from each other too": slip(RIGHT, lambda h, x, W, U, b: sigmoid(U @ x + b)),
         "that is the exact solution; the fused step (7.4) divides by 1 + δ/τ_eff": slip(RIGHT, left=lambda t: np.exp(-1 / t)),
-        "that share is lost; asked is the share that is left": slip(RIGHT, left=lambda t: 1 / (1 + t)),
+        "that is the share that is lost; the exercise asks for the share that is left": slip(RIGHT, left=lambda t: 1 / (1 + t)),
     },
 )
 
@@ -223,7 +237,7 @@ left = np.subtract(*(frozen_step(policy.cell, a, start) for start in (1.0, 0.0))
 cl.see("largest difference of the share that is left", np.abs(left - 1 / (1 + 1 / by_equation)).max(), (0, 1e-5))
 
 # %% [markdown]
-# *What you should see.* Rounding: the equations are the network.
+# *What you should see.* The differences are rounding errors: the network does exactly what the equations say.
 
 # %% [markdown]
 # ## 3. Portraits at a frozen memory
@@ -233,11 +247,12 @@ cl.see("largest difference of the share that is left", np.abs(left - 1 / (1 + 1 
 #
 # $$a_t(x) = W_a\,F(h_{t-1}, x) + b_a. \tag{7.5}$$
 #
-# Drawn over the pole's angle and angular velocity, the other two observations as they are at that moment, this is
-# a phase portrait of the policy; the same with the critic is one of the value.
+# Vary the pole's angle and angular velocity, and leave the other two observations as they are at that moment. The map of
+# $a_t(x)$ is then a **phase portrait** of the policy. The same map of the critic's output is a phase portrait of the value.
 #
 # *Predict.* Set the pole upright and still in the middle of the track, and try every memory of the episode. A network without
-# memory would push the same 120 times. How wide is the range of pushes of our network, as a share of the range in the episode?
+# memory would push the same every time. How wide is the range of pushes of our network, as a share of the range in the
+# episode?
 
 # %%
 cl.predict("07.3", question="share of the episode's range, from 0 to 1")
@@ -247,8 +262,9 @@ state_figures.portrait_figure(policy, record, steps=[29, 31, 33, 50])
 
 # %% [markdown]
 # *Look at* the dashed line, where the policy does not push: just before the push (step 30), right after it, and later.
-# You see red above it and blue below: the policy pushes the way the pole is falling. The line moves and turns after the
-# push, and comes back. Part of that is the cart, which is elsewhere. The next cell takes the cart out.
+# It is red above the line and blue below: the policy pushes the way the pole is falling. After the push the line moves and
+# turns, and then it comes back. A part of this comes from the cart, which is now in another place. The next cell removes
+# the influence of the cart: it uses the same observation with every memory.
 
 # %%
 spread = phase.memory_spread(policy, record, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})[:, 0]
@@ -257,14 +273,15 @@ print(f"in the episode:     pushes from {record.actions.min():+.2f} to {record.a
 cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="07.3")
 
 # %% [markdown]
-# *What you should see.* One observation, a whole range of actions. That range is memory.
+# *What you should see.* The observation is always the same, and yet the pushes differ a lot. Only the memory can make this
+# difference.
 #
 # ### Response maps
-# Turn it around: keep the moment, change one neuron's own state from -1 to 1, and see what one control step adds to it,
-# for every angle of the pole.
+# Now vary the memory instead. Change one neuron's own state from -1 to 1, leave the rest as it is, and compute how much one
+# control step changes that state, for every angle of the pole.
 #
-# *Predict.* Equation (7.2) pulls a neuron to rest. On which side of the dashed line (no change) must the change be
-# negative?
+# *Predict.* Equation (7.2) pulls a neuron towards a state of rest. On the dashed line there is no change. On which side of
+# it must the change be negative?
 
 # %%
 cl.predict("07.4", choices=("above", "below"))
@@ -278,28 +295,34 @@ cl.see("the change falls as the neuron's own state rises", bool((np.diff(answers
 print("negative: above the dashed line" + compared("07.4", "above"))
 
 # %% [markdown]
-# *Look at* the slope of the dashed lines, where each neuron would rest. *What you should see.* Negative above the line and
-# positive below: alone, every neuron comes to rest. A flat line is a neuron that does not care about the angle; a steep one
-# follows it. Where the colour is pale over a wide band the neuron is slow.
+# *Look at* the slope of the dashed lines, where each neuron would rest. *What you should see.* The change is negative above
+# the line and positive below it: alone, every neuron comes to rest. Where the line is flat, the neuron does not depend on
+# the angle. Where it is steep, the neuron follows the angle. A wide pale band around the line means that the neuron is slow.
 
 # %% [markdown]
-# ## 4. What do the neurons tell?
+# ## 4. What do the neurons encode?
 #
-# The simplest question first: which neuron correlates with which observation? For a fair sample we push at random.
+# The simplest question comes first: which neuron correlates with which observation? The pushes are now random, so that
+# the pole visits many different states.
 
 # %%
 kicks = states.random_pushes(steps=600, every=15, size=1.5, seed=0)
 long = states.record(policy, seed=1, steps=600, pushes=kicks)
+strong = abs(np.corrcoef(long.states.T, long.observations.T)[: long.neurons, long.neurons :]) > 0.5
+cl.see("observations that correlate with two neurons or more", (strong.sum(0) >= 2).sum(), (3, 4))
+cl.see("neurons that correlate with two observations or more", (strong.sum(1) >= 2).sum(), (3, 8))
 state_figures.correlation_figure(long)
 
 # %% [markdown]
-# *What you should see.* Hardly a row or a column has a single dark field. What the network knows is spread over several
-# neurons, and every neuron mixes several things. A correlation does not show that the policy uses it. Section 6 asks that.
+# *What you should see.* (Here "correlate" means a coefficient above 0.5 or below -0.5.) Most observations are spread over
+# several neurons, and several neurons mix more than one observation. This is called a **distributed representation**
+# (Hinton et al. 1986). A correlation does not show that the policy uses what the neuron encodes. Section 6 asks that.
 #
 # ### How many directions?
-# If every neuron mixes, perhaps mixtures of neurons are the better coordinates. Principal components are the directions
-# in which the states vary most. *Predict.* Eight neurons, four observations: how many components will hold 95 % of the
-# variance?
+# If the neurons mix several things, perhaps mixtures of neurons are better coordinates. **Principal components** (Pearson
+# 1901) are the directions in which the states vary most.
+#
+# *Predict.* There are eight neurons and four observations. How many components hold 95 % of the variance?
 
 # %%
 cl.predict("07.5", question="components")
@@ -310,13 +333,13 @@ print("share of the variance:", components.share.round(3))
 cl.see("components for 95 %", int((np.cumsum(components.share) < 0.95).sum()) + 1, (2, 5), predicted="07.5")
 
 # %% [markdown]
-# *What you should see.* The states move on a sheet of few dimensions, about as many as the task has.
+# *What you should see.* The eight states vary in a few directions only, in about as many as there are observations.
 #
-# ### A velocity nobody gave
-# Now a policy that balances the pole without being shown any velocity: it sees position and angle only. A single
-# observation cannot tell whether the pole falls or rises. If the network balances, the velocity must be in its state.
+# ### A velocity that was never given
+# Now take a policy that balances the pole without any velocity: it observes position and angle only. A single observation
+# does not say whether the pole is falling or rising. If the network balances, the velocity must be in its state.
 #
-# *Predict.* A linear readout (a *linear probe*) of the eight states is fitted on the first half of an episode. Which share of
+# *Predict.* A linear readout of the eight states (a *linear probe*, Alain and Bengio 2017) is fitted on the first half of an episode. Which share of
 # the angular velocity's variance, R², will it explain in the second half? And a readout of the two observations?
 
 # %%
@@ -324,7 +347,7 @@ cl.predict("07.6", question="R² from the state")
 
 # %%
 blind = cl.load("masked_pendulum_ltc")
-gentle = states.random_pushes(steps=600, every=15, size=0.4, seed=0)  # it notices a push one step later than a policy that sees rates
+gentle = states.random_pushes(steps=600, every=15, size=0.4, seed=0)  # gentler: it notices a push one step later
 seen = states.record(blind, seed=3, steps=600, pushes=gentle)
 rate = seen.truth[:, 3]
 guesses = {"from the state": states.decode(seen.states, rate), "from the observation": states.decode(seen.observations, rate)}
@@ -333,25 +356,30 @@ cl.see("R² from the observation", guesses["from the observation"][0], (-0.3, 0.
 state_figures.decoding_figure(seen, guesses, "angular velocity (rad/s)", steps=slice(300, 420))
 
 # %% [markdown]
-# *What you should see.* Most of the velocity is in the state, none of it in the observation. The network has learnt to
-# differentiate: a neuron that follows the angle slowly and one that follows it fast differ by about the velocity. (R² can
-# be below 0: worse than guessing the mean.)
+# *What you should see.* Most of the velocity is in the state, and nearly none of it is in the observation. The network has
+# learnt to differentiate. If one neuron follows the angle slowly and another follows it fast, their difference is roughly
+# proportional to the velocity. (R² can be below 0. Then the readout is worse than guessing the mean.)
 
 # %%
+both = np.corrcoef(seen.states.T, seen.truth.T)[: seen.neurons, seen.neurons :]
+angle, hidden = abs(both[:, 1]).max(), abs(both[:, 2:]).max()
+cl.see("strongest correlation with a hidden velocity / with the angle", hidden / angle, (0.2, 0.8))
 state_figures.correlation_figure(seen)
 
 # %% [markdown]
-# *Look at* the rows marked hidden. No single neuron need be the velocity. The readout above found it in a mixture.
+# *Look at* the rows marked hidden. Their colours are paler: no single neuron encodes a velocity as strongly as some neuron
+# encodes the angle. The readout above found the velocity in a mixture of neurons.
 
 # %% [markdown]
 # ## 5. Where would it come to rest?
 #
-# Hold the observation still, as if the world had stopped, and let the network run on. A state that stays is a
-# **fixed point**: $F(h, x) = h$, for an ODE cell the same as
+# Hold the observation constant, as if the world had stopped, and let the network run on. A state that no longer changes is
+# a **fixed point**: $F(h, x) = h$. For a cell that solves a differential equation this is the same as
 #
 # $$\dot h = 0. \tag{7.6}$$
 #
-# `fixed_points` solves that with Newton's method from many starts.
+# `fixed_points` solves this equation with Newton's method from many starting points. (Sussillo and Barak 2013 made the
+# search for fixed points a standard way to understand recurrent networks.)
 #
 # *Predict.* How many fixed points does the trained network have at the last observation of the episode?
 
@@ -365,17 +393,17 @@ cl.see("fixed points", len(found), (1, 3), predicted="07.7")
 cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 
 # %% [markdown]
-# *What you should see.* For a network that balances a pole, as a rule one, and stable: if nothing happens, it forgets
-# whatever it remembers in a few steps. A pole needs no more. Close to a fixed point the network is linear: a small
-# disturbance $\delta h$ of the flow follows
+# *What you should see.* There are few fixed points, here usually one, and it is stable. If nothing happens, the network
+# forgets in a few steps. For a pole that is enough. Close to a fixed point you can **linearise** the network: a small
+# disturbance $\delta h$ of the differential equation follows
 #
 # $$\frac{d}{dt}\,\delta h = J\,\delta h, \qquad J_{ij} = \frac{\partial \dot h_i}{\partial h_j}, \tag{7.7}$$
 #
-# and dies away if all eigenvalues of $J$ have negative real parts.
+# and it dies away if all eigenvalues of $J$ have negative real parts.
 #
 # ### Exercise 7.2: the Jacobian of an LTC (a derivation, checked numerically)
-# Differentiate (7.2) by $h_j$. Two hints: $\sigma' = \sigma(1-\sigma)$, and $h_i$ stands in the bracket's
-# factor *and*, through $W$, inside $f$.
+# Differentiate (7.2) with respect to $h_j$. Two hints: $\sigma' = \sigma(1-\sigma)$, and $h_i$ occurs twice. It is multiplied
+# by the bracket, *and*, through $W$, it is inside $f$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def ltc_jacobian(h, x, W, U, b, tau, A):
@@ -419,14 +447,14 @@ check(
 
 # %% [markdown]
 # ### From eigenvalues to memory
-# The network does not flow, it steps: from one control step to the next, $\delta h_{t+1} = M\,\delta h_t$ with
-# $M = \partial F/\partial h$. Differentiate the fused step (7.4) at a fixed point, with the rates of decay
+# The network does not follow the differential equation exactly. It makes steps: from one control step to the next,
+# $\delta h_{t+1} = M\,\delta h_t$ with $M = \partial F/\partial h$. Differentiate the fused step (7.4) at a fixed point, with the rates of decay
 # $D = \operatorname{diag}(1/\tau + f)$ and $\delta = 1$:
 #
 # $$M = I + (I + D)^{-1} J. \tag{7.8}$$
 #
-# The eigenvalues $\lambda$ of $M$ say which share of a disturbance is left after one step. *Inside the unit circle* means
-# stable. For the exact solution $M$ would be $e^{J}$. Your $J$ from Exercise 7.2 gives both:
+# The eigenvalues $\lambda$ of $M$ say which share of a disturbance is left after one step. The fixed point is stable if all
+# of them lie *inside the unit circle*. For the exact solution $M$ would be $e^{J}$. Your $J$ from Exercise 7.2 gives both:
 
 # %%
 A, h, x = policy.cell.A.detach().numpy(), found.states[0], record.x[-1].numpy()
@@ -442,7 +470,7 @@ state_figures.eigenvalue_figure(found, "at the last observation")
 # %% [markdown]
 # *Look at* the dot furthest from 0: it decides how long anything is remembered. *What you should see.* All dots lie inside the
 # circle. The fused step remembers longer than the exact solution of the same equation would. The policy was trained with
-# this step, so this step is the network.
+# the fused step, so its memory is that of the fused step.
 #
 # ### Exercise 7.3: how long does it remember? (fill in)
 # The slowest disturbance shrinks by $|\lambda|_{\max}$ a step. After how many steps is $1/e$ of it left? Eigenvalues of a real
@@ -477,7 +505,7 @@ check(
     matters="then more or less than 1/e of the slowest disturbance is left",
     mistakes={
         "that is the fastest direction; the slowest decides what is remembered": lambda M: -1 / np.log(leading(M, np.min)),
-        "that is the half-life; asked is the time to 1/e": lambda M: np.log(0.5) / np.log(leading(M)),
+        "that is the half-life; the exercise asks for the time until 1/e is left": lambda M: np.log(0.5) / np.log(leading(M)),
         "that rule is for the flow, J; a step map multiplies, so take a logarithm": lambda M: -1 / leading(M, of=np.real),
         "1/(1 - |λ|) holds only for |λ| near 1, where log |λ| is nearly |λ| - 1": lambda M: 1 / (1 - leading(M)),
         "the sign: log of a number below 1 is negative, a time is not": lambda M: 1 / np.log(leading(M)),
@@ -489,12 +517,14 @@ check(
 )
 
 # %% [markdown]
-# ### Who remembers?
-# Your formula says that the network forgets within a few steps. Section 1 measured many more. Both are right: the network is
-# half of a loop. The push moves the cart, the cart moves the observation, and the observation moves the network again.
+# ### What remembers?
+# Your formula says that the network forgets within a few steps. Section 1 measured many more. Both are right, because the
+# network is only half of a loop. The push moves the cart, the cart changes the observation, and the observation changes the
+# state of the network again.
 #
-# To see the network alone, cut the loop. *Closed loop*: the episode with the push against the one without, as in section
-# 1. *Open loop*: start from the state right after the push, and feed the network the observations of the episode without.
+# To see the network alone, cut the loop. *Closed loop*: compare the episode with the push and the one without, as in section
+# 1. *Open loop*: start from the state right after the push, and give the network the observations of the episode without a
+# push.
 #
 # *Predict.* After how many steps is a tenth left in the open loop? (Your formula gives the time to $1/e$.)
 
@@ -507,16 +537,16 @@ cl.see("open loop, steps until a tenth is left", lasting(alone), (2, 8), predict
 loop_figure(closed, alone)
 
 # %% [markdown]
-# *What you should see.* The orange line falls straight and fast: that is $|\lambda|_{\max}$. The blue one starts at the same
-# place, and stays up. The long stripe in the heat map is not the network's memory. The cart has been moved and comes
-# back slowly, and the network reports what it sees.
+# *What you should see.* The orange line falls fast and nearly straight, with a slope given by $|\lambda|_{\max}$. The blue line
+# starts at the same place and stays high. So the long stripe in the heat map is not the network's own memory. The cart has
+# been moved and comes back slowly, and the state of the network follows what the network observes.
 
 # %% [markdown]
 # ### Chasing a moving target
-# In the episode the observation never stands still, so the fixed point moves. `settle` finds, for every step, where the
-# network would come to rest if that observation stayed.
+# During the episode the observation keeps changing, so the fixed point moves. `settle` finds, for every step, where the
+# network would come to rest if the observation of that step stayed.
 #
-# *Predict.* Will the state sit on its fixed point, or lag behind? Which share of the way to it does the state go in one step?
+# *Predict.* At each step the state moves towards the fixed point of that step. Which share of the way does it go?
 
 # %%
 cl.predict("07.9", question="share of the way, 1 for all of it")
@@ -530,43 +560,50 @@ cl.see("distance to the fixed point, right after a push over before it", distanc
 state_figures.component_figure(record, targets)
 
 # %% [markdown]
-# *Look at* the grey lines from each state to the fixed point of that moment. *What you should see.* Long lines right after the
-# pushes, short ones in calm stretches. The state runs after a target that the world moves, and each step covers only a part
-# of the way. What is missing is what the network still knows of the past.
+# *Look at* the grey lines from each state to the fixed point of that moment. *What you should see.* The lines are long right
+# after the pushes, and short when little happens. The state follows a moving target, and each step covers only a part of
+# the way. The remaining part is the influence of the past, so it is the network's memory.
 
 # %% [markdown]
 # ## 6. Ablation: what is each neuron for?
 #
-# Hold one neuron still and let the rest do the work: an *ablation*. Before you do it, guess who will be missed. The
-# weights of (7.1) are a first clue. Take care where you read them: the layer in the code standardises the states first,
+# Hold one neuron still and let the others do the work. This is called an **ablation** (Meyes et al. 2019). Before you do it,
+# guess which neurons the policy cannot do without. The weights of (7.1) are a first clue. But be careful where you read
+# them. The layer in the code standardises the states first, because the states of an LTC are neither centred nor of unit
+# size:
 #
 # $$a = V\,\frac{h - c}{s} + v, \qquad\text{so}\qquad W_a = \frac{V}{s}, \quad b_a = v - W_a\,c, \tag{7.9}$$
 #
-# because the states of an LTC are neither centred nor of unit size. `readout.weight` is $V$. `readout.affine` gives
-# $(W_a, b_a)$.
+# Here $c$ and $s$ are the mean and the standard deviation of each state. They were measured once, before training, on random
+# observations. `readout.weight` is $V$.
+# `readout.affine` gives $(W_a, b_a)$.
 
 # %%
 (w,), (b,) = (part.numpy() for part in policy.readout.affine)
 print("neuron ", *[f"{k:6d}" for k in range(record.neurons)])
 print("V      ", *[f"{v:6.2f}" for v in policy.readout.weight[0]])
+print("s      ", *[f"{v:6.2f}" for v in policy.readout.scale])
 print("W_a    ", *[f"{v:6.2f}" for v in w])
 cl.see("largest difference of W_a h + b_a from the recorded action", np.abs(record.states @ w + b - record.actions[:, 0]).max(), (0, 1e-5))
 cl.see("largest |W_a| over the second largest", np.divide(*np.sort(np.abs(w))[:-3:-1]), (3, 5))
+cl.see("the neuron with the largest |W_a| has the smallest s", int(np.abs(w).argmax()) == int(policy.readout.scale.argmin()))
 
 # %% [markdown]
-# *What you should see.* Rounding, so $W_a$ is the true weight. And one neuron stands out: it moves little, so its small $V$
-# is divided by a small $s$. A weight alone says little, though. What counts is the weight times what the neuron does.
+# *What you should see.* $W_a h + b_a$ is the recorded action up to rounding errors, so $W_a$ is the true weight. One neuron
+# stands out. It moved little even before training, so its $s$ is small, and its $V$ is divided by this small $s$. But a
+# weight alone says little.
+# What counts is the weight times the change of the neuron's state.
 #
-# Still *where*? If you hold a neuron at 0, you also take away its average, which acts like a constant push. If you hold it at
-# its mean, you take away only its variation. The two questions have different answers.
+# You must also choose *at which value* you hold a neuron. If you hold it at 0, you also remove its average, which acts like
+# a constant push. If you hold it at its mean, you remove only its variation. The two choices answer different questions.
 #
 # ### Exercise 7.4: predict the damage (an experiment with a hypothesis)
 # Hypothesis: the damage is how much the action changes, at once, through the readout. Compute it from the recording alone:
-# the root of the mean square, over time, of the change in $a = W_a h + b_a$ when neuron $k$ alone stands at `value`.
+# the root of the mean square, over time, of the change in $a = W_a h + b_a$ when neuron $k$ alone is held at `value`.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def suspicion(readout, states, value):
-    """readout of one action, states (T, n), value (n,): where each neuron would stand -> (n,), one number for each."""
+    """readout of one action, states (T, n), value (n,): where each neuron would be held -> (n,), one number for each."""
     ### BEGIN SOLUTION
     weight = readout.affine[0][0].numpy()
     return np.abs(weight) * np.sqrt(np.mean((states - value) ** 2, axis=0))
@@ -574,7 +611,7 @@ def suspicion(readout, states, value):
 
 
 # %% [markdown]
-# *Predict.* Hold each neuron at 0 in turn, and push the cart at random. Whose loss hurts most?
+# *Predict.* Hold each neuron at 0 in turn, and push the cart at random. With which neuron held does the pole fall first?
 
 # %%
 cl.predict("07.10", choices=tuple("01234567"))
@@ -585,14 +622,24 @@ trials = {"pushes": kicks, "episodes": cl.budget(smoke=2, lite=8, full=32)}
 at_zero = states.ablation_returns(policy, **trials)
 worst = int(at_zero[:-1].argmin())
 cl.see("neurons without which the pole falls", (at_zero[:-1] < 0.9 * at_zero[-1]).sum(), (2, 5))
-print(f"neuron {worst} hurts most" + compared("07.10", str(worst)))
+print(f"with neuron {worst} held it falls first" + compared("07.10", str(worst)))
 state_figures.ablation_figure(at_zero, attempt(suspicion, policy.readout, long.states, 0 * mean), trials["episodes"], "held at 0")
 
 # %% [markdown]
-# *Look at* whether the low bars are under the high dots. *What you should see.* The highest dot is over the lowest bar: the
-# hypothesis names the right culprit. Below that it fails. A neuron with a high dot can go and nothing happens; others with
-# lower dots cannot. The dots know only the direct way from a neuron to the action. They know nothing of neurons that
-# act through other neurons, nor of what the others do to make up for a loss.
+# *Look at* whether the low bars (few steps) are under the high dots (a large suspicion). The next cell compares them. It
+# measures each neuron's suspicion through the layer itself, so it does not need your function.
+
+# %%
+direct = change_of_action(policy.readout, long.states, 0 * mean)
+falls = at_zero[:-1] < 0.9 * at_zero[-1]
+cl.see("the most suspect neuron hurts most", int(direct.argmax()) == worst)
+cl.see("a neuron that can be held is more suspect than one that cannot", bool(direct[~falls].max(initial=0) > direct[falls].min(initial=9)))
+
+# %% [markdown]
+# *What you should see.* The hypothesis names the most important neuron correctly. For the others it fails: one neuron with
+# a high dot can be held and the pole still stands, and with another one, with a lower dot, it falls. The suspicion measures
+# only the direct effect of a neuron on the action. It ignores that a neuron acts through other neurons too, and that other
+# neurons can compensate for a loss.
 
 # %%
 at_mean = states.ablation_returns(policy, at=dict(enumerate(mean)), **trials)
@@ -600,18 +647,12 @@ cl.see("neurons without whose variation the pole falls", (at_mean[:-1] < 0.9 * a
 state_figures.ablation_figure(at_mean, attempt(suspicion, policy.readout, long.states, mean), trials["episodes"], "held at its own mean")
 
 # %% [markdown]
-# *What you should see.* Less damage than before. A neuron that is missed only at 0 was needed for its average, not for what
-# it tells. The top suspect is missed at its mean too: what it tells is needed.
+# *What you should see.* There is less damage than before. If the pole falls only when a neuron is held at 0, the policy needs
+# the average of that neuron, and not its variation. When the most suspect neuron is held at its mean, the pole falls too.
+# So its variation is needed.
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 #@title Check 7.4
-def by_doing(readout, h, value):  # put every neuron there in turn, and let the layer read the action out again
-    found = []
-    for k in range(h.shape[1]):
-        changed = np.where(np.arange(h.shape[1]) == k, value, h)
-        found.append(np.sqrt(np.mean((read_out(readout, changed) - read_out(readout, h)) ** 2)))
-    return np.array(found)
-
 def rms(h, at):
     return np.sqrt(((h - at) ** 2).mean(0))
 
@@ -621,33 +662,44 @@ def size(v):  # a mistake in what the weight is multiplied by
 net = cl.load("pendulum_ltc")
 h = states.record(net, seed=3, steps=60, pushes={20: 2.0}).states.astype(float)
 check(
-    "7.4", "suspicion", oracle=by_doing, tolerance=1e-3, right="and the pole has told you how far the hypothesis goes",
+    "7.4", "suspicion", oracle=change_of_action, tolerance=1e-3, right="now compare it with what the pole does",
     cases=[(net.readout, h, h.mean(0)), (net.readout, h, np.full(8, 0.5)), (relabelled(net.readout, 3), h, np.zeros(8))],
     mistakes={
         "readout.weight multiplies (h - c) / s, not h: divide by s, (7.9), or take readout.affine": lambda r, h, at: np.abs(r.weight.detach().numpy()[0]) * rms(h, at),
         "a standard deviation is about the mean; the neuron is held at `value`": size(lambda h, at: h.std(0)),
         "that is a neuron held at 0, wherever `value` is": size(lambda h, at: rms(h, 0)),
         "a neuron with a weight of 0 cannot change the action; the weight is missing": lambda r, h, at: rms(h, at),
-        "the size of a change has no sign: |W_a|": lambda r, h, at: r.affine[0][0].numpy() * rms(h, at),
+        "the size of a change is never negative: take |W_a|": lambda r, h, at: r.affine[0][0].numpy() * rms(h, at),
         "changes up and down cancel in this mean; square them first": size(lambda h, at: np.abs((h - at).mean(0))),
-        "that is the mean of the absolute value; asked is the root of the mean square": size(lambda h, at: np.abs(h - at).mean(0)),
+        "that is the mean of the absolute value; the exercise asks for the root of the mean square": size(lambda h, at: np.abs(h - at).mean(0)),
+        "that is the largest change; the exercise asks for the root of the mean square": size(lambda h, at: np.abs(h - at).max(0)),
+        "the square root is missing: take the root of the mean of (h - value)²": size(lambda h, at: ((h - at) ** 2).mean(0)),
+        "that is the mean square of the change; take its root": lambda r, h, at: r.affine[0][0].numpy() ** 2 * rms(h, at) ** 2,
+        "here all neurons are held at once; hold one at a time, and give one number for each": lambda r, h, at: np.full(h.shape[1], np.sqrt(np.mean(((h - at) @ r.affine[0][0].numpy()) ** 2))),
     },
 )
 
 # %% [markdown]
-# The neuron whose loss hurts most, in the explorer. (On your machine the first explorer above is the same one: it moves along.)
+# Here is the explorer again, with the neuron whose loss hurts most held at 0. (It is the same explorer as the first one above.
+# On your machine both change together.)
 
 # %%
 explorer.ablate({worst: 0.0})
 explorer
 
+# %%
+without = states.record(policy, held={worst: 0.0}, pushes=pushes, **start)
+cl.see("mean push of the neuron, W_a times its average", w[worst] * mean[worst], (-1.2, -0.7))
+cl.see("first action without it, less the first action with it", without.actions[0, 0] - record.actions[0, 0], (0.3, 1.5))
+cl.see("steps until the pole falls", len(without), (3, 119))
+
 # %% [markdown]
-# *Look at* the panel at the bottom left: grey is the action of the whole network, orange that of the network without the
-# neuron. The orange line starts far from the grey one. At its average the neuron adds a constant push to the action. Without
-# this constant the network pushes one way from the first step on, and soon the pole has fallen.
+# *Look at* the panel at the bottom left. Grey is the action of the whole network, and orange is the action without the
+# neuron. *What you should see.* The orange line starts far above the grey one. On average the neuron adds a negative push to
+# the action. Without it the first push is much too large. The pole tips to the other side, and soon it has fallen.
 #
-# *Predict.* Hold the neuron with the least suspicion at its mean, then the two with the least, then three, …: with how many
-# does the pole still stand for 1,000 steps?
+# *Predict.* Now hold several neurons at their means: first the one with the least suspicion, then the two with the least,
+# then three, and so on. With how many held neurons does the pole still stand for 1,000 steps?
 
 # %%
 cl.predict("07.11", question="neurons held")
@@ -659,13 +711,15 @@ lasted = [stands(policy, order[:count], mean, trials["episodes"]) for count in r
 for count, steps in enumerate(lasted):
     print(f"{count} held: stands {steps:6.0f} steps    live: {sorted(order[count:].tolist())}")
 cl.see("most neurons held with which it stands", int(np.flatnonzero(np.array(lasted) > 900).max()), (6, 7), predicted="07.11")
+cl.see("share that the last neuron keeps in a step, at most", (1 / (1 + 1 / constants[:, order[-1]])).max(), (0.1, 0.35))
 
 # %% [markdown]
-# *What you should see.* It stands with all but one held still. This policy sees angle and velocity, and pushing back against
-# both is enough. One fast neuron can do that. It needs no memory.
+# *What you should see.* The pole stands even when all neurons but one are held. This policy observes the angle and the
+# velocity, and it is enough to push against a mixture of both. The neuron that is left is fast: it
+# keeps only a small share of its state from one step to the next. So it balances the pole almost without memory.
 #
-# Is every neuron that good? And is it so for the policy that is not shown the velocities? Keep one neuron live at a time
-# and hold all others at their means.
+# Can every single neuron do this? And how is it for the policy that does not observe the velocities? Keep one neuron live at
+# a time, and hold all others at their means.
 
 # %%
 singles = {}
@@ -675,13 +729,16 @@ for name, which, at in (("sees velocities", policy, mean), ("does not", blind, s
     print(f"{name:16s} steps with neuron 0, 1, … alone:", *[f"{steps:5.0f}" for steps in singles[name]])
 cl.see("single neurons that balance, velocities seen", (singles["sees velocities"] > 900).sum(), (2, 3))
 cl.see("single neurons that balance, velocities hidden", (singles["does not"] > 900).sum(), (0, 0))
+weak = np.argsort(change_of_action(blind.readout, seen.states, seen.states.mean(0)))[:4]
+cl.see("the four least suspect held, velocities hidden", stands(blind, weak, seen.states.mean(0), trials["episodes"]), (0, 500), "steps")
 
 # %% [markdown]
-# *What you should see.* In the first network the top suspect is not the only neuron that can balance the pole alone. In the
-# second no neuron can: a velocity has to be computed from the past, and that takes several.
+# *What you should see.* In the first network more than one neuron can balance the pole alone. In the second network no
+# neuron can, and even four neurons together are not enough. There the velocity must be computed from the past, and
+# in this network more than four neurons take part in that.
 #
-# One more surprise. Neuron 3 is enough alone. So the other seven without it are not? Hold 3; then 3 and 1;
-# then 3, 1 and 5.
+# One more question about the first network. Neuron 3 is sufficient: it balances the pole alone. Is it also necessary? Hold
+# neuron 3, then neurons 3 and 1, then neurons 3, 1 and 5.
 
 # %%
 for held in ([3], [3, 1], [3, 1, 5]):
@@ -689,28 +746,29 @@ for held in ([3], [3, 1], [3, 1, 5]):
     cl.see(f"held {held}", steps, (900, 1000) if held == [3, 1] else (0, 700), "steps")
 
 # %% [markdown]
-# *What you should see.* Without neuron 3 the pole falls, after a while. Without neurons 3 *and* 1 it stands. The second loss
-# repairs the first. Take neuron 5 too, which is enough alone, and it falls at once. Damages do not add up: the weights of
-# neuron 1 were learned beside a working neuron 3. An ablation says what a neuron is worth *while all others are as they
-# are*. "Enough" and "needed" are two questions, and neither is answered by one neuron at a time.
+# *What you should see.* With neuron 3 held, the pole falls after a while. With neurons 3 *and* 1 held, it stands: the second
+# loss repairs the first. With neuron 5 held too, which is sufficient alone, it falls at once. So the damages do not add up.
+# The likely reason is that neuron 1 was trained together with a working neuron 3. Without that partner, its influence on the
+# action does harm. An ablation says what a neuron contributes *while all other neurons stay as they are*. Whether a neuron
+# is sufficient and whether it is necessary are two questions. If you hold one neuron at a time, you answer neither in full.
 
 # %% [markdown]
 # ## 7. The graph
 #
-# All the weights at once: from the observations through the neurons to the action.
+# The drawing shows all weights at once: from the observations through the neurons to the action.
 
 # %%
 cl.topology(policy, observation_names=record.names, action_names=record.action_names, activations=record.states[32])
 
 # %% [markdown]
-# *Look at* the widest synapse into the action, and then at what drives the neuron it starts from. Red is positive, blue
-# negative. The weights into the action are $W_a$. A weight is what a synapse *could* do; the suspicion of section 6
-# multiplied it by what the neuron does.
+# *Look at* the widest synapse into the action, and then at the synapses into the neuron that it starts from. Red is positive,
+# blue is negative. The weights into the action are $W_a$. A weight shows the effect that a synapse *could* have. The
+# suspicion of section 6 multiplied it by the change of the neuron's state, which shows the effect it *has*.
 
 # %% [markdown]
 # ## 8. The same for the cheetah
 #
-# A bigger cell runs a cheetah whose joint velocities are hidden. The tools are the same.
+# A larger cell controls a cheetah whose joint velocities are hidden. The tools are the same.
 
 # %%
 cheetah = cl.load("halfcheetah_masked_ltc")
@@ -718,10 +776,9 @@ run = Explorer(cheetah, seed=0, steps=cl.budget(smoke=20, lite=120, full=120), s
 run
 
 # %% [markdown]
-# *Look at* the heat map: a gait is a pattern that comes back several times a second.
+# *Look at* the heat map: a gait is a pattern that repeats several times a second.
 #
-# *Predict.* A pole at rest is a point in the plane of the first two components. What is a gait? And how many times a second
-# does the first component swing?
+# *Predict.* How many times a second does the first principal component of the states swing back and forth?
 
 # %%
 cl.predict("07.12", question="swings of component 1 a second")
@@ -731,8 +788,8 @@ gait = states.record(cheetah, seed=0, steps=cl.budget(smoke=60, lite=400, full=4
 state_figures.component_figure(gait, steps=slice(-60, None))
 
 # %% [markdown]
-# *Look at* the last 3 seconds, on the right. You see a cycle. The path goes round, or, with few control steps in a stride,
-# hops from side to side, and keeps coming back to the same places. How often?
+# *Look at* the last 3 seconds, on the right. A pole at rest would be a point. Here you see a cycle: the path keeps coming
+# back to the same places. (A stride has few control steps, so the path looks angular.) How often does it come back?
 
 # %%
 score = states.pca(gait.states).scores[:, 0]
@@ -742,8 +799,9 @@ cl.see("component 1 swings", often, (1, 7), "times a second", predicted="07.12")
 cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
-# *What you should see.* A stride or half of one: a *limit cycle* of network and body together. At a frozen observation the
-# network alone need not swing at all:
+# *What you should see.* One swing is a stride, or half a stride. A cycle that a system returns to after a disturbance is
+# called a **limit cycle** (Strogatz 2015, chapter 7). This one belongs to network and body together. Does the network swing
+# alone, too? Freeze the last observation and look for fixed points:
 
 # %%
 resting = fixed_points(cheetah.cell, cheetah.encoder(gait.x[-1]), starts=gait.states[::20], tries=cl.budget(smoke=4, lite=32, full=64))
@@ -751,10 +809,13 @@ print(resting)
 cl.see("stable fixed points", resting.stable.sum(), (1, 3))
 
 # %% [markdown]
-# *What you should see.* A stable fixed point, here too. So the rhythm is made by the loop through the body, not by the
-# network alone. And the hidden joint velocities?
+# *What you should see.* There is a stable fixed point here too. At this observation the network alone comes to rest, so the
+# rhythm needs the loop through the body. And what about the hidden joint velocities?
 
 # %%
+of_neurons = abs(np.corrcoef(gait.states.T, gait.truth.T)[: gait.neurons, gait.neurons :]).max(0)
+shown = np.array([name in gait.names for name in gait.truth_names])
+cl.see("strongest correlation with one neuron, mean: hidden / observed", of_neurons[~shown].mean() / of_neurons[shown].mean(), (0.6, 0.95))
 state_figures.correlation_figure(gait)
 
 # %%
@@ -766,19 +827,20 @@ for i, name in enumerate(gait.truth_names):
 cl.see("joint velocities with R² above 0.4", sum(v > 0.4 for k, v in scores.items() if "thigh" in k or "shin" in k or "foot" in k), (4, 6))
 
 # %% [markdown]
-# *What you should see.* In the picture the hidden rows are paler than the others: hardly a neuron is a joint velocity by
-# itself. And yet most R² are above 0.4: in mixtures, most of the joint velocities are there.
+# *What you should see.* In the picture the hidden rows are paler than the others. Single neurons encode the hidden velocities
+# less strongly than the observed angles. And yet the R² of most joint velocities is above 0.4: mixtures of neurons encode
+# them.
 #
 # ## 9. A neuron that never forgets
-# With one fixed point nothing is kept for long, as everything decays to it. A network that should remember *that something
-# happened* needs two. One neuron is enough:
+# A network with one stable fixed point keeps nothing for long, because every state decays to this point. A network that
+# should remember *that something happened* needs two stable states. One neuron is enough for that:
 #
 # $$\dot h = -\Bigl[\frac1\tau + f\Bigr] h + f A, \qquad f = \sigma(w\,h + b). \tag{7.10}$$
 #
 # ### Exercise 7.5: one bit (open)
-# Find $w$, $b$, $\tau$ and $A$ such that this neuron has two stable states at least 0.1 apart. Then ask: how large
-# must a bump in the state be to switch it? What does a disturbance of $b$ (an input) do? Which of the two costs energy in an animal?
-# Note what you tried.
+# Find $w$, $b$, $\tau$ and $A$ such that this neuron has two stable states at least 0.1 apart. Then ask two questions. How
+# large must a sudden change of the state be to switch the neuron? And what does a change of $b$ do, which acts like an
+# input? Write down what you tried.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def one_bit():
@@ -801,7 +863,8 @@ fields = {name: (lambda h, p=p: bit_rate(h, *p)) for name, p in neurons.items() 
 state_figures.flow_figure(fields)
 
 # %% [markdown]
-# *Look at* the dots: filled ones attract, hollow ones repel. A neuron between two filled dots decides for one of them.
+# *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to one
+# of them. The hollow dot decides to which.
 
 # %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 #@title Check 7.5
@@ -818,41 +881,83 @@ check_that(
     ("the answer is four finite numbers: w, b, tau, A", lambda f: np.shape(f()) == (4,) and np.isfinite(f()).all()),
     ("τ is a time: it must be positive", lambda f: f()[2] > 0),
     ("w or A is 0, so the neuron does not excite itself: it has one stable state", lambda f: f()[0] * f()[3] != 0),
-    ("w and A have opposite signs: the more the neuron fires, the more it silences itself", lambda f: f()[0] * f()[3] > 0),
-    ("only one stable state: the synapse onto itself must be stronger, and b such that f is nearly 0 at rest and nearly 1 when excited", lambda f: len(rests(f)) == 2),
+    ("w and A have opposite signs: the more active the neuron is, the more it inhibits itself", lambda f: f()[0] * f()[3] > 0),
+    ("only one stable state: make the synapse onto itself stronger, and choose b so that f is nearly 0 at rest and nearly 1 when active", lambda f: len(rests(f)) == 2),
     ("the two states are less than 0.1 apart: raise A or τ", lambda f: np.ptp(rests(f)) >= 0.1),
-    right="one neuron, one bit, kept for ever",
+    right="two stable states: this neuron stores one bit",
 )
 
 # %% [markdown]
+# ### Change the input
+# The next plot answers the second question for every input. It shows the neuron (7.10) with $\tau = A = 1$. The left panel is
+# its **phase line**, $\dot h$ over $h$: the neuron rests where the curve crosses zero, and this state is stable if the curve
+# falls there. The right panel is its **bifurcation diagram**: the fixed points for every input $b$. You can compute the
+# fixed points by hand. Set $\dot h = 0$ and solve for $f$, then for $b$:
+#
+# $$f = \frac{h}{1 - h}, \qquad b = \log\frac{h}{1 - 2h} - w\,h, \qquad 0 < h < \tfrac12. \tag{7.11}$$
+#
+# *Try:* start at $w = 4$ and move the input. There is always one fixed point. Then go to $w = 16$. When you move the input
+# up, where does a second stable state appear, and where does the first one disappear?
+
+# %%
+bifurcation_slider()
+
+# %% [markdown]
+# At the two ends of the dashed line a stable and an unstable fixed point meet and disappear. This is a **saddle-node
+# bifurcation**, also called a fold (Strogatz 2015, chapter 3). There the slope of (7.11), $db/dh = 1/(h(1-2h)) - w$, is zero.
+# The smallest value of $1/(h(1-2h))$ is 8, at $h = 1/4$. So below $w = 8$ no input gives two stable states. The point where
+# the two folds meet is called a **cusp**. Beer (1995) maps such points for networks of one and two neurons.
+#
+# *Predict.* Let $w = 16$. The input rises slowly from -10 to 0, and then it falls slowly back to -10. Each way the neuron
+# jumps once from one state to the other. Is the input at which it jumps the same both ways?
+
+# %%
+cl.predict("07.13", choices=("the same both ways", "higher on the way up", "higher on the way down"))
+
+# %%
+inputs = np.linspace(-10, 0, 101)
+up = followed(16.0, inputs)
+down = followed(16.0, inputs[::-1], start=up[-1])[::-1]
+jumps = [float(inputs[np.diff(path).argmax()]) for path in (up, down)]
+gap = jumps[0] - jumps[1]
+came = "the same both ways" if abs(gap) < 0.2 else "higher on the way up" if gap > 0 else "higher on the way down"
+print(f"jumps at {jumps[0]:.1f} on the way up, {jumps[1]:.1f} on the way down: {came}" + compared("07.13", came))
+cl.see("largest distance of the jumps from the two folds", np.abs(np.array(jumps) - folds(16.0)[1]).max(), (0, 0.2))
+
+# %% [markdown]
+# *What you should see.* The neuron stays in its state until this state disappears at a fold, and the two folds lie at
+# different inputs. Between them the state depends on the past. This is called **hysteresis**. It is the memory of this
+# neuron: a short strong input switches it, and it stays switched when the input is gone.
+
+# %% [markdown]
 # ## Your predictions
-# How close were you? A number counts as close within a quarter of what came.
+# How close were you? A number counts as close if it differs from the result by no more than a quarter of the result.
 
 # %%
 cl.calibration("07")
 
 # %% [markdown]
 # ## Summary
-# - A liquid network's time constants follow from the moment, (7.3), and lie between $\tau/(1+\tau)$ and $\tau$. What is left
-#   of a disturbance after a step also depends on the solver, (7.4).
-# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). How the map moves is what it remembers.
-# - States live on few dimensions, and hold what the policy needs, even what it was never shown.
-# - Fixed points and eigenvalues say what the network remembers, and how long. One stable point: a filter. Two: a switch.
-#   The loop through the body can keep a disturbance much longer than the network does.
-# - Ablation tests a cause, in one context. Hold at 0 and at the mean, and predict first. "Enough" and "needed" are two
-#   questions, and damages do not add up.
+# - The time constants of a liquid network depend on its state and input, (7.3). They lie between $\tau/(1+\tau)$ and $\tau$.
+#   The share of a disturbance that is left after a step also depends on the solver, (7.4).
+# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map show what it remembers.
+# - The states vary in few directions. They can encode a velocity that the policy needs and never observes.
+# - Fixed points and eigenvalues say what the network remembers, and for how long. With one stable fixed point it is a filter,
+#   with two it is a switch. The loop through the body can keep a disturbance much longer than the network does.
+# - An ablation tests whether a neuron is a cause, while all other neurons stay as they are. Predict first, and hold the
+#   neuron at 0 and at its mean. Sufficient and necessary are two questions, and damages do not add up.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | a neuron that correlates with the velocity, and is not missed | a by-product; correlation is not use |
-# | the weights name the wrong neuron | the layer standardises its input; fold the scale in, (7.9) |
-# | ablation at 0 kills, at the mean it does not | the neuron's average is part of the bias |
-# | a stripe that lasts longer than the eigenvalues allow | the body remembers; cut the loop |
-# | portraits that flicker from step to step | colour ranges that follow each picture; fix them over the episode |
+# | a neuron correlates with the velocity, but the policy works without it | a by-product: correlation does not prove use |
+# | the weights point to the wrong neuron | the layer standardises its input; use $W_a$ of (7.9) |
+# | the pole falls with a neuron held at 0, but not at its mean | the neuron's average acts like a part of the bias |
+# | a stripe that lasts longer than the eigenvalues allow | the loop through the body keeps it; cut the loop |
+# | portraits flicker from step to step | each picture has its own colour range; use one range for the episode |
 # | no fixed point is found | too few starts, or a cell that keeps integrating (a neural ODE without decay can) |
-# | R² of a readout is near 1 in the fit and below 0 afterwards | an episode with too little going on: push more |
-# | the first component is time itself | a slow drift of the cart; look at the second and third, or start later |
+# | R² of a readout is near 1 in the fit and below 0 afterwards | the states change too little in the episode: push more |
+# | the first component only grows with time | a slow drift of the cart; look at the second and third, or start later |
 #
 # ### Further reading
 # - R. Hasani, M. Lechner, A. Amini, D. Rus, R. Grosu, "Liquid time-constant networks", *AAAI* 2021: section 2 (the cell),
@@ -863,4 +968,7 @@ cl.calibration("07")
 #   *Neural Networks* 6, 1993.
 # - R. D. Beer, "On the dynamics of small continuous-time recurrent neural networks", *Adaptive Behavior* 3, 1995: one and two
 #   neurons, exhaustively.
-# - S. H. Strogatz, *Nonlinear Dynamics and Chaos*, 2nd ed., 2015: chapters 2 and 6.
+# - G. Alain, Y. Bengio, "Understanding intermediate layers using linear classifier probes", *ICLR workshop* 2017.
+# - R. Meyes, M. Lu, C. Waubert de Puiseau, T. Meisen, "Ablation studies in artificial neural networks", arXiv 1901.08644,
+#   2019.
+# - S. H. Strogatz, *Nonlinear Dynamics and Chaos*, 2nd ed., 2015: chapters 2 (phase line), 3 (bifurcations), 6 and 7.

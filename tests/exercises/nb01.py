@@ -45,6 +45,32 @@ def rewards_to_go(rewards, gamma):
     return sum(gamma**k * r for k, r in enumerate(rewards))
 """,
         ),
+        (
+            "only the next reward is added",
+            """
+def rewards_to_go(rewards, gamma):
+    following = np.append(rewards[1:], 0.0)
+    return rewards + gamma * following
+""",
+        ),
+        (
+            "r_t itself is discounted",
+            """
+def rewards_to_go(rewards, gamma):
+    returns, following = np.zeros(len(rewards)), 0.0
+    for t in reversed(range(len(rewards))):
+        following = gamma * (rewards[t] + following)
+        returns[t] = following
+    return returns
+""",
+        ),
+        (
+            "is expected",
+            """
+def rewards_to_go(rewards, gamma):
+    return np.cumsum(rewards * gamma ** np.arange(len(rewards)))[::-1]
+""",
+        ),
     ],
     "01-2": [
         (
@@ -87,6 +113,32 @@ def score(action, mean, log_std):
     return z**2 - 1, z / np.exp(log_std)
 """,
         ),
+        (
+            "of π, not of log π",
+            """
+def score(action, mean, log_std):
+    s = np.exp(log_std)
+    z = (action - mean) / s
+    density = np.exp(-0.5 * z**2) / (s * np.sqrt(2 * np.pi))
+    return density * z / s, density * (z**2 - 1)
+""",
+        ),
+        (
+            "the sign of the second",
+            """
+def score(action, mean, log_std):
+    z = (action - mean) / np.exp(log_std)
+    return z / np.exp(log_std), 1 - z**2
+""",
+        ),
+        (
+            "is expected",
+            """
+def score(action, mean, log_std):
+    z = (action - mean) / log_std
+    return z / log_std, z**2 - 1
+""",
+        ),
     ],
     "01-3": [
         ("that is the mean return", "def best_baseline(scores, returns):\n    return np.mean(returns)\n"),
@@ -99,6 +151,23 @@ def score(action, mean, log_std):
             "def best_baseline(scores, returns):\n    w = np.abs(scores)\n    return (w * returns).sum() / w.sum()\n",
         ),
         ("divide it by", "def best_baseline(scores, returns):\n    return np.mean(scores**2 * returns)\n"),
+        (
+            "the numerator needs the squared score",
+            "def best_baseline(scores, returns):\n    return (scores * returns).mean() / (scores**2).mean()\n",
+        ),
+        (
+            "R is squared here",
+            "def best_baseline(scores, returns):\n    return ((scores * returns) ** 2).mean() / (scores**2).mean()\n",
+        ),
+        (
+            "the sign: set the derivative",
+            "def best_baseline(scores, returns):\n    return -(scores**2 * returns).sum() / (scores**2).sum()\n",
+        ),
+        ("the answer is too", "def best_baseline(scores, returns):\n    return np.median(returns)\n"),
+        (
+            "the answer is too",
+            "def best_baseline(scores, returns):\n    return np.cov(scores, returns)[0, 1] / scores.var()\n",
+        ),
     ],
     "01-4": [
         ("so falls the variance", "def batch_exponent():\n    return -1\n"),
@@ -106,6 +175,8 @@ def score(action, mean, log_std):
         ("does not fall", "def batch_exponent():\n    return 0\n"),
         ("is too small: hold your line", "def batch_exponent():\n    return -2\n"),
         ("is too large: hold your line", "def batch_exponent():\n    return -0.25\n"),
+        ("numbers or arrays are expected", "def batch_exponent():\n    return '-1/2'\n"),
+        ("numbers or arrays are expected", "def batch_exponent():\n    return lambda n: n**-0.5\n"),
     ],
     "01-5": [
         (
@@ -128,5 +199,8 @@ def score(action, mean, log_std):
             "no sign is wrong",
             "def controller(obs):\n    return obs @ np.array([[0.0], [0.2], [0.0], [0.02]])\n",
         ),
+        ("a pole that leans", "def controller(obs):\n    return np.zeros((len(obs), 1))\n"),
+        ("its swing grows", "def controller(obs):\n    return 3 * np.sign(obs[:, 1:2])\n"),
+        ("it stops with", "def controller(obs):\n    return np.array([[0.5], [8.0], [0.5], [1.0]]) @ obs\n"),
     ],
 }

@@ -24,7 +24,7 @@ WRONG = {
         ("collects row i", constants("t", "t = 1 / (1 / tau + sigmoid(h @ W + U @ x + b))")),
         ("state h is missing", constants("t", "t = 1 / (1 / tau + sigmoid(U @ x + b))")),
         ("exact solution", constants("t", "t = 1 / (1 / tau + f)", "np.exp(-1 / t)")),
-        ("share is lost", constants("t", "t = 1 / (1 / tau + f)", "1 - 1 / (1 + 1 / t)")),
+        ("share that is lost", constants("t", "t = 1 / (1 / tau + f)", "1 - 1 / (1 + 1 / t)")),
         ("one thing comes back; 2 are expected: time constants, shares", constants("t", "return np.float64(0)")),
         ("entry [0] of shares is", constants("t", "t = 1 / (1 / tau + f)", "1 / (1 + t)**2")),
     ],
@@ -69,6 +69,12 @@ WRONG = {
     {GATE}
     return -np.diag(1 / tau) + np.diag((A - h) * f * (1 - f)) @ W""",
         ),
+        (
+            "is expected",
+            f"""def ltc_jacobian(h, x, W, U, b, tau, A):
+    {GATE}
+    return np.diag(1 / tau + f) + np.diag((A - h) * f * (1 - f)) @ W""",
+        ),
     ],
     "07-3": [
         ("fastest direction", "def memory_steps(M):\n    return -1 / np.log(abs(np.linalg.eigvals(M)).min())"),
@@ -94,9 +100,14 @@ WRONG = {
         ("about the mean", suspicion("abs(W)", "states.std(axis=0)")),
         ("wherever `value` is", suspicion("abs(W)", "np.sqrt((states**2).mean(axis=0))")),
         ("weight is missing", suspicion("1.0", RMS)),
-        ("no sign", suspicion("W", RMS)),
+        ("never negative", suspicion("W", RMS)),
         ("square them first", suspicion("1.0", "abs(((states - value) * W).mean(axis=0))")),
         ("mean of the absolute value", suspicion("abs(W)", "abs(states - value).mean(axis=0)")),
+        ("the largest change", suspicion("abs(W)", "abs(states - value).max(axis=0)")),
+        ("square root is missing", suspicion("abs(W)", "((states - value) ** 2).mean(axis=0)")),
+        ("take its root", suspicion("1.0", "((W * (states - value)) ** 2).mean(axis=0)")),
+        ("hold one at a time", suspicion("np.ones(len(W))", "np.sqrt((((states - value) @ W) ** 2).mean())")),
+        ("is expected", suspicion("1.0", "np.sqrt(((W * (states - value)) ** 2).mean(axis=1))")),
     ],
     "07-5": [
         ("only one stable state", "def one_bit():\n    return 8.0, -2.0, 1.0, 1.0"),
@@ -105,5 +116,7 @@ WRONG = {
         ("must be positive", "def one_bit():\n    return 40.0, -10.0, -1.0, 1.0"),
         ("less than 0.1 apart", "def one_bit():\n    return 400.0, -10.0, 0.05, 1.0"),
         ("four finite numbers", "def one_bit():\n    return 40.0, -10.0, 1.0"),
+        ("only one stable state", "def one_bit():\n    return 40.0, 0.0, 1.0, 1.0"),
+        ("only one stable state", "def one_bit():\n    return 40.0, -40.0, 1.0, 1.0"),
     ],
 }

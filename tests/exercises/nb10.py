@@ -52,6 +52,11 @@ WRONG = {
             late("np.concatenate([0 * observations[: min(delay, n)], observations[: max(n - delay, 0)]])"),
         ),
         ("one step too many", late("observations[np.maximum(np.arange(n) - delay - 1, 0)]")),
+        ("nothing is late here", late("observations")),
+        ("one step too few", late("observations[np.maximum(np.arange(n) - max(delay - 1, 0), 0)]")),
+        ("must fill the time before", late("observations[: max(n - delay, 0)]")),
+        ("backwards in time", late("observations[np.maximum(np.arange(n) - delay, 0)][::-1]")),
+        ("mixes old and new", late("(observations + observations[np.maximum(np.arange(n) - delay, 0)]) / 2")),
     ],
     "10-2": [
         ("γ is still that", values("(r / rate) / (1 - gamma)")),
@@ -60,6 +65,8 @@ WRONG = {
         ("the first is the value at the usual rate", values("r / (1 - gamma)")),
         ("the limit is the integral", values(RIGHT, "r / (1 - gamma)")),
         ("log γ is negative", values(RIGHT, "r / np.log(gamma)")),
+        ("parts come in another order", "def values_at(rate, r, gamma):\n    return -r / np.log(gamma), " + RIGHT),
+        ("value for ρ → ∞ is", values(RIGHT, "r / (1 - gamma) - r")),
     ],
     "10-3": [
         ("two numbers", interval("return np.mean(x) - np.mean(y)")),
@@ -69,28 +76,31 @@ WRONG = {
         ),
         ("the sign", interval("return tuple(np.quantile(iqm(y, axis=1) - iqm(x, axis=1), [0.025, 0.975]))")),
         (
-            "one pot",
+            "drawn from all numbers together",
             interval(
                 "c = rng.choice(np.concatenate([a, b]), (2, draws, len(a)))\n"
                 "    return tuple(np.quantile(iqm(c[0], axis=1) - iqm(c[1], axis=1), [0.025, 0.975]))"
             ),
         ),
         ("single values", interval("return tuple(np.quantile(x[:, 0] - y[:, 0], [0.025, 0.975]))")),
-        ("interval of the means", interval("return tuple(np.quantile(x.mean(1) - y.mean(1), [0.025, 0.975]))")),
+        ("interval for means", interval("return tuple(np.quantile(x.mean(1) - y.mean(1), [0.025, 0.975]))")),
     ],
     "10-4": [
-        ("n below", plan("(np.var(a) + np.var(b)) / 2")),
+        ("divided by n instead", plan("(np.var(a) + np.var(b)) / 2")),
         ("factor 2", plan(VARIANCE, "int(np.ceil(z**2 * s2 / delta**2))", two="1")),
         ("z for the power", plan(VARIANCE, z="1.96")),
         ("round up", plan(VARIANCE, "int(2 * z**2 * s2 / delta**2)")),
         ("own variance", plan("np.var(np.concatenate([a, b]), ddof=1)")),
+        ("mean of the two standard deviations", plan("((np.std(a, ddof=1) + np.std(b, ddof=1)) / 2) ** 2")),
+        ("take their mean", plan("np.var(a, ddof=1) + np.var(b, ddof=1)")),
+        ("seeds for delta is", plan(VARIANCE, "int(np.ceil(2 * z**2 * s2 / delta))")),
     ],
     "10-5": [
         ("masked weight does not act", cost("n * n if r is None else 2 * n * r")),
         ("n · r numbers each", cost("round(d * n * n) if r is None else n * r")),
-        ("takes nothing", cost("round(d * n * n) if r is None else round(2 * d * n * r)")),
+        ("all numbers in P and Q still act", cost("round(d * n * n) if r is None else round(2 * d * n * r)")),
         ("degrees of freedom", cost("round(d * n * n) if r is None else r * (2 * n - r)")),
-        ("fewer, not as many", cost(COST, "int(d * n / 2)")),
+        ("fewer numbers are asked for", cost(COST, "int(d * n / 2)")),
         ("density of the matrix", cost(COST, "max(k for k in range(n) if 2 * n * k < n * n)")),
     ],
     "10-6": [
@@ -98,11 +108,26 @@ WRONG = {
         ("three tuples", guess('["ltc", "gru"]')),
         ("not among those", guess('("lstm",), ("gru",), ("noise 4",)')),
         ("was not tested", guess('("ltc",), ("gru",), ("noise 3",)')),
-        ("both sides", guess('("ltc", "gru"), ("gru",), ("noise 4",)')),
+        ("on one side only", guess('("ltc", "gru"), ("gru",), ("noise 4",)')),
         ("one of the eight", guess('("ltc", "cfc"), ("gru",), ("noise 2", "noise 4", "noise 8")')),
+        ("three tuples", guess('("ltc",), ("gru",), ()')),
     ],
     "10-7": [
-        ("return a policy", "def tough_policy():\n    return 0.5"),
-        ("which sees 2 numbers", 'def tough_policy():\n    return cl.load("robust_ltc")'),
+        ("something else", "def tough_policy():\n    return 0.5"),
+        ("that is a function", "def tough_policy():\n    return balancer"),
+        ("something else", 'def tough_policy():\n    return {"as usual": balancer(steps=512)}'),
+        ("observe 2 numbers", 'def tough_policy():\n    return cl.load("robust_ltc")'),
+        ("observe 2 numbers", 'def tough_policy():\n    return cl.load("pendulum_ltc")'),
+        ("something else", "def tough_policy():\n    return balancer(steps=512), 0"),
+        (
+            "return its policy",
+            """
+def tough_policy():
+    envs = cl.make("InvertedPendulum-v5", 16, seed=0, hide="velocities")
+    cell = dict(name="ltc", neurons=4)
+    config = cl.PPOConfig.recommended("InvertedPendulum-v5", cell=cell, minibatch_size=128)
+    return cl.train(cl.PPO(envs, config), 512, progress=False)
+""",
+        ),
     ],
 }

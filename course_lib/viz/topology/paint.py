@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from course_lib.errors import ArgumentError, check_choice
-from course_lib.viz.style import style
+from course_lib.viz.style import new_figure, style
 from course_lib.viz.topology.layout import finite_array, network_of
 from course_lib.viz.topology.scene import Scene, Shape, build
 
@@ -59,13 +59,12 @@ def check_share(smallest) -> None:
 
 def paint(scene: Scene, ax=None):
     """Draw `scene` with matplotlib into `ax` or a new figure, and return the figure."""
-    import matplotlib.pyplot as plt
-
     with style():
         if ax is None:
-            figure = plt.figure(figsize=(scene.width / 100, (scene.height - scene.top) / 100), layout="none")
-            plt.close(figure)
-            ax = figure.add_axes((0, 0, 1, 1))
+            size = (scene.width / 100, (scene.height - scene.top) / 100)
+            figure, ax = new_figure(figsize=size, layout="none")
+            figure.alt = f"a network as a graph: {', '.join(shape.text for shape in scene.labels if shape.text)}"[:600]
+            ax.set_position((0, 0, 1, 1))
         ax.set_xlim(0, scene.width)
         ax.set_ylim(scene.height, scene.top)
         ax.set_aspect("equal")

@@ -1,0 +1,92 @@
+"""What the runs of notebook 10 say so far, in one line a question; every line names how many seeds are behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import iqm
+from course_lib.lessons.nb10_evidence import LEARNED, robust_share
+from course_lib.lessons.nb10_figures import NAMES, TASKS, grid_table
+
+CLOSE = 0.05  # two shares that differ by less count as the same
+
+
+def values(rows: Sequence[dict], task: str, policy: str, condition: str = "", training: str = "one rate") -> np.ndarray:
+    """One number for each run: its share under `condition`, or its return where that is empty."""
+    mine = [r for r in rows if (r["task"], r["policy"], r["training"]) == (task, policy, training)]
+    return np.array([robust_share(r, [condition]) if condition else r["return"] for r in mine])
+
+
+def ordered(
+    rows: Sequence[dict], task: str, condition: str = "", policies: Sequence[str] = tuple(NAMES)
+) -> dict[str, tuple[float, int]]:
+    """Policy -> interquartile mean and number of seeds, the largest first; policies without a run are left out."""
+    found = {name: values(rows, task, name, condition) for name in policies}
+    table = {name: (float(iqm(runs)), len(runs)) for name, runs in found.items() if len(runs)}
+    if not table:
+        raise ArgumentError(f"task={task!r} has no run of {', '.join(policies)}")
+    return dict(sorted(table.items(), key=lambda item: -item[1][0]))
+
+
+def line(rows: Sequence[dict], task: str, condition: str = "", policies: Sequence[str] = tuple(NAMES)) -> str:
+    """ "pole on a cart: LTC 1,000 (7 seeds), GRU 940 (7), …": returns, or shares under a condition."""
+    parts = []
+    for name, (value, seeds) in ordered(rows, task, condition, policies).items():
+        shown = f"{value:.0%}" if condition else f"{value:,.0f}"
+        parts.append(f"{NAMES[name]} {shown} ({seeds}{' seeds' if not parts else ''})")
+    return f"{TASKS[task]}{', ' + condition if condition else ''}: " + ", ".join(parts)
+
+
+def balancing(rows: Sequence[dict], task: str = "pendulum") -> list[str]:
+    """Policies that have learned the task: at least `LEARNED` of the best one's interquartile mean."""
+    table = ordered(rows, task)
+    best = next(iter(table.values()))[0]
+    return [name for name, (value, _) in table.items() if value >= LEARNED * best]
+
+
+def ahead(rows: Sequence[dict], task: str, condition: str, one: str, other: str) -> str:
+    """Which of two policies keeps the larger share: the name of one of them, or "about the same"."""
+    table = ordered(rows, task, condition, (one, other))
+    if {one, other} - set(table):
+        raise ArgumentError(f"{one!r} or {other!r} has no run on {task!r}")
+    gap = table[one][0] - table[other][0]
+    return "about the same" if abs(gap) < CLOSE else NAMES[one] if gap > 0 else NAMES[other]
+
+
+def best_rank(rows: Sequence[dict], cell: str = "ltc", task: str = "pendulum") -> str:
+    """Rank with the largest return, averaged over the densities: "1", "1/4" or "full"."""
+    mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
+    table, ranks, _ = grid_table(mine, lambda r: r["return"], "sparse and of low rank")
+    return ranks[int(np.nanargmax(np.nanmean(table, axis=1)))]
+
+
+# --- solvers --------------------------------------------------------------------------------------------
+
+
+def solver_table(rows: Sequence[dict]) -> dict[tuple[str, str], dict[str, float]]:
+    """(cell, solver of training) -> solver of the test -> interquartile mean of the return."""
+    out: dict[tuple[str, str], dict[str, float]] = {}
+    for cell in dict.fromkeys(r["cell"] for r in rows):
+        for trained in dict.fromkeys(r["policy"] for r in rows if r["cell"] == cell):
+            mine = [r["disturbed"] for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
+            out[cell, trained] = {solver: float(iqm([r[solver] for r in mine])) for solver in mine[0]}
+    return out
+
+
+def apart(rows: Sequence[dict], one: str, other: str) -> float:
+    """Largest difference between tests with two solvers, over all trainings, as a share of the largest return."""
+    table = solver_table(rows).values()
+    return max(abs(t[one] - t[other]) for t in table) / max(max(t.values()) for t in table)
+
+
+def ran_away(rows: Sequence[dict]) -> list[str]:
+    """ "ctrnn, trained with rk4 1: 1 of 2 runs" for the trainings that ended because the state ran away."""
+    out = []
+    for cell, trained in solver_table(rows):
+        mine = [r for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
+        ended = sum(bool(r.get("ran_away")) for r in mine)
+        out += [f"{cell}, trained with {trained}: {ended} of {len(mine)} runs"] if ended else []
+    return out
