@@ -137,15 +137,27 @@ def executed(*outputs, source="x"):
         (stream("<Thing object at 0x7f12ab34cd56>"), "memory address"),
         (new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"]), "error"),
         (new_output("display_data", data={"text/html": "<b>/root/x</b>"}), "absolute path"),
+        (new_output("display_data", data={"image/png": "iVBORw0KGgo"}), "picture (image/png) without a text"),
+        (new_output("display_data", data={"text/html": "<video src='x'></video>"}), "picture (video) without a text"),
+        (new_output("display_data", data={"text/html": "<img alt='' src='x'>"}), "picture (img) without a text"),
     ],
 )
 def test_problems_are_found(output, word):
     assert any(word in sentence for sentence in tool.problems(executed(output)))
 
 
+def test_the_page_of_a_notebook_has_the_texts_of_its_pictures():
+    png = "iVBORw0KGgo" + "A" * 80
+    told = {"image/png": {"alt": 'returns & "costs"'}}
+    nb = executed(new_output("display_data", data={"image/png": png}, metadata=told))
+    page = tool.to_html(nb, "x", offline=True)
+    assert 'alt="returns &amp; &quot;costs&quot;"' in page and "No description" not in page
+
+
 def test_clean_outputs_have_no_problems():
-    picture = new_output("display_data", data={"image/png": "iVBORw0KGgo", "text/plain": "<Figure size 640x480>"})
-    page = '<video src="data:video/mp4;base64,AA/tmp/x0tmp+/root/a">'
+    data, told = {"image/png": "iVBORw0KGgo", "text/plain": "<Figure size 640x480>"}, {"image/png": {"alt": "a curve"}}
+    picture = new_output("display_data", data=data, metadata=told)
+    page = '<video aria-label="a cheetah" src="data:video/mp4;base64,AA/tmp/x0tmp+/root/a">'
     video = new_output("display_data", data={"text/html": page})
     assert tool.problems(executed(stream("5,734 steps/s, runs/cheetah, 1/2"), picture, video)) == []
     assert tool.problems(new_notebook(cells=[new_code_cell("x")])) == ["cell 1 was not executed"]
