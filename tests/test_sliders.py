@@ -127,6 +127,16 @@ def test_a_figure_is_described_by_what_stands_on_it():
     assert described(figure) == "the pole falls to the left"
 
 
+def test_pictures_without_axes_are_described_by_their_titles():
+    with style():
+        figure, (left, right) = new_figure(1, 2)
+    left.imshow(np.zeros((4, 4)))
+    left.set_title("a maze")
+    left.axis("off")
+    right.axis("off")
+    assert described(figure) == "a maze: picture"
+
+
 def test_labels_that_cover_each_other_are_found():
     assert overlaps(figure_with()) == []
     assert overlaps(figure_with([((3, 5), "left text"), ((3.2, 5), "right text")])) == [("left text", "right text")]

@@ -21,7 +21,8 @@ def described(figure) -> str:
         return figure.alt
     panels = []
     for axes in figure.axes:
-        if axes.get_visible() and axes.axison and axes.get_label() != "<colorbar>":
+        titled = axes.get_title() or axes.get_title(loc="left")
+        if axes.get_visible() and (axes.axison or titled) and axes.get_label() != "<colorbar>":
             panels.append(_panel(axes))
     named = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     head = [figure.get_suptitle()] if figure.get_suptitle() else []
@@ -33,7 +34,8 @@ def described(figure) -> str:
 
 def _panel(axes) -> str:
     kind = (
-        "map" if axes.images or any(type(c).__name__ == "QuadMesh" for c in axes.collections)
+        "picture" if axes.images and not axes.axison
+        else "map" if axes.images or any(type(c).__name__ == "QuadMesh" for c in axes.collections)
         else "bars" if axes.patches and not axes.lines
         else "curves" if axes.lines
         else "points" if axes.collections
@@ -43,7 +45,7 @@ def _panel(axes) -> str:
     said = f"{axes.get_title() or axes.get_title(loc='left')}: ".removeprefix(": ") + kind
     if x or y:
         said += f" of {' over '.join(filter(None, (y, x)))}"
-    if axes.lines and x and y and not axes.get_xticklabels()[:1] == []:
+    if axes.lines and x and y:
         low, high = axes.get_ylim()
         said += f", {low:.3g} to {high:.3g}"
     legend = axes.get_legend()
@@ -51,7 +53,7 @@ def _panel(axes) -> str:
     ticks = [text.get_text() for text in axes.get_yticklabels() if text.get_text()]
     if not names and ticks and not all(_number(t) for t in ticks):
         names = ticks
-    return said + (f": {', '.join(names[:12])}" if names else "")
+    return " ".join((said + (f": {', '.join(names[:12])}" if names else "")).split())
 
 
 def _number(text: str) -> bool:
