@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -289,6 +290,28 @@ def test_gymnasiums_own_environments_are_drawn_too():
     assert pushed.physics.shape[0] == 3 and pushed.dt == pytest.approx(0.05)
     with pytest.raises(ArgumentError, match="no MuJoCo model"):
         rollout_states(Sine(1, 3), "Pendulum-v1", steps=3)
+
+
+@pytest.mark.skipif(gl.choose_gl_backend() == "none", reason="no OpenGL here")
+def test_any_thread_may_draw_next():
+    """JupyterLab answers widgets in a thread of its own; an OpenGL context belongs to the thread that used it last."""
+    played, found = rollout_states(cl.load("pendulum_ltc"), seed=0, steps=3), []
+
+    def draw():
+        try:
+            found.append(lens.frame(played.physics[0]))
+        except Exception as error:
+            found.append(error)
+
+    with opening.open_camera(played.model, 160, 120) as lens:
+        first = lens.frame(played.physics[0])
+        threads = [threading.Thread(target=draw) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(isinstance(picture, np.ndarray) and (picture == first).all() for picture in found), found
+        assert (lens.frame(played.physics[0]) == first).all()
 
 
 @pytest.mark.skipif(gl.choose_gl_backend() == "none", reason="no OpenGL here")

@@ -14,7 +14,7 @@ import numpy as np
 
 from course_lib.errors import ArgumentError, check_count
 from course_lib.evaluation.rollout import MAX_FPS
-from course_lib.render.camera import CAPSULE, CYLINDER, Camera, _smooth
+from course_lib.render.camera import CAPSULE, CYLINDER, Camera, _smooth, drawing
 from course_lib.render.drawing import Drawing
 from course_lib.render.gl import CURE, choose_gl_backend
 from course_lib.render.open import tell
@@ -225,7 +225,8 @@ class ArmyCamera(Camera):
         scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = self.shadows
         if not self._sky:
             self._wall(scene, lookat)
-        return self._renderer.render()
+        with drawing():
+            return self._renderer.render()
 
     def _dress(self, policy: int, over: bool) -> None:
         """The colours in which the next robot is added: pale once its episode is over, the shell that of its policy."""

@@ -5,7 +5,10 @@ Both cameras have one interface: `frame(physics) -> (H, W, 3) uint8`, `follow(ph
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import sys
+import threading
 from dataclasses import dataclass
 
 import mujoco
@@ -139,6 +142,25 @@ def _limbs(model: mujoco.MjModel) -> list[int]:
     return limb
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextlib.contextmanager
+def drawing():
+    """One thread draws at a time, and afterwards EGL's context belongs to none, so that any thread may draw next.
+
+    JupyterLab answers widgets in a thread of its own, and a context that is current in one thread is refused to others.
+    """
+    with _ONE_AT_A_TIME:
+        try:
+            yield
+        finally:
+            egl = sys.modules.get("mujoco.egl")
+            if egl is not None and egl.EGL_DISPLAY is not None:
+                none = egl.EGL.EGL_NO_SURFACE
+                egl.EGL.eglMakeCurrent(egl.EGL_DISPLAY, none, none, egl.EGL.EGL_NO_CONTEXT)
+
+
 class Camera:
     """Draws physics states of `model` with OpenGL.
 
@@ -170,7 +192,8 @@ class Camera:
         size = self.model.vis.global_
         size.offwidth, size.offheight = max(size.offwidth, width), max(size.offheight, height)
         self._data = mujoco.MjData(self.model)
-        self._renderer = mujoco.Renderer(self.model, height, width)
+        with drawing():
+            self._renderer = mujoco.Renderer(self.model, height, width)
         self.shadows = (not is_software()) if shadows is None else bool(shadows)
         self.view = default_view(self.model)
         self._named = camera
@@ -210,7 +233,8 @@ class Camera:
             self._discs(scene)
         if not self._sky:
             self._wall(scene, lookat)
-        return self._renderer.render()
+        with drawing():
+            return self._renderer.render()
 
     def _add(self, scene, kind, size, pos, mat, rgba, emission: float) -> None:
         if scene.ngeom < scene.maxgeom:
@@ -246,7 +270,8 @@ class Camera:
         self._add(scene, GEOM.mjGEOM_BOX, (reach, reach, 1e-3), place, mat, (*SKY[1], 1), 0.25)
 
     def close(self) -> None:
-        self._renderer.close()
+        with drawing():
+            self._renderer.close()
 
     def __enter__(self):
         return self
