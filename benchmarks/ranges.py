@@ -1,6 +1,6 @@
 """Whether what the notebooks say one should see is seen: each in lite, with seeds that were not used to write it.
 
-    python benchmarks/ranges.py [--notebooks 01 02 …] [--seeds 101 202 303] [--quick]
+    python benchmarks/ranges.py [--notebooks 01 02 …] [--seeds 1001 2002 3003] [--quick]
 
 A notebook declares beside a cell what one should see, as a range: `cl.see("median error", value, (0.5, 1.3))`. Here a
 copy of it runs with the seed added to every literal seed of its code: keywords named seed, names assigned to and
@@ -150,7 +150,7 @@ def report(rows: list[dict]) -> list:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=(101, 202, 303), notebooks=NUMBERS, fixed=dict(budget="lite"),
+        NAME, __doc__, seeds=(1001, 2002, 3003), notebooks=NUMBERS, fixed=dict(budget="lite"),
         quick=dict(seeds=1, notebooks=1, budget="smoke"),
     )  # fmt: skip
     run_all(

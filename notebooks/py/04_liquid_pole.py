@@ -1032,7 +1032,7 @@ print(verdict.words + compared("04.12", verdict.words))
 # *Look at* the spread of the dots in one column before you look at the line. *What you should see.* Seeds of one size
 # differ by many falls. The printed interval shows what they say about the number of neurons: if it contains 0, these seeds
 # cannot tell. Cover some of the dots with a finger: with two seeds of each size you could have found any trend. "Solved"
-# says nothing about states that training never met. Notebook 10 compares how robust policies are, with ten seeds.
+# says nothing about states that training never met. Notebook 10 compares how robust policies are.
 
 # %% [markdown]
 # ## 9. The pole with hidden velocities

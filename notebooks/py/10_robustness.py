@@ -275,7 +275,7 @@ for h in HYPOTHESES:
 # **What matters.** A difference of 5 percentage points of that share. A smaller difference would hardly change which policy
 # you choose.
 #
-# **The rule.** There are ten seeds for each policy. The interval is a bootstrap (Efron 1979) over the seeds of each task and
+# **The rule.** Each policy is to have ten seeds. The interval is a bootstrap (Efron 1979) over the seeds of each task and
 # policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole interval lies
 # below 5 points. *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this last condition
 # you could stop as soon as an interval looks good.
