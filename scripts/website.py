@@ -68,20 +68,19 @@ def page_of(source: Path, out: Path) -> str:
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
     first = nb.cells[0].source
-    nb.cells[0].source = pairs.BADGE_LINE.sub(lambda badge: buttons(source.stem, badge.group()), first)
+    nb.cells[0].source = pairs.BADGE_LINE.sub(lambda badge: buttons(source.stem), first)
     (out / f"{source.stem}.ipynb").write_text(pairs.as_text(nb), encoding="utf-8")
     return first.splitlines()[0].lstrip("# ")
 
 
-def buttons(stem: str, colab: str) -> str:
-    """Where the notebook can be run: Colab, Kaggle, Binder."""
-    slug = pairs.slug()
-    raw = f"https://github.com/{slug}/blob/main/notebooks/{stem}.ipynb"
-    binder = f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/notebooks/{stem}.ipynb"
-    return (
-        f"{colab} [Kaggle](https://kaggle.com/kernels/welcome?src={raw}) · [Binder]({binder}) · "
-        f"[Source]({raw})"
-    )  # fmt: skip
+def buttons(stem: str) -> str:
+    """Where the notebook can be run: Colab, Kaggle, Binder. Plain links: a page fetches nothing from elsewhere."""
+    slug, path = pairs.slug(), f"notebooks/{stem}.ipynb"
+    colab = f"https://colab.research.google.com/github/{slug}/blob/main/{path}"
+    kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/main/{path}"
+    binder = f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}"
+    source = f"https://github.com/{slug}/blob/main/{path}"
+    return f"Run it on [Colab]({colab}), [Kaggle]({kaggle}) or [Binder]({binder}) · [Source]({source})"
 
 
 # --- pages that are made ------------------------------------------------------------------------
