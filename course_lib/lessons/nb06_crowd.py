@@ -14,9 +14,9 @@ import numpy as np
 
 from course_lib.errors import ArgumentError, check_count
 from course_lib.evaluation.rollout import MAX_FPS
-from course_lib.render.camera import CAPSULE, CYLINDER, Camera, _smooth, drawing
+from course_lib.render.camera import CAPSULE, CYLINDER, Camera, _smooth
 from course_lib.render.drawing import Drawing
-from course_lib.render.gl import CURE, choose_gl_backend
+from course_lib.render.gl import CURE, choose_gl_backend, drawing
 from course_lib.render.open import tell
 from course_lib.viz.film import Frames, as_frames, write_on
 from course_lib.viz.style import COLOURS

@@ -5,17 +5,14 @@ Both cameras have one interface: `frame(physics) -> (H, W, 3) uint8`, `follow(ph
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import sys
-import threading
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
 from course_lib.errors import ArgumentError, check_count, nearest
-from course_lib.render.gl import CURE, choose_gl_backend, is_software
+from course_lib.render.gl import CURE, choose_gl_backend, drawing, is_software
 
 GEOM = mujoco.mjtGeom
 # Plain integers: a numpy integer never equals a member of these enumerations.
@@ -140,25 +137,6 @@ def _limbs(model: mujoco.MjModel) -> list[int]:
         else:
             limb[body] = limb[parent]
     return limb
-
-
-_ONE_AT_A_TIME = threading.Lock()
-
-
-@contextlib.contextmanager
-def drawing():
-    """One thread draws at a time, and afterwards EGL's context belongs to none, so that any thread may draw next.
-
-    JupyterLab answers widgets in a thread of its own, and a context that is current in one thread is refused to others.
-    """
-    with _ONE_AT_A_TIME:
-        try:
-            yield
-        finally:
-            egl = sys.modules.get("mujoco.egl")
-            if egl is not None and egl.EGL_DISPLAY is not None:
-                none = egl.EGL.EGL_NO_SURFACE
-                egl.EGL.eglMakeCurrent(egl.EGL_DISPLAY, none, none, egl.EGL.EGL_NO_CONTEXT)
 
 
 class Camera:

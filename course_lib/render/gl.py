@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 
 # Remembers a finished probe for child processes; the value is the back end, or "none".
 PROBED = "COURSE_GL"
@@ -139,3 +140,22 @@ def is_software() -> bool:
     except Exception:  # whatever PyOpenGL has to say, the cautious answer is yes
         return True
     return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextlib.contextmanager
+def drawing():
+    """One thread draws at a time, and afterwards EGL's context belongs to none, so that any thread may draw next.
+
+    JupyterLab answers widgets in a thread of its own, and a context that is current in one thread is refused to others.
+    """
+    with _ONE_AT_A_TIME:
+        try:
+            yield
+        finally:
+            egl = sys.modules.get("mujoco.egl")
+            if egl is not None and egl.EGL_DISPLAY is not None:
+                none = egl.EGL.EGL_NO_SURFACE
+                egl.EGL.eglMakeCurrent(egl.EGL_DISPLAY, none, none, egl.EGL.EGL_NO_CONTEXT)
