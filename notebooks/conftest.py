@@ -19,8 +19,13 @@ SECONDS = 180  # for one cell, which takes a few on an idle machine
 def pytest_configure(config):
     own = getattr(config.option, "nbval_cell_timeout", None)
     config.own_timeout = own not in (None, 2000)  # nbval's default is no wish of anyone
-    config.texts = Path(tempfile.mkdtemp()) / "texts.jsonl"  # kernels write to it; see viz/described.py
+    config.folder = tempfile.TemporaryDirectory()
+    config.texts = Path(config.folder.name) / "texts.jsonl"  # kernels write to it; see viz/described.py
     os.environ["COURSE_TEXTS"] = str(config.texts)
+
+
+def pytest_unconfigure(config):
+    config.folder.cleanup()
 
 
 def pytest_runtest_setup(item):

@@ -301,7 +301,7 @@ def to_html(nb, title: str, offline: bool = False) -> str:
         exporter.mathjax_url = exporter.require_js_url = exporter.mermaid_js_url = ""
     body, _ = exporter.from_notebook_node(nb, resources={"metadata": {"name": title}})
     texts = {
-        "".join(output.data[mime].split())[:60]: output.metadata[mime]["alt"]
+        "".join(output.data[mime].split()): output.metadata[mime]["alt"]
         for cell in nb.cells
         for output in cell.get("outputs", [])
         for mime in output.get("metadata", {})
@@ -309,10 +309,10 @@ def to_html(nb, title: str, offline: bool = False) -> str:
     }
 
     def told(match: re.Match) -> str:  # the template leaves the texts of pictures out
-        alt = texts.get(match[2], "")
+        alt = texts.get("".join(match[2].split()), "")
         return f'<img alt="{html.escape(alt)}"{match[1]}{match[2]}' if alt else match[0]
 
-    return re.sub(r'<img alt="No description[^"]*"([^>]*?src="data:image/\w+;base64,)([^"]{60})', told, body)
+    return re.sub(r'<img alt="No description[^"]*"([^>]*?src="data:image/\w+;base64,)([^"]+)', told, body)
 
 
 def execute_in_place(source: Path, budget: str, timeout: int) -> list[str]:

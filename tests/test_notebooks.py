@@ -147,11 +147,15 @@ def test_problems_are_found(output, word):
 
 
 def test_the_page_of_a_notebook_has_the_texts_of_its_pictures():
-    png = "iVBORw0KGgo" + "A" * 80
-    told = {"image/png": {"alt": 'returns & "costs"'}}
-    nb = executed(new_output("display_data", data={"image/png": png}, metadata=told))
-    page = tool.to_html(nb, "x", offline=True)
-    assert 'alt="returns &amp; &quot;costs&quot;"' in page and "No description" not in page
+    head = "iVBORw0KGgo" + "A" * 80  # pictures of one size begin alike
+    said = {"B": 'returns & "costs"', "C": "a fall"}
+    shown = [
+        new_output("display_data", data={"image/png": head + end}, metadata={"image/png": {"alt": alt}})
+        for end, alt in said.items()
+    ]
+    page = tool.to_html(executed(*shown), "x", offline=True)
+    found = dict(re.findall(r'<img alt="([^"]*)"[^>]*base64,[^"]*([BC])"', page))
+    assert found == {"returns &amp; &quot;costs&quot;": "B", "a fall": "C"} and "No description" not in page
 
 
 def test_clean_outputs_have_no_problems():
