@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment \
-	site site-check
+	site site-check release grade slides
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
@@ -47,10 +47,11 @@ test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
 	$(PY) -m pytest -n auto --dist worksteal tests
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
-slow: $(INSTALLED)  ## the tests that kill, race, compile and train, which `make test` leaves out
+slow: $(INSTALLED)  ## what `make test` leaves out: tests that kill, race, compile and train; the learners' notebooks
 	$(PY) -m pytest -n auto --dist worksteal -m slow tests
+	COURSE_FORM=learner $(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
-demo: $(INSTALLED)  ## train, evaluate and film a policy in two minutes; see build/demo
+demo: $(INSTALLED)  ## train, evaluate and film a policy in about a minute; see build/demo
 	@$(PY) -m course_lib demo
 
 run: $(INSTALLED)  ## run notebooks headless, e.g. NB=02 BUDGET=lite; HTML under build/
@@ -69,6 +70,17 @@ bench:  ## every benchmark's table; QUICK=--quick for a minute each
 readme: $(INSTALLED)  ## write the results table of README.md from assets/results
 	@$(PY) scripts/readme_table.py
 
+slides: $(INSTALLED)  ## slides for the front of a class, all or NB=03, into build/slides
+	@$(PY) scripts/slides.py $(NB)
+
+release:  ## a graded class: notebooks for students, all or NB=03; see docs/handbook/grading.md
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,instructor
+	@$(PY) scripts/classroom.py release $(NB)
+
+grade:  ## a graded class: points and feedback for what lies in build/class/submitted
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,instructor
+	@$(PY) scripts/classroom.py grade $(NB)
+
 site:  ## build the web site; open build/site/index.html
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,site
 	@$(PY) scripts/website.py
@@ -77,8 +89,8 @@ site-check:  ## look at every page of the site in a browser
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,site,browser
 	@$(PY) benchmarks/website.py --json assets/results/site.json
 
-repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLUG=owner/name
-	@$(PY) scripts/notebooks.py repository "$(SLUG)"
+repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLUG=owner/name REF=tag
+	@$(PY) scripts/notebooks.py repository "$(SLUG)" $(REF)
 
 doctor: $(INSTALLED)  ## check this machine, with a cure for each trouble
 	@$(PY) -m course_lib doctor

@@ -5,7 +5,7 @@
 A mutant is the solution with one change: a sign, an operator, a bound, an axis, a number, the order of what comes back,
 a line left out. The check must reject it, unless it computes the same: an accepted mutant is compared with the solution
 on the check's inputs, put a little off and of other sizes; one that differs is a survivor. Where many answers are right
-(`check_that`), it is listed and not counted: somebody must look at it. The wrong answers of tests/exercises must be
+(`Demands`), it is listed and not counted: somebody must look at it. The wrong answers of tests/exercises must be
 rejected too, and the solution accepted in any container, in single precision, with an axis of length 1 more, and when
 it overwrites its arguments. All this in the smoke budget; no answer in time is a rejection.
 """
@@ -34,7 +34,8 @@ import torch
 from _report import Table, cli, run_all
 
 import course_lib as cl
-from course_lib.course import exercises
+from course_lib.classroom.checks import SEEN, exercise_of
+from course_lib.course import answers, exercises
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from test_exercises import REGION, SOURCES, TRAINS, cells, graded, prelude, wrong_answers  # noqa: E402
@@ -60,7 +61,7 @@ STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr, ast.For, ast.While, ast.If)  
 # its side and why that matters), or is generic; "form" is a wrong shape, NaN, another order of the parts …
 KINDS = ("named", "shown", "generic", "form", "error", "timed out", "equal")
 LISTS = ("survivors", "to_be_looked_at", "broken", "hand_accepted", "right_rejected")  # what somebody must see
-NO_NUMBERS = (exercises.Wrong, TypeError, ValueError)
+NO_NUMBERS = (answers.Wrong, TypeError, ValueError)
 
 
 class Late(BaseException):
@@ -136,20 +137,19 @@ class Exercise:
         source = SOURCE_OF[key]
         self.cells, self.prelude, self.solution = graded(source)[key], prelude(source), graded(source)[key]["ex"]
         self.wrong = [text for _, text in wrong_answers(source).get(key, [])]
-        self.name = ast.parse(self.solution).body[-1].name
-        self.seen, calls, began = [], [], time.perf_counter()
+        self.exercise = exercise_of(f"{int(key[:2])}.{key[3:]}")
+        self.name, self.seen, began = self.exercise.name, [], time.perf_counter()
+        self.made = self.exercise.build(np.random.default_rng(SEEN))
         self.right = self.said(self.solution, self._noting)
         self.patience = PATIENCE + 4 * (time.perf_counter() - began)
-        self.said(self.solution, spy=lambda *args, **options: calls.append((args, options)))
-        ((args, self.options),) = calls
-        self.values = "oracle" in self.options
-        self.hints = {*self.options.get("mistakes", {}), *(hint for hint, _ in args[2:])}
+        self.values = isinstance(self.made, exercises.Compare)
+        self.hints = set(self.made.mistakes) if self.values else {hint for hint, _ in self.made.demands}
 
-    def said(self, answer: str, wrap: Callable = lambda f: f, spy: Callable | None = None) -> str:
-        """What the check prints; where there is a spy, that is called in its place."""
+    def said(self, answer: str, wrap: Callable = lambda f: f) -> str:
+        """What the check prints."""
         names, out = dict(self.prelude), io.StringIO()
         exec(answer, names)
-        names |= {self.name: wrap(names[self.name])} | (dict(check=spy, check_that=spy) if spy else {})
+        names |= {self.name: wrap(names[self.name]), "cl": cl}
         with contextlib.redirect_stdout(out):
             exec(self.cells["check"], names)
         return out.getvalue().strip()
@@ -189,7 +189,7 @@ class Exercise:
             got = in_time(self.patience, exercises.attempt, other[self.name], *copy.deepcopy(case))
             found.append(alike(wanted, got))
             if found[-1] is False:
-                return f"{self.name}({exercises.shown(case)})"
+                return f"{self.name}({answers.shown(case)})"
         return "" if True in (found[len(self.seen) :] or found) else None  # where inputs could be put off, there
 
 
@@ -207,9 +207,9 @@ def in_time(seconds: float, function: Callable, *args):
 def alike(wanted, got) -> bool | None:
     """Whether two answers are the same; None where the first is no answer, or none that can be compared."""
     try:
-        parts = exercises._parts(wanted)
+        parts = answers.parts_of(wanted)
         numbers = all(np.isfinite(part).all() for part in parts)
-        return exercises._equal(exercises._fitted(got, parts), parts, NEAR) if numbers else None
+        return answers.equal(answers.fitted(got, parts), parts, NEAR) if numbers else None
     except NO_NUMBERS:
         return None if isinstance(wanted, torch.nn.Module) else repr(wanted) == repr(got)
 
@@ -261,9 +261,9 @@ def clothes(exercise: Exercise) -> dict[str, Callable]:
     fits, several = [*CLOTHES], isinstance(answer, tuple)
     if not exercise.values:  # there demands hold, of shape and kind too
         fits = ["float32"] if isinstance(answer, torch.Tensor) else ["array", "float32"]
-    if exercise.options.get("tolerance", 1e-6) < 1e-6:
+    if exercise.values and exercise.made.tolerance < 1e-6:
         fits.remove("float32")
-    if exercises.attempt(exercises._parts, answer) is None:
+    if exercises.attempt(answers.parts_of, answer) is None:
         fits = []
     fits += ["list of parts"] * several + ["in place"] * any(hasattr(value, "shape") for value in case)
 
@@ -289,7 +289,9 @@ def digest(key: str) -> str:
     """Of all that the verdicts on an exercise depend on."""
     source = SOURCE_OF[key]
     before = [cell.source for cell in cells(source) if "prelude" in cell.metadata.get("tags", [])]
-    texts = [*before, *graded(source)[key].values(), str(wrong_answers(source).get(key)), inspect.getsource(exercises)]
+    build = exercise_of(f"{int(key[:2])}.{key[3:]}").build
+    modules = [inspect.getsource(module) for module in (answers, exercises, inspect.getmodule(build))]
+    texts = [*before, *graded(source)[key].values(), str(wrong_answers(source).get(key)), *modules]
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 

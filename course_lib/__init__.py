@@ -52,6 +52,8 @@ _PLACES = {
     "predict": "course_lib.course.predictions",
     "calibration": "course_lib.course.predictions",
     "quiz": "course_lib.course.quiz",
+    "check": "course_lib.classroom.checks",
+    "solution": "course_lib.classroom.checks",
 }
 __all__ = ["budget", *_PLACES]
 

@@ -12,9 +12,10 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        from course_lib.course.commands import run  # here, because it takes a second in which Ctrl-C may be pressed
+        from course_lib.classroom import commands  # here, because it takes a second in which Ctrl-C may be pressed
+        from course_lib.course.commands import run
 
-        status = run(sys.argv[1:] if argv is None else argv)
+        status = run(sys.argv[1:] if argv is None else argv, commands.COMMANDS)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status

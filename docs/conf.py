@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # pages and settings stand in the folder that is built
 
 project = "Liquid Control"
@@ -21,7 +23,9 @@ exclude_patterns = ["**/.ipynb_checkpoints"]
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["course.css"]
+html_js_files = ["course.js"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": True,
@@ -69,5 +73,14 @@ def as_rst(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = out
 
 
+def equations_as_they_are(app, tree, name: str) -> None:
+    """Sphinx puts an equation with line breaks into a `split`, in which MathJax allows no number: leave it as it is."""
+    for node in tree.findall(nodes.math_block):
+        if "\\tag" in node.astext():
+            node.children = [nodes.Text(f"\\[{node.astext()}\\]")]
+            node["nowrap"] = node["no-wrap"] = True
+
+
 def setup(app):
+    app.connect("doctree-resolved", equations_as_they_are)
     app.connect("autodoc-process-docstring", as_rst, priority=400)

@@ -1,6 +1,7 @@
 """`pytest --nbval-lax notebooks` by itself: the smoke budget, no windows, and time-outs that grow with the load.
 
-A cell also fails where labels of its figure cover each other.
+It runs the complete notebooks. A learner's, which is the same with stubs, runs where it is named as a file, or all of
+them with COURSE_FORM=learner. A cell also fails where labels of its figure cover each other.
 """
 
 import json
@@ -14,6 +15,16 @@ os.environ.setdefault("COURSE_BUDGET", "smoke")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 SECONDS = 180  # for one cell, which takes a few on an idle machine
+
+
+def pytest_ignore_collect(collection_path, config):
+    if collection_path.suffix != ".ipynb":
+        return None
+    complete = collection_path.parent.name == "complete"
+    if os.environ.get("COURSE_FORM") == "learner":
+        return complete or None
+    named = {Path(str(arg).split("::")[0]).resolve() for arg in config.args}
+    return None if complete or collection_path.resolve() in named else True
 
 
 def pytest_configure(config):

@@ -1,8 +1,9 @@
 """Tools for the notebook pairs: sync, execute, run, repository.
 
-`notebooks/py/NN_name.py` (percent format) is the source. `sync` makes `notebooks/NN_name.ipynb` from it and
-keeps the outputs of unchanged cells; `execute` also runs it, in place; `run` runs a copy and writes HTML into
-build/. The badge line and the set-up cell are the same in every notebook; `sync` writes them from here.
+`notebooks/py/NN_name.py` (percent format) is the source. `sync` makes from it `notebooks/complete/NN_name.ipynb`, with
+solutions, and `notebooks/NN_name.ipynb`, what a learner opens; it keeps the outputs of unchanged cells. `execute` also
+runs the complete one, in place; `run` runs a copy and writes HTML into build/. The badge line and the set-up cell are
+the same in every notebook; `sync` writes them from here. scripts/forms.py says how the forms differ.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+import forms  # noqa: E402
+
 SETUP_TAG = "setup"
 SETUP_CELL = """\
 import importlib.util
@@ -24,7 +28,7 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("course_lib") is None:  # a fresh machine, such as Colab: about a minute
-    source = "liquid-control @ git+https://github.com/{slug}"
+    source = "liquid-control @ git+https://github.com/{slug}{at}"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", source]
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
@@ -36,7 +40,7 @@ import course_lib as cl
 cl.setup()"""
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{stem}.ipynb)"
+    "(https://colab.research.google.com/github/{slug}/blob/{ref}/notebooks/{stem}.ipynb)"
 )
 BADGE_LINE = re.compile(r"\[!\[[^\]]*\]\([^)\s]*colab-badge\.svg\)\]\([^)\s]*\)")
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -61,19 +65,45 @@ def slug(root: Path = ROOT) -> str:
     return found.group(1)
 
 
-def repository(new: str, root: Path = ROOT) -> list[Path]:
-    """Re-point badges, set-up cells and links to `new` (owner/name); returns the files that changed."""
+def ref(root: Path = ROOT) -> str:
+    """Branch or tag that badges and set-up cells name, from pyproject.toml."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^ref = "([^"]+)"', text, re.M)
+    return found.group(1) if found else "main"
+
+
+def setup_cell(root: Path = ROOT) -> str:
+    """The set-up cell of every notebook."""
+    here = ref(root)
+    return SETUP_CELL.format(slug=slug(root), at="" if here == "main" else f"@{here}")
+
+
+def badge(stem: str, root: Path = ROOT) -> str:
+    """The line that opens a notebook in Colab."""
+    return BADGE.format(slug=slug(root), ref=ref(root), stem=stem)
+
+
+def repository(new: str, root: Path = ROOT, at: str | None = None) -> list[Path]:
+    """Re-point badges, set-up cells and links to `new` (owner/name), at a branch or tag; returns the changed files."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", new):
         raise Trouble(f"SLUG={new!r} is not accepted; it must read owner/name, as in SLUG={slug(root)}")
+    at, before = at or ref(root), ref(root)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", at):
+        raise Trouble(f"REF={at!r} is not accepted; it must be a branch or a tag, as in REF=autumn-2027")
     link = re.compile(r"(github(?:\.com)?/)" + re.escape(slug(root)) + r"(?![\w-]|\.\w)")
+    install = re.compile(r"(git\+https://github\.com/" + re.escape(new) + r")(@[\w./-]+)?")
     names = ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md")
-    files = [root / name for name in names] + sorted((root / "notebooks").glob("*.ipynb"))
+    files = [root / name for name in names] + sorted((root / "notebooks").glob("**/*.ipynb"))
     changed = []
     for path in files + sorted((root / "notebooks" / "py").glob("*.py")):
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
         replaced = link.sub(lambda m: m.group(1) + new, text)
+        replaced = replaced.replace(f"github/{new}/blob/{before}/", f"github/{new}/blob/{at}/")
+        replaced = install.sub(lambda m: m.group(1) + ("" if at == "main" else f"@{at}"), replaced)
+        if path.name == "pyproject.toml":
+            replaced = re.sub(r'^ref = "[^"]+"', f'ref = "{at}"', replaced, flags=re.M)
         if replaced != text:
             write(path, replaced)
             changed.append(path)
@@ -107,17 +137,22 @@ def sources(wanted: str | None = None, root: Path = ROOT) -> list[Path]:
 
 
 def paired(source: Path) -> Path:
-    """notebooks/py/NN_name.py -> notebooks/NN_name.ipynb"""
+    """notebooks/py/NN_name.py -> notebooks/NN_name.ipynb, the learner's form"""
     return source.parent.parent / f"{source.stem}.ipynb"
+
+
+def completed(source: Path) -> Path:
+    """notebooks/py/NN_name.py -> notebooks/complete/NN_name.ipynb"""
+    return source.parent.parent / "complete" / f"{source.stem}.ipynb"
 
 
 def freshen(source: Path, root: Path = ROOT) -> None:
     """Rewrite the badge line and the set-up cell of a percent script from the texts above."""
     text = source.read_text(encoding="utf-8")
-    badge = BADGE.format(slug=slug(root), stem=source.stem)
-    fresh = BADGE_LINE.sub(lambda m: badge, text)
+    line = badge(source.stem, root)
+    fresh = BADGE_LINE.sub(lambda m: line, text)
     setup = re.compile(r'^(# %% [^\n]*tags=\["' + SETUP_TAG + r'"\][^\n]*\n).*?(?=^# %%|\Z)', re.M | re.S)
-    fresh = setup.sub(lambda m: m.group(1) + SETUP_CELL.format(slug=slug(root)) + "\n\n", fresh)
+    fresh = setup.sub(lambda m: m.group(1) + setup_cell(root) + "\n\n", fresh)
     fresh = fresh.rstrip("\n") + "\n"
     if fresh != text:
         write(source, fresh)
@@ -148,19 +183,33 @@ def is_setup(cell) -> bool:
 
 
 def sync(source: Path, root: Path = ROOT) -> Path:
-    """Make or refresh the .ipynb of a script; outputs of cells whose text did not change stay."""
+    """Make or refresh both .ipynb of a script; outputs of cells whose text did not change stay -> the complete one."""
     import nbformat
 
     freshen(source, root)
-    nb, target = read_script(source), paired(source)
+    nb, target = read_script(source), completed(source)
     if target.is_file():
         old = {cell.get("id"): cell for cell in nbformat.read(target, as_version=4).cells}
         for cell in nb.cells:
             before = old.get(cell["id"])
             if cell.cell_type == "code" and before is not None and before.source == cell.source:
                 cell.outputs, cell.execution_count = before.outputs, before.execution_count
-    write(target, as_text(nb))
+    write_forms(source, nb)
     return target
+
+
+def write_forms(source: Path, nb) -> None:
+    """Write the complete notebook, and the learner's made from it."""
+    write(completed(source), as_text(nb))
+    write(paired(source), as_text(forms.learners(nb)))
+
+
+def pack_solutions(root: Path = ROOT) -> None:
+    """assets/solutions.b64 from all scripts: what `cl.solution` shows and grading knows."""
+    from course_lib.course.packed import pack
+
+    text = forms.packed_texts({source.stem[:2]: read_script(source) for source in sources(root=root)})
+    write(root / "assets" / "solutions.b64", pack(text))
 
 
 def as_text(nb) -> str:
@@ -265,13 +314,14 @@ def untold(cell) -> list[str]:
     return found
 
 
-def problems(nb) -> list[str]:
-    """What must not be in a committed notebook, as sentences; empty when all is well."""
+def problems(nb, learners: bool = False) -> list[str]:
+    """What must not be in a committed notebook, or in its learner's form, as sentences; empty when all is well."""
     found = []
     for number, cell in enumerate(nb.cells, 1):
         if cell.cell_type != "code":
             continue
-        if cell.source.strip() and cell.execution_count is None:
+        own = learners and (forms.is_exercise(cell) or forms.is_check(cell))
+        if cell.source.strip() and cell.execution_count is None and not own:
             found.append(f"cell {number} was not executed")
         found += [
             f"cell {number} shows a picture ({kind}) without a text for those who cannot see" for kind in untold(cell)
@@ -319,8 +369,8 @@ def execute_in_place(source: Path, budget: str, timeout: int) -> list[str]:
     """`make notebooks` for one pair; returns the problems found in the outputs."""
     target = sync(source)
     done = read_script(source)
-    execute(done, budget, target.parent, timeout, source.stem[:2])
-    write(target, as_text(done))
+    execute(done, budget, ROOT / "notebooks", timeout, source.stem[:2])
+    write_forms(source, done)
     size = target.stat().st_size / 1e6
     print(f"{source.stem}: executed, {size:.2f} MB")
     return problems(done) + ([f"the file is {size:.1f} MB, 3 MB are allowed"] if size > 3 else [])
@@ -364,6 +414,7 @@ def main(argv: list[str] | None = None) -> int:
             sub.add_argument("--check", action="store_true", help="fail where an output holds a warning, as `execute`")
     sub = commands.add_parser("repository", help="re-point badges, set-up cells and links to a fork")
     sub.add_argument("slug", help="owner/name")
+    sub.add_argument("ref", nargs="?", default=None, help="branch or tag (default: the one named now)")
     sub.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     try:
@@ -376,10 +427,12 @@ def main(argv: list[str] | None = None) -> int:
 def perform(args: argparse.Namespace) -> int:
     """Carry out a parsed command; returns the exit status."""
     if args.command == "repository":
-        for path in repository(args.slug, args.root):
+        for path in repository(args.slug, args.root, args.ref):
             print(f"now names {args.slug}: {path.relative_to(args.root)}")
         return 0
     status = 0
+    if args.command != "run":
+        pack_solutions()
     for source in sources(args.nb):
         if args.command == "sync":
             print(f"synced {sync(source).name}")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from course_lib.course.quiz import PACKED, pack, parse, unpack  # noqa: E402
+from course_lib.course.packed import pack, unpack  # noqa: E402
+from course_lib.course.quiz import PACKED, parse  # noqa: E402
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts")]
+import notebooks as pairs  # noqa: E402
+
 BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
 MISSING = "not measured yet"
 
@@ -181,6 +184,19 @@ GROUPS = (
         Claim("gradient lab of notebook 03, from a moved slider to the figure", "–", "≤ 1",
               "lab_seconds", "views", "s"),
     )),
+    Group("Classroom and web site", "Counts; the seconds are processor time.", (
+        Claim("of five students (right, nothing, wrong, cheating, careless), those with the points due in every "
+              "notebook, through nbgrader", "4 (redefining `check` gave full marks)", "5", "students_graded_right",
+              "classroom"),
+        Claim("cells after an exercise that hold its answer", "5", "0", "leaks", "classroom"),
+        Claim("grading one submission, of the notebook that takes longest", "–", "≤ 60", "autograde_cpu_seconds",
+              "classroom", "s"),
+        Claim("pages of the site", "–", "–", "pages", "site"),
+        Claim("errors that pages write to the browser's console", "–", "0", "console_errors", "site"),
+        Claim("links that lead nowhere", "–", "0", "broken_links", "site"),
+        Claim("serious violations of accessibility, found by axe-core", "–", "0", "axe_serious", "site"),
+        Claim("building the site", "–", "≤ 180", "build_seconds", "site", "s"),
+    )),
     Group("Bad input and crashes", "Counts of cases. What stands under “before” was found with other scripts.", (
         Claim("random configs: errors without a sentence", "82 of 1,200", "0", "config_raw", "faults"),
         Claim("random configs: hangs", "6 of 1,200", "0", "config_hung", "faults"),
@@ -205,16 +221,6 @@ NOTEBOOKS = (
     ("Neural dynamic policies", "movement primitives as a layer; imitation, then reinforcement"),
     ("Robustness and topology", "control rate, noise, wiring; equal parameters, null results stated"),
 )
-BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
-)
-
-
-def slug(root: Path = ROOT) -> str:
-    """owner/name, from the Repository url of pyproject.toml."""
-    text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    return text.split('Repository = "https://github.com/')[1].split('"')[0]
 
 
 def notebook_table(root: Path = ROOT) -> str:
@@ -222,7 +228,7 @@ def notebook_table(root: Path = ROOT) -> str:
     lines = [BEGIN.format("notebooks"), "| | title | what happens | run it |", "|---|---|---|---|"]
     for i, (title, what) in enumerate(NOTEBOOKS, 1):
         found = sorted((root / "notebooks").glob(f"{i:02d}_*.ipynb"))
-        badge = BADGE.format(slug=slug(root), name=found[0].name) if found else "to come"
+        badge = pairs.badge(found[0].stem, root) if found else "to come"
         lines.append(f"| {i:02d} | {title} | {what} | {badge} |")
     return "\n".join([*lines, END.format("notebooks")])
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+import numpy as np  # noqa: E402
 import readme_table  # noqa: E402
 
 import notebooks as pairs  # noqa: E402
@@ -75,11 +76,12 @@ def page_of(source: Path, out: Path) -> str:
 
 def buttons(stem: str) -> str:
     """Where the notebook can be run: Colab, Kaggle, Binder. Plain links: a page fetches nothing from elsewhere."""
-    slug, path = pairs.slug(), f"notebooks/{stem}.ipynb"
-    colab = f"https://colab.research.google.com/github/{slug}/blob/main/{path}"
-    kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/main/{path}"
-    binder = f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}"
-    source = f"https://github.com/{slug}/blob/main/{path}"
+    path = f"notebooks/{stem}.ipynb"
+    slug, ref = pairs.slug(), pairs.ref()
+    colab = f"https://colab.research.google.com/github/{slug}/blob/{ref}/{path}"
+    kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/{ref}/{path}"
+    binder = f"https://mybinder.org/v2/gh/{slug}/{ref}?urlpath=lab/tree/{path}"
+    source = f"https://github.com/{slug}/blob/{ref}/{path}"
     return f"Run it on [Colab]({colab}), [Kaggle]({kaggle}) or [Binder]({binder}) · [Source]({source})"
 
 
@@ -144,6 +146,26 @@ def documented(config: type) -> dict[str, str]:
         for name, text in re.findall(r'^    (\w+):[^\n]*(?:\n        [^\n]*)*\n    """(.*?)"""', source, re.M | re.S):
             found[name] = " ".join(text.split())
     return found
+
+
+def mistakes_page() -> str:
+    """What the checks of all exercises know that people get wrong."""
+    from course_lib.classroom.checks import exercise_of
+    from course_lib.course.exercises import Compare
+
+    lines = [
+        "# What students get wrong",
+        "The hints of the checks, exercise by exercise: what each says when it meets the mistake. They come from "
+        "readers who worked through the notebooks, and are tested with wrong answers of each kind.",
+    ]
+    for source in pairs.sources():
+        text = "\n".join(cell.source for cell in pairs.read_script(source).cells if cell.cell_type == "markdown")
+        lines.append(f"## {source.stem[:2]} {text.splitlines()[0].lstrip('# ')}")
+        for number, title in re.findall(r"^### Exercise (\d+\.\d+): (.+)$", text, re.M):
+            made = exercise_of(number).build(np.random.default_rng(0))
+            hints = made.mistakes if isinstance(made, Compare) else [hint for hint, _ in made.demands]
+            lines += [f"### {number} {title}", "\n".join(f"- {hint[0].upper()}{hint[1:]}" for hint in hints if hint)]
+    return "\n\n".join(lines) + "\n"
 
 
 def reference_pages(out: Path) -> None:
@@ -215,6 +237,7 @@ def gather(out: Path = PAGES) -> Path:
         ("results.md", results_page()),
         ("contribute.md", contribute_page()),
         ("hyperparameters.md", hyperparameters_page()),
+        ("handbook/mistakes.md", mistakes_page()),
         ("changelog.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")),
     ):
         (out / name).write_text(text, encoding="utf-8")

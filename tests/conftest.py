@@ -20,5 +20,6 @@ import pytest  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
-    """Files written without a path land in the test's folder, not in the checkout."""
+    """Files written without a path land in the test's folder, not in the checkout; what a learner said, too."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))

@@ -1,18 +1,20 @@
 """Every exercise of every notebook: the solution is accepted, wrong answers get the hint that names the mistake, the
-stub is "not done yet".
+stub is "not done yet". Cases drawn for grading accept the solution too, and refuse one who learned by heart.
 
 The cells are read out of the notebook sources, so that nothing here can drift from what the learner sees:
 
 - a solution cell has nbgrader's `solution: true` and grade_id `ex-NN-K`; its text between `### BEGIN SOLUTION` and
   `### END SOLUTION` becomes the stub that nbgrader writes;
-- its check cell has `grade: true` and grade_id `check-NN-K`;
-- cells tagged "prelude" (imports, small functions) are run before; a check needs no other cell;
+- its check cell has `grade: true` and grade_id `check-NN-K`; it is one line, `cl.check("N.K", answer)`, and what it
+  asks stands in `lessons/nbNN_checks.py`;
+- cells tagged "prelude" (imports, small functions) are run before; an answer needs no other cell;
 - `tests/exercises/nbNN.py` holds WRONG: exercise "NN-K" -> [(words of the hint, source of a wrong answer), …].
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import re
 import runpy
@@ -22,7 +24,11 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.course.exercises import attempt, check, check_that, shown
+import course_lib as cl
+from course_lib.classroom.checks import exercise_of
+from course_lib.course.answers import Wrong, shown
+from course_lib.course.exercises import Compare, Demands, attempt, verdict
+from course_lib.errors import ArgumentError
 
 jupytext = pytest.importorskip("jupytext")
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,9 +71,10 @@ def stub(solution: str) -> str:
     return REGION.sub(lambda m: f"{m[1]}# YOUR CODE HERE\n{m[1]}raise NotImplementedError()", solution)
 
 
-def verdict(source: Path, key: str, answer: str, capsys) -> str:
+def said_of(source: Path, key: str, answer: str, capsys) -> str:
     """The one line that the check of exercise `key` prints when the learner's cell is `answer`."""
     names = dict(prelude(source))
+    names["cl"] = cl
     exec(compile(answer, f"ex-{key}", "exec"), names)
     capsys.readouterr()
     exec(compile(graded(source)[key]["check"], f"check-{key}", "exec"), names)
@@ -114,19 +121,52 @@ def test_metadata_and_shape(source, key):
 
 @pytest.mark.parametrize("source, key", EXERCISES)
 def test_solution_is_accepted(source, key, capsys):
-    assert verdict(source, key, graded(source)[key]["ex"], capsys).startswith("✓")
+    assert said_of(source, key, graded(source)[key]["ex"], capsys).startswith("✓")
 
 
 @pytest.mark.parametrize("source, key", EXERCISES)
-def test_stub_and_missing_are_not_done_yet(source, key, capsys):
-    for answer in (stub(graded(source)[key]["ex"]), ""):
-        line = verdict(source, key, answer, capsys)
-        assert line.startswith("○") and "not done yet" in line
+def test_check_is_one_line(source, key):
+    number = f"{int(key[:2])}.{key[3:]}"
+    assert graded(source)[key]["check"] == f'cl.check("{number}", {exercise_of(number).name})'
+
+
+@pytest.mark.parametrize("source, key", EXERCISES)
+def test_stub_is_not_done_yet(source, key, capsys):
+    line = said_of(source, key, stub(graded(source)[key]["ex"]), capsys)
+    assert line.startswith("○") and "not done yet" in line
+
+
+class ByHeart:
+    """An answer that knows what is right in the cases that everyone sees, and nothing else."""
+
+    def __init__(self, made: Compare):
+        self.right = [made.oracle(*copy.deepcopy(case)) for case in made.cases]
+        self.asked = 0
+
+    def __call__(self, *args):
+        self.asked += 1
+        return self.right[min(self.asked, len(self.right)) - 1]
+
+
+@pytest.mark.parametrize("source, key", EXERCISES)
+def test_cases_drawn_for_grading(source, key):
+    """They accept the solution, and where there are any, they refuse answers that were learned by heart."""
+    names = dict(prelude(source))
+    exec(graded(source)[key]["ex"], names)
+    exercise = exercise_of(f"{int(key[:2])}.{key[3:]}")
+    for seed in range(1 if key in TRAINS else 5):
+        rng = np.random.default_rng(seed)
+        seen = exercise.build(rng)
+        more = seen.more(rng)
+        more.verdict(names[exercise.name], exercise.name)
+        if isinstance(more, Compare) and len(more.cases) > len(seen.cases):
+            with pytest.raises(Wrong, match="case"):
+                more.verdict(ByHeart(seen), exercise.name)
 
 
 @pytest.mark.parametrize("source, key, hint, answer", WRONG)
 def test_wrong_answer_gets_its_hint(source, key, hint, answer, capsys):
-    line = verdict(source, key, answer, capsys)
+    line = said_of(source, key, answer, capsys)
     assert line.startswith("✗") and hint in line
 
 
@@ -134,8 +174,8 @@ def test_wrong_answer_gets_its_hint(source, key, hint, answer, capsys):
 def test_broken_answer_is_a_sentence(source, key, capsys):
     """An answer that raises, or returns nothing, is told so; a traceback is never shown."""
     name = ast.parse(graded(source)[key]["ex"]).body[-1].name
-    assert verdict(source, key, f"def {name}(*args):\n    return 1 / 0", capsys).startswith("✗")
-    assert verdict(source, key, f"def {name}(*args):\n    args", capsys).startswith("✗")
+    assert said_of(source, key, f"def {name}(*args):\n    return 1 / 0", capsys).startswith("✗")
+    assert said_of(source, key, f"def {name}(*args):\n    args", capsys).startswith("✗")
 
 
 # ------------------------------------------------------------------------------------------------ the machinery alone
@@ -143,8 +183,12 @@ def double(x):
     return 2 * x
 
 
-def said(capsys) -> str:
-    return capsys.readouterr().out.strip()
+def compared(answer, oracle, cases, mistakes=None, **options) -> str:
+    return verdict("0", "answer", lambda: Compare(oracle, cases, mistakes or {}, **options).verdict(answer))
+
+
+def demanded(answer, *demands) -> str:
+    return verdict("0", "answer", lambda: Demands(*demands).verdict(answer))
 
 
 @pytest.mark.parametrize(
@@ -154,43 +198,39 @@ def said(capsys) -> str:
         (lambda x: x**2, "squared"),
         (lambda x: np.append(x, 0), "shape (4,); (3,) is expected"),
         (lambda x: x * np.nan, "NaN"),
-        (lambda x: 2.5 * x, "in case 1 of 1, <lambda>([1.0, 2.0, 3.0]), entry [0] is 2.5, and 2 is expected"),
+        (lambda x: 2.5 * x, "in case 1 of 1, answer([1.0, 2.0, 3.0]), entry [0] is 2.5, and 2 is expected"),
         (lambda x: 2 * x + np.array([0, 0, 1]), "entry [2] is 7, and 6 is expected"),
         (lambda x: 2j * x, "complex numbers"),
         (lambda x: "six", "str; numbers"),
         (lambda x: None, "returns nothing"),
         (lambda x: x.nothing, "AttributeError"),
-        ("never_defined", "not done yet"),
     ],
 )
-def test_check_says(candidate, words, capsys):
-    check("0", candidate, double, [(np.array([1.0, 2.0, 3.0]),)], {"it is doubled, not squared": lambda x: x**2})
-    assert words in said(capsys)
+def test_check_says(candidate, words):
+    mistakes = {"it is doubled, not squared": lambda x: x**2}
+    assert words in compared(candidate, double, [(np.array([1.0, 2.0, 3.0]),)], mistakes)
 
 
-def test_arguments_are_copied(capsys):
+def test_arguments_are_copied():
     def in_place(x):
         x *= 2
         return x
 
     case = np.ones(3)
-    check("0", in_place, double, [(case,), (case,)])
-    assert said(capsys).startswith("✓") and (case == 1).all()
+    assert compared(in_place, double, [(case,), (case,)]).startswith("✓") and (case == 1).all()
 
 
 @pytest.mark.parametrize("held", [list, tuple, torch.tensor, np.array, lambda x: x.astype(np.float32)])
-def test_a_right_answer_passes_in_whatever_holds_it(held, capsys):
+def test_a_right_answer_passes_in_whatever_holds_it(held):
     case = [(np.array([1.0, 2.0, 4.0]),)]
-    check("0", lambda x: held(2 * x), double, case)
-    check("0", lambda x: held(2 * x), lambda x: tuple(2 * x), case)  # three numbers in a tuple
-    check("0", lambda x: (2 * x)[None], double, case)  # with an axis of length 1
-    assert [line[0] for line in said(capsys).splitlines()] == ["✓"] * 3
+    assert compared(lambda x: held(2 * x), double, case).startswith("✓")
+    assert compared(lambda x: held(2 * x), lambda x: tuple(2 * x), case).startswith("✓")  # three numbers in a tuple
+    assert compared(lambda x: (2 * x)[None], double, case).startswith("✓")  # with an axis of length 1
     for one in (6.0, [6.0], np.array(6.0), np.array([6.0]), torch.tensor(6), torch.ones(1, requires_grad=True) * 6):
-        check("0", lambda x, one=one: one, double, [(3.0,)])
-        assert said(capsys).startswith("✓")
+        assert compared(lambda x, one=one: one, double, [(3.0,)]).startswith("✓")
 
 
-def test_hints_name_the_part_and_give_no_single_number_away(capsys):
+def test_hints_name_the_part_and_give_no_single_number_away():
     both, case = (lambda x: (x.sum(), 2 * x)), [(np.array([1.0, 2.0]),)]
     for answer, words in (
         (lambda x: (x.sum(), x), "entry [0] of doubled is 1, and 2 is expected"),
@@ -199,29 +239,27 @@ def test_hints_name_the_part_and_give_no_single_number_away(capsys):
         (lambda x: x.sum(), "one thing comes back"),
         (lambda x: (x.sum(), np.ones(3)), "doubled has shape (3,); (2,) is expected"),
     ):
-        check("0", answer, both, case, parts=("sum", "doubled"))
-        assert words in said(capsys)
-    check("0", lambda x: (3.0, 1.0), lambda x: (1.0, 3.0), case, parts=("low", "high"))
-    assert "another order; low, high is expected" in said(capsys)
-    check("0", lambda: 7.0, lambda: 2.0, [()], matters="such a step overshoots")
-    line = said(capsys)
+        assert words in compared(answer, both, case, parts=("sum", "doubled"))
+    line = compared(lambda x: (3.0, 1.0), lambda x: (1.0, 3.0), case, parts=("low", "high"))
+    assert "another order; low, high is expected" in line
+    line = compared(lambda: 7.0, lambda: 2.0, [()], matters="such a step overshoots")
     assert line.endswith("the answer is too large: such a step overshoots") and "2" not in line and "7" not in line
 
 
-def test_a_mistake_of_another_shape_gets_its_hint(capsys):
+def test_a_mistake_of_another_shape_gets_its_hint():
     hint = {"one number for each row": lambda x: x * x}
-    check("0", lambda x: x * x, lambda x: (x * x).sum(1), [(np.ones((2, 3)),)], hint)
-    assert "one number for each row" in said(capsys)
+    line = compared(lambda x: x * x, lambda x: (x * x).sum(1), [(np.ones((2, 3)),)], hint)
+    assert "one number for each row" in line
 
 
-def test_answers_that_work_in_place_do_not_disturb_a_demand(capsys):
+def test_answers_that_work_in_place_do_not_disturb_a_demand():
     def doubled(x):
         x *= 2
         return x
 
     x = np.ones(3)
-    check_that("0", doubled, ("twice", lambda f: (f(x) == 2).all() and (f(x) == 2).all()))
-    assert said(capsys).startswith("✓") and (x == 1).all()
+    assert demanded(doubled, ("twice", lambda f: (f(x) == 2).all() and (f(x) == 2).all())).startswith("✓")
+    assert (x == 1).all()
 
 
 def test_arguments_are_shown_short():
@@ -230,26 +268,16 @@ def test_arguments_are_shown_short():
     assert len(shown(tuple(range(1000)))) <= 90
 
 
-def test_a_mistake_must_explain_every_case(capsys):
+def test_a_mistake_must_explain_every_case():
     """2 + 2 is 2², so the first case alone cannot tell; the hint is given only where all cases agree."""
-    check("0", lambda x: x + 2, double, [(np.array(2.0),), (np.array(5.0),)], {"squared": lambda x: x**2})
-    assert "case 2 of 2" in said(capsys)
+    cases = [(np.array(2.0),), (np.array(5.0),)]
+    assert "case 2 of 2" in compared(lambda x: x + 2, double, cases, {"squared": lambda x: x**2})
 
 
-def test_check_that_gives_the_first_unmet_demand(capsys):
+def test_the_first_unmet_demand_is_named():
     demands = (("positive", lambda f: f() > 0), ("even", lambda f: f() % 2 == 0))
-    for answer, words in ((lambda: 4, "✓"), (lambda: -3, "positive"), (lambda: 3, "even"), ("missing", "not done")):
-        check_that("0", answer, *demands)
-        assert words in said(capsys)
-
-
-def test_grading_raises(monkeypatch, capsys):
-    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    check("0", double, double, [(1.0,)])
-    with pytest.raises(AssertionError, match="too small"):
-        check("0", lambda x: x, double, [(1.0,)])
-    with pytest.raises(AssertionError, match="not done yet"):
-        check("0", "missing", double, [(1.0,)])
+    for answer, words in ((lambda: 4, "✓"), (lambda: -3, "positive"), (lambda: 3, "even")):
+        assert words in demanded(answer, *demands)
 
 
 def test_attempt():
@@ -257,3 +285,68 @@ def test_attempt():
         raise NotImplementedError
 
     assert attempt(double, 2) == 4 and attempt(unwritten) is None
+
+
+# ---------------------------------------------------------------------------------------- as the notebooks call it
+def right_sums(rewards, gamma):
+    return np.array([sum(gamma**k * r for k, r in enumerate(rewards[t:])) for t in range(len(rewards))])
+
+
+def unwritten(rewards, gamma):
+    raise NotImplementedError
+
+
+def test_check_prints_one_line(capsys):
+    for answer, mark in ((right_sums, "✓"), (unwritten, "○"), (lambda r, g: 1 / 0, "✗")):
+        cl.check("1.1", answer)
+        assert capsys.readouterr().out.startswith(f"{mark} 1.1 rewards_to_go: ")
+
+
+@pytest.mark.parametrize("number", ["1", "1.99", "11.1", "0.1", "a.b", "", None, 1.1])
+def test_an_unknown_number_is_a_sentence(number):
+    with pytest.raises(ArgumentError, match="number=.* is not (accepted|known)"):
+        cl.check(number, right_sums)
+
+
+def test_a_result_in_the_place_of_the_function_is_a_sentence():
+    with pytest.raises(ArgumentError, match="hand in rewards_to_go itself"):
+        cl.check("1.1", right_sums(np.ones(2), 1.0))
+
+
+def test_grading_raises_and_draws_cases(monkeypatch, capsys):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    cl.check("01.1", right_sums)
+    assert "in all 8 cases" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match="not done yet"):
+        cl.check("1.1", unwritten)
+    by_heart = ByHeart(exercise_of("1.1").build(np.random.default_rng(0)))
+    with pytest.raises(AssertionError, match="case 4 of 8"):
+        cl.check("1.1", by_heart)
+
+
+def test_a_solution_is_shown_after_an_attempt(capsys):
+    cl.solution("1.1")
+    assert "write an answer first" in capsys.readouterr().out
+    cl.check("1.1", unwritten)
+    cl.solution("1.1")
+    assert "write an answer first" in capsys.readouterr().out.splitlines()[1]
+    cl.check("1.1", lambda r, g: r)
+    capsys.readouterr()
+    cl.solution("1.1")
+    names = {"np": np}
+    exec(capsys.readouterr().out, names)
+    assert names["rewards_to_go"](np.ones(3), 1.0).tolist() == [3, 2, 1]
+    cl.solution("1.2", untried=True)
+    assert "def score" in capsys.readouterr().out
+
+
+def test_a_memory_that_cannot_be_written_or_read_costs_nothing(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
+    cl.check("1.1", right_sums)
+    assert capsys.readouterr().out.startswith("✓")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    for damaged in ("{", "7", "[1]"):
+        (tmp_path / "tried.json").write_text(damaged)
+        cl.check("1.1", right_sums)
+        assert capsys.readouterr().out.startswith("✓")

@@ -8,12 +8,15 @@ import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.lessons.nb07_loops import (
     change_of_action,
+    decay_rates,
     echoes,
     frozen_step,
     lasting,
     loop_figure,
     read_out,
     relabelled,
+    share_left,
+    spectral_radius,
     stands,
 )
 from course_lib.viz.states import states
@@ -75,3 +78,14 @@ def test_a_frozen_step_is_the_fused_one(policy):
     a, tau, A = np.linspace(-2, 2, 8)[None], policy.cell.tau.detach().numpy(), policy.cell.A.detach().numpy()
     f = 1 / (1 + np.exp(-a))
     assert np.allclose(frozen_step(policy.cell, a, 0.3), (0.3 + f * A) / (1 + 1 / tau + f), atol=1e-6)
+
+
+def test_rates_and_shares_by_the_equations(policy, pair):
+    record, cell = pair[0], policy.cell
+    rates = np.array([decay_rates(cell, h, x) for h, x in zip(record.states[:3], record.x[:3], strict=True)])
+    assert 1 / rates == pytest.approx(record.time_constants[:3], abs=1e-5)
+    assert share_left(cell, record.states, record.x)[:3] == pytest.approx(1 / (1 + rates), abs=1e-5)
+
+
+def test_spectral_radius_of_a_turning_map():
+    assert spectral_radius(0.7 * np.array([[0.0, -1.0], [1.0, 0.0]])) == pytest.approx(0.7)

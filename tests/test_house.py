@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSE = ROOT / "course_lib"
 TOOL = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 (LAYERS,) = [contract["layers"] for contract in TOOL["importlinter"]["contracts"] if contract["type"] == "layers"]
-NAMES, LINES, REASON = 14, 300, "in one file"
+NAMES, LINES, REASON = 15, 300, "in one file"
 
 
 # ---------------------------------------------------------------------------------------------- helpers

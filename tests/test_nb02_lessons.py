@@ -10,7 +10,7 @@ import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb02_settings as tables
 from course_lib.lessons.nb02_lambda import FEW, HERE, KNOWS, NOISE, Corridor, lambda_slider, weights
-from course_lib.lessons.nb02_mend import READINGS, readings
+from course_lib.lessons.nb02_mend import READINGS, readings, right_loss, yours_or_ours
 from course_lib.lessons.nb02_promise import Ledge, promise_figure
 from course_lib.rl.gae import gae
 from course_lib.rl.ppo import policy_loss, value_loss
@@ -176,3 +176,13 @@ def test_each_reading_finds_its_error(seed):
     for mistake, reading in zip(("averaged", "own_critic", "optimist"), READINGS, strict=True):
         found = readings(loss_with(**{mistake: True}), seed=seed)
         assert found[reading] > 1e-3, (mistake, found)
+
+
+def test_the_update_takes_your_loss_only_where_it_is_right():
+    mine = loss_with()
+    assert yours_or_ours(mine) == (mine, "yours")
+    detached = lambda new, old, value, *rest: mine(new, old, value.detach(), *rest)  # noqa: E731
+    wrong = [loss_with(**{mistake: True}) for mistake in ("averaged", "own_critic", "optimist")]
+    for other in (*wrong, detached, lambda *batch: 1 / 0, lambda *batch: None):
+        used, said = yours_or_ours(other)
+        assert used is right_loss and said != "yours"

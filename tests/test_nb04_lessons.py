@@ -1,5 +1,6 @@
 """Notebook 04: the cut gradient, the Jacobians and the watched training, each against another computation."""
 
+import json
 import time
 
 import numpy as np
@@ -10,6 +11,8 @@ import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb04_bptt as bptt
 from course_lib.lessons import nb04_watch as watch
+from course_lib.lessons.nb04_replay import toy_states, wrong_replays
+from course_lib.lessons.nb04_runs import BASE, gradient_errors, settings_with
 from course_lib.nets.cells import LTC
 from course_lib.viz.states.states import record
 
@@ -136,3 +139,35 @@ def test_trend_is_spearmans():
     assert found.interval[0] < found.correlation < found.interval[1]
     assert watch.trend({1: [9, 8, 9], 2: [5, 4, 5], 8: [1, 0, 1]}).words == "more neurons, fewer falls"
     assert watch.trend({1: [3, 3], 2: [3, 3]}).words == "these seeds cannot tell"
+
+
+# ------------------------------------------------------------------------------- carried and replayed states
+def test_the_toy_state_is_zeroed_only_where_it_is_told():
+    starts = np.zeros((6, 2), bool)
+    starts[[0, 0, 3], [0, 1, 0]] = True
+    carried, zeroed = toy_states(starts), toy_states(starts, zeroed_every=4)
+    assert carried[:, 0] == pytest.approx([1, 1.5, 1.75, 1, 1.5, 1.75])
+    assert carried[:, 1] == pytest.approx(2 - 0.5 ** np.arange(6))
+    assert (zeroed[:4] == carried[:4]).all() and zeroed[4:].tolist() == [[1, 1], [1.5, 1.5]]
+
+
+def test_each_wrong_program_is_wrong_in_its_own_way():
+    agent = cl.PPO(
+        cl.make("InvertedPendulum-v5", num_envs=4, seed=0),
+        cl.PPOConfig(cell="ctrnn", rollout_steps=32, sequence_length=8, minibatch_size=32, seed=0),
+    )
+    agent.begin()
+    agent.collect()
+    rollout, raw = agent.collect()
+    right, changed = rollout.segments(8), {}
+    for letter, pieces in wrong_replays(agent, rollout, raw, length=8).items():
+        pairs = {name: (value, getattr(right, name)) for name, value in vars(pieces).items()}
+        changed[letter] = {name for name, (a, b) in pairs.items() if not torch.equal(a, b)}
+    assert changed == {"A": {"starts"}, "B": {"state"}, "C": {"x"}, "D": {"starts"}}
+
+
+def test_a_gradient_is_exact_over_the_whole_rollout_and_settings_are_in_full():
+    errors = gradient_errors()
+    assert errors[64] == 0 and errors[1] > errors[8] > errors[32]
+    assert json.loads(settings_with({"learning_rate": 1.0}))["learning_rate"] == 1.0
+    assert json.loads(settings_with({}))["cell"]["neurons"] == BASE["cell"]["neurons"]

@@ -1,5 +1,9 @@
 """Notebook 05: best policies at a temperature, rows of a buffer, the race and its settings, each by another way."""
 
+import ast
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +12,7 @@ from scipy.stats import norm
 
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb05_race as race
-from course_lib.lessons.nb05_replay import first_wrong_row
+from course_lib.lessons.nb05_replay import ThriftyReplay, all_rows, first_wrong_row
 from course_lib.lessons.nb05_temperature import alpha_slider, best_gaussian, boltzmann
 from course_lib.viz.described import overlaps
 
@@ -119,18 +123,23 @@ TRUE = np.array([True, True, True, False, False, False])
     ],
 )
 def test_first_wrong_row_is_named_with_its_reason(row, words):
-    def answer(replay):
-        mask = TRUE.copy()
-        mask[row] = ~mask[row]
-        return torch.from_numpy(mask)
-
-    ((said, function),) = first_wrong_row(answer, [(Ring(),)], lambda replay: TRUE).items()
-    assert words in said and function is answer
+    mask = TRUE.copy()
+    mask[row] = ~mask[row]
+    said = first_wrong_row([(Ring(),)] * 2, [TRUE, torch.from_numpy(mask)], lambda replay: TRUE)
+    assert said.startswith("in case 2 of 2, ") and words in said
 
 
 def test_no_sentence_where_there_is_no_wrong_row():
-    for answer in (lambda r: TRUE.tolist(), lambda r: [0, 1, 2], lambda r: "no", lambda r: 1 / 0, None):
-        assert first_wrong_row(answer, [(Ring(),)], lambda replay: TRUE) == {}
+    for answer in (TRUE.tolist(), [0, 1, 2], "no", None):
+        assert first_wrong_row([(Ring(),)], [answer], lambda replay: TRUE) == ""
+
+
+def test_the_notebook_shows_the_buffer_of_the_check():
+    """A learner reads the class in the notebook; the check has its own."""
+    (source,) = (Path(__file__).resolve().parent.parent / "notebooks" / "py").glob("05_*.py")
+    for shown in (ThriftyReplay, all_rows):
+        (read,) = [node for node in ast.parse(source.read_text()).body if getattr(node, "name", "") == shown.__name__]
+        assert ast.dump(read) == ast.dump(ast.parse(inspect.getsource(shown)).body[0])
 
 
 # -------------------------------------------------------------------------------------------- the race

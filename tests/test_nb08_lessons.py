@@ -1,5 +1,8 @@
 """Lesson modules of notebook 08: altered memories, how far a gradient goes, and the checks' own oracles."""
 
+import ast
+import inspect
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,12 +10,13 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib.course.exercises import check
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.returns import run_episodes
 from course_lib.lessons import nb08_causes as causes
-from course_lib.lessons import nb08_checks as checks
 from course_lib.lessons import nb08_gradient as gradients
+from course_lib.lessons import nb08_history as history
+from course_lib.lessons import nb08_maze as maze
+from course_lib.lessons import nb08_oracles as oracles
 from course_lib.nets.summarizers import Summarizer
 from course_lib.viz.described import described
 
@@ -87,7 +91,7 @@ def test_a_random_move_is_as_long_as_the_exchange(policy):
     assert len({tuple(row.tolist()) for row in moves[1]}) == 6  # each in its own direction
     assert torch.equal(apart.altered(causes.WAYS[-1], state, state, False), state)  # once
     exchanged = (state + moves[0]).numpy()
-    assert exchanged == pytest.approx(checks.one_at_a_time(state.numpy(), side), abs=1e-5)
+    assert exchanged == pytest.approx(oracles.one_at_a_time(state.numpy(), side), abs=1e-5)
     apart.look(state + 1, np.array([1, 1, 1, 1, 0, 0], bool))  # too few of a side: as it was
     assert torch.equal(apart.altered(causes.WAYS[-2], state, state, True), state + moves[0])
 
@@ -161,13 +165,29 @@ def test_reach_of_state_and_gradient():
 )
 def test_segments_are_accepted_in_whatever_holds_them(held, capsys):
     def answer(*case):
-        rows, mask = checks.from_a_list(*case)
+        rows, mask = oracles.from_a_list(*case)
         return held(rows), list(mask)
 
-    seen, first, steps = np.arange(9.0)[:, None], np.array([0, 4]), np.array([3, 4])
-    cases = [(seen, first, steps, e, begin, 4) for e, begin in ((0, 0), (1, 2))]
-    check("8.2", answer, checks.from_a_list, cases, checks.SEGMENT_MISTAKES, parts=("observations", "mask"))
+    cl.check("8.2", answer)
     assert capsys.readouterr().out.startswith("✓")
+
+
+def test_the_notebook_shows_what_the_checks_use():
+    """A learner reads these functions in the notebook; the checks have their own."""
+    (source,) = (Path(__file__).resolve().parent.parent / "notebooks" / "py").glob("08_*.py")
+    for shown in (maze.swim, oracles.end_to_end):
+        (read,) = [node for node in ast.parse(source.read_text()).body if getattr(node, "name", "") == shown.__name__]
+        (ours,) = ast.parse(inspect.getsource(shown)).body
+        for one in (read, ours):
+            one.body = one.body[isinstance(one.body[0], ast.Expr) :]  # docstrings may differ
+        assert ast.unparse(read.args) == ast.unparse(ours.args)
+        assert list(map(ast.unparse, read.body)) == list(map(ast.unparse, ours.body))
+
+
+def test_a_history_tells_no_less_when_it_is_longer():
+    for name, share in history.TOLD.items():
+        told = [share(k) for k in history.LOOKBACKS]
+        assert told[-1] > 0.8 and min(np.diff(told)) > -0.05, name
 
 
 def test_throws_are_those_of_the_task():
@@ -181,7 +201,7 @@ def test_throws_are_those_of_the_task():
         true.append(envs.state.memory["thrown"] > before)
         place.append(seen[:, :2])
         on.append(seen[:, 2] > 0)
-    found = checks.thrown(np.array(on), np.array(place))
+    found = maze.thrown(np.array(on), np.array(place))
     wrong = found != np.array(true)
     assert (
         np.array(true).sum() > 20 and wrong.sum() <= 1
@@ -190,7 +210,7 @@ def test_throws_are_those_of_the_task():
 
 def swum(path, platform=(0.0, 0.0)):
     place = np.array(path, float)[:, None]
-    on = np.linalg.norm(place - platform, axis=-1) <= checks.RADIUS
+    on = np.linalg.norm(place - platform, axis=-1) <= maze.RADIUS
     return SimpleNamespace(place=place, on=on, platform=np.array([platform]), score=float(on.sum()))
 
 
@@ -202,13 +222,13 @@ def straight(start, end, step=0.1):
 
 def test_a_diagnosis_says_what_was_measured():
     far, stay = straight((0.9, 0), (0.9, 0.3)), [(0.25, 0.0)] * 5
-    assert "never gets there" in checks.diagnosis(swum(far * 10))
-    assert "while the flag is 1" in checks.diagnosis(swum(straight((0.9, 0), (-0.9, 0)) * 4))
+    assert "never gets there" in maze.diagnosis(swum(far * 10))
+    assert "while the flag is 1" in maze.diagnosis(swum(straight((0.9, 0), (-0.9, 0)) * 4))
     slow = straight((0.9, 0), (0.25, 0), step=0.03) + stay
-    assert "0.03 m a step" in checks.diagnosis(swum(slow * 4))
+    assert "0.03 m a step" in maze.diagnosis(swum(slow * 4))
     detour = straight((0.9, 0), (0.9, 0.4)) + straight((0.9, 0.4), (0.0, 0.9)) + straight((0.0, 0.9), (0.0, 0.3))
-    assert "to come back" in checks.diagnosis(swum((detour + [(0.0, 0.25)] * 5) * 5))
+    assert "to come back" in maze.diagnosis(swum((detour + [(0.0, 0.25)] * 5) * 5))
     home = straight((0.9, 0), (0.25, 0)) + stay
     to, fro = straight((0, 0.9), (0.9, 0.9)), straight((0.9, 0.9), (0, 0.9))
     search = (to + fro) * 4 + to + straight((0.9, 0.9), (0.9, 0))
-    assert "the first search" in checks.diagnosis(swum(search + home * 5))
+    assert "the first search" in maze.diagnosis(swum(search + home * 5))

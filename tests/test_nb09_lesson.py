@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import course_lib as cl
-from course_lib.lessons import nb09_checks as oracles
 from course_lib.lessons import nb09_lesson as lesson
+from course_lib.lessons import nb09_oracles as oracles
 from course_lib.nets.dmp import DMP
 
 
@@ -55,7 +55,7 @@ def test_the_spring_of_the_oracle_is_the_library():
 
 def test_the_covariance_is_that_of_drawn_paths():
     torch.manual_seed(0)
-    for dmp, sigma in oracles.NOISE_CASES:
+    for dmp, sigma in oracles.noise_cases():
         goal = sigma * torch.randn(40_000, 1).double()
         weights = sigma * dmp.stiffness * torch.randn(40_000, 1, dmp.basis).double()
         paths = dmp(goal, weights, torch.zeros(40_000, 1).double()).position[..., 0]

@@ -1,5 +1,6 @@
-"""Every notebook present: its pair agrees, its outputs are clean, its cells are short, it has exercises."""
+"""Every notebook present: its forms agree, its outputs are clean, its cells are short, it has exercises, none leaks."""
 
+import importlib
 import importlib.util
 import re
 import statistics
@@ -16,13 +17,15 @@ tool = importlib.util.module_from_spec(_spec)
 sys.modules["notebooks"] = tool
 _spec.loader.exec_module(tool)
 
+forms = tool.forms
+slides = importlib.import_module("slides")  # scripts/ is on the path now
 SOURCES = tool.sources()
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=[path.stem for path in SOURCES])
 
 
 def load(source):
-    """(script as a notebook, committed notebook)"""
-    return tool.read_script(source), nbformat.read(tool.paired(source), as_version=4)
+    """(script as a notebook, committed complete notebook)"""
+    return tool.read_script(source), nbformat.read(tool.completed(source), as_version=4)
 
 
 def code_cells(nb):
@@ -36,7 +39,8 @@ def lines(cell):
 
 def test_every_notebook_has_its_script():
     scripts = {path.stem for path in SOURCES}
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == scripts
+    for folder in (ROOT / "notebooks", ROOT / "notebooks" / "complete"):
+        assert {path.stem for path in folder.glob("*.ipynb")} == scripts
 
 
 @each_notebook
@@ -47,6 +51,35 @@ def test_pair_agrees(source):
     assert [c.metadata for c in nb.cells] == [c.metadata for c in script.cells]
     assert [c.id for c in nb.cells] == [c.id for c in script.cells]
     assert nb.metadata.kernelspec.name == "python3"
+
+
+@each_notebook
+def test_learners_form_is_made_from_the_complete_one(source):
+    _, nb = load(source)
+    text = tool.paired(source).read_text(encoding="utf-8")
+    assert text == tool.as_text(forms.learners(nb)), "make sync"
+    learners = nbformat.reads(text, as_version=4)
+    assert tool.problems(learners, learners=True) == [] and "BEGIN SOLUTION" not in text
+    own = [cell for cell in learners.cells if forms.is_exercise(cell) or forms.is_check(cell)]
+    assert len(own) >= 8 and not any(cell.outputs or cell.execution_count for cell in own)
+
+
+@each_notebook
+def test_no_cell_after_an_exercise_gives_its_answer_away(source):
+    script, _ = load(source)
+    code = [cell for cell in script.cells if cell.cell_type == "code"]
+    for k, cell in enumerate(code):
+        for other in code[k + 1 :] if forms.is_exercise(cell) else ():
+            if not forms.is_exercise(other):
+                line = forms.gives_away(cell.source, other.source)
+                assert not line, f"{forms.number_of(cell)}: {line}"
+
+
+def test_solutions_that_ship_are_those_of_the_scripts():
+    from course_lib.course.packed import read_packed
+
+    text = forms.packed_texts({source.stem[:2]: tool.read_script(source) for source in SOURCES})
+    assert read_packed("solutions.b64") == text, "make sync"
 
 
 @each_notebook
@@ -66,14 +99,14 @@ def test_executed_from_top_to_bottom(source):
 
 @each_notebook
 def test_file_is_small(source):
-    assert tool.paired(source).stat().st_size < 3_000_000
+    assert tool.completed(source).stat().st_size < 3_000_000
 
 
 @each_notebook
 def test_badge_names_its_own_file(source):
     _, nb = load(source)
     badges = [hit for cell in nb.cells for hit in tool.BADGE_LINE.findall(cell.source)]
-    assert badges == [tool.BADGE.format(slug=tool.slug(), stem=source.stem)]
+    assert badges == [tool.badge(source.stem)]
     assert badges[0] in nb.cells[0].source
 
 
@@ -81,7 +114,7 @@ def test_badge_names_its_own_file(source):
 def test_setup_cell_is_the_one_all_share(source):
     _, nb = load(source)
     setups = [cell for cell in code_cells(nb) if tool.is_setup(cell)]
-    assert [cell.source for cell in setups] == [tool.SETUP_CELL.format(slug=tool.slug())]
+    assert [cell.source for cell in setups] == [tool.setup_cell()]
     assert code_cells(nb).index(setups[0]) <= 1  # only the result, shown up front, may come before it
     assert len(tool.output_texts(setups[0])) == 1 and setups[0].outputs[0].text.count("\n") == 1
 
@@ -118,6 +151,37 @@ def test_no_plotting_code(source):
 
 
 # -------------------------------------------------------------------------------- the tools themselves
+SOLVED = """def mean_square(values, weight):
+    \"\"\"What it does.\"\"\"
+    ### BEGIN SOLUTION
+    total = sum(weight * v**2 for v in values)
+    return total / (len(values) * weight + 1e-8 * len(values))
+    ### END SOLUTION
+"""
+
+
+@pytest.mark.parametrize(
+    "code, leaks",
+    [
+        ("def f(x, w):\n    s = sum(w * a**2 for a in x)\n    return s / (len(x) * w + 1e-8 * len(x))", True),
+        ("if True:\n    t = 0\n    s = sum(w * a**2 for a in x)\n    print(s / (len(x) * w + 1e-8 * len(x)))", True),
+        ("g = lambda s, x, w: s / (len(x) * w + 1e-8 * len(x))", True),
+        ("s = sum(w * a**3 for a in x)", False),
+        ("g = lambda s, x, w: s / (len(x) * w + 1e-8 * len(w))", False),
+        ("mean_square([1], 2)", False),
+        ("%matplotlib inline", False),
+    ],
+)
+def test_leaks_are_found(code, leaks):
+    assert bool(forms.gives_away(SOLVED, code)) is leaks
+
+
+def test_a_stub_and_a_solution_as_one_reads_it():
+    assert forms.stub(SOLVED).endswith("\n    # YOUR CODE HERE\n    raise NotImplementedError()\n")
+    assert "total" not in forms.stub(SOLVED) and "What it does" in forms.stub(SOLVED)
+    assert "###" not in forms.without_marks(SOLVED) and "return total" in forms.without_marks(SOLVED)
+
+
 def stream(text, name="stdout"):
     return new_output("stream", name=name, text=text)
 
@@ -209,7 +273,7 @@ def test_sync_writes_badge_and_setup_cell_once(small):
     target = tool.sync(source, root)
     nb = nbformat.read(target, as_version=4)
     assert "some-one/course/blob/main/notebooks/07_small.ipynb" in nb.cells[0].source
-    assert nb.cells[1].source == tool.SETUP_CELL.format(slug="some-one/course")
+    assert nb.cells[1].source == tool.setup_cell(root)
     assert [cell.source for cell in nb.cells[2:]][-1] == "1 + 1"
     first = source.read_text(), target.read_text()
     tool.sync(source, root)
@@ -252,3 +316,22 @@ def test_an_unknown_notebook_gets_a_sentence(small):
     assert tool.sources("7", root) == tool.sources("07_small", root) == [source]
     with pytest.raises(tool.Trouble, match="'11' is no notebook; there are: 07_small"):
         tool.sources("11", root)
+
+
+# ---------------------------------------------------------------------------------------------------- slides
+@each_notebook
+def test_slides_hold_equations_figures_and_exercises_but_no_answers(source):
+    learners = forms.learners(load(source)[1])
+    nb = slides.slides_of(learners)
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in nb.cells]
+    on_slides = "\n".join(cell.source for cell, kind in zip(nb.cells, kinds, strict=True) if kind != "notes")
+    whole = "\n".join(cell.source for cell in learners.cells if cell.cell_type == "markdown")
+    assert kinds[0] == "slide" and kinds.count("slide") >= 5 and len({cell.id for cell in nb.cells}) == len(nb.cells)
+    assert all(equation in on_slides for equation in slides.EQUATION.findall(whole))
+    assert on_slides.count("### Exercise") >= 5 and "BEGIN SOLUTION" not in on_slides and "cl.check" not in on_slides
+
+
+def test_a_tag_says_what_a_cell_is_in_slides():
+    cells = [new_code_cell("x", metadata={"tags": [kind]}) for kind in slides.KINDS]
+    nb = slides.slides_of(new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n\n## Part\n\nSaid."), *cells]))
+    assert [cell.metadata["slideshow"]["slide_type"] for cell in nb.cells] == ["slide", "slide", "notes", *slides.KINDS]

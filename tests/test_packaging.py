@@ -96,6 +96,7 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, copy)
     for name in ("course_lib", "assets"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns("py", "complete"))
     (copy / "assets" / "results").mkdir(exist_ok=True)
     (copy / "assets" / "results" / "probe.json").write_text('{"claims": {}}')
     build = "from hatchling.build import build_wheel; print(build_wheel('.'))"
@@ -112,6 +113,8 @@ def test_wheel_holds_the_library_and_its_assets(wheel):
     for kind in ("policies", "results"):
         for source in (ROOT / "assets" / kind).glob("*.*"):
             assert (wheel / "course_lib" / "_assets" / kind / source.name).is_file()
+    for source in (ROOT / "notebooks").glob("*.ipynb"):
+        assert (wheel / "course_lib" / "_assets" / "notebooks" / source.name).read_text() == source.read_text()
     assert not any((wheel / name).exists() for name in ("tests", "benchmarks", "notebooks", "assets"))
 
 
@@ -138,7 +141,21 @@ class TestMake:
     def test_help_is_the_default_and_names_every_command(self):
         done = self.make()
         assert done.returncode == 0, done.stderr
-        for word in ("lab", "test", "demo", "run", "notebooks", "bench", "repository", "lint", "clean"):
+        for word in (
+            "lab",
+            "test",
+            "demo",
+            "run",
+            "notebooks",
+            "bench",
+            "repository",
+            "lint",
+            "clean",
+            "release",
+            "grade",
+            "slides",
+            "site",
+        ):
             assert f"make {word} " in done.stdout
 
     def test_an_old_python_gets_a_sentence(self, tmp_path):
@@ -173,7 +190,8 @@ def fork(tmp_path):
     (root / "notebooks" / "py").mkdir(parents=True)
     for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, root)
-    for path in [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "py").glob("*.py")]:
+    (root / "notebooks" / "complete").mkdir()
+    for path in [*(ROOT / "notebooks").glob("**/*.ipynb"), *(ROOT / "notebooks" / "py").glob("*.py")]:
         shutil.copy(path, root / path.relative_to(ROOT))
     return root
 
@@ -195,6 +213,26 @@ def test_setup_cell_of_a_fork_is_what_sync_would_write(fork):
         text = source.read_text()
         notebooks.freshen(source, fork)
         assert source.read_text() == text
+
+
+def test_a_class_pins_a_tag(fork):
+    before = {path: path.read_text() for path in fork.rglob("*.*") if path.is_file()}
+    old = notebooks.slug(fork)
+    assert notebooks.main(["repository", "some-one/course", "autumn-2027", "--root", str(fork)]) == 0
+    for path in sorted((fork / "notebooks").rglob("*.*")):
+        text = path.read_text()
+        assert (
+            "some-one/course/blob/autumn-2027/notebooks/" in text
+            and "git+https://github.com/some-one/course@autumn-2027" in text
+        )
+        assert f"{old}/blob/main/" not in text
+    for source in notebooks.sources(root=fork):
+        text = source.read_text()
+        notebooks.freshen(source, fork)
+        assert source.read_text() == text
+    assert notebooks.main(["repository", "some-one/course", "bad ref", "--root", str(fork)]) == 1
+    notebooks.repository(old, fork, "main")
+    assert {path: path.read_text() for path in before} == before
 
 
 @pytest.mark.parametrize("wrong", ["", "name", "a/b/c", "https://github.com/a/b", "a b/c"])

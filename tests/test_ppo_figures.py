@@ -38,10 +38,18 @@ def test_museum_shows_every_room_and_names_what_is_missing():
 
 def test_museum_answers_tell_each_story():
     museum = cl.result("bug_museum")
-    page = ppo_figures.museum_answers(museum).data
-    assert page.startswith("<details>")
+    right = {letter: ppo_figures.SUSPECTS.index(name) + 1 for letter, name in ppo_figures.ROOMS.items()}
+    page = ppo_figures.museum_answers(museum, right).data
     for letter, name in ppo_figures.ROOMS.items():
         assert f"{letter}: {name}" in page and len(museum["exhibits"][name]) > 40
+
+
+@pytest.mark.parametrize("said", [None, 3, {}, {"A": 1, "B": 2, "C": 3, "D": 4}])
+def test_museum_doors_stay_closed_until_the_diagnosis_is_right(said):
+    page = ppo_figures.museum_answers(cl.result("bug_museum"), said).data
+    assert page.count("closed") == 4 and not any(name in page for name in ppo_figures.ROOMS.values())
+    one = ppo_figures.museum_answers(cl.result("bug_museum"), {"A": 4, "B": 1}).data
+    assert one.count("closed") == 3 and "A: value loss broadcast" in one
 
 
 def test_the_shipped_museum_can_be_told_apart_by_its_metrics():

@@ -6,6 +6,7 @@ import pytest
 
 import course_lib as cl
 from course_lib.course import quiz as module
+from course_lib.course.packed import pack, unpack
 from course_lib.errors import ArgumentError
 
 TEXT = """## 02 before
@@ -39,8 +40,8 @@ def test_every_notebook_has_five_questions_before_and_after():
 
 
 def test_packing_loses_nothing():
-    assert module.unpack(module.pack(TEXT)) == TEXT
-    assert "even" not in module.pack(TEXT)
+    assert unpack(pack(TEXT)) == TEXT
+    assert "even" not in pack(TEXT)
 
 
 def test_answers_are_marked_with_what_is_right_and_why(capsys, home, monkeypatch):

@@ -1,4 +1,4 @@
-"""The commands: `python -m course_lib train | sweep | evaluate | render | doctor | demo`.
+"""The commands: `python -m course_lib train | sweep | evaluate | render | doctor | demo`, and those of `classroom/`.
 
 The options of `train` are the fields of the algorithm's config dataclass, read by tyro.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,9 @@ USAGE = """usage: python -m course_lib COMMAND ...
   evaluate POLICY              returns without and with exploration noise
   render POLICY --out FILE     an MP4 of one episode
   doctor                       check this installation
-  demo                         train, evaluate and film a pendulum in two minutes
+  demo                         train, evaluate and film a pendulum in about a minute
+  lab                          copy the notebooks into a folder and open them
+  grade NOTEBOOK ...           points of submitted notebooks
 
 Add --help to a command for its options."""
 
@@ -237,14 +240,15 @@ def _render(argv: list[str]) -> None:
     print(f"{args.out}: {len(frames)} frames, return {states.rewards.sum():.0f}")
 
 
-def run(argv: list[str]) -> int:
-    """Run one command -> exit status (0 good, 2 a refused argument, 1 other trouble)."""
+def run(argv: list[str], more: dict[str, Callable[[list[str]], int | None]]) -> int:
+    """Run one command, of this module or of `more` -> exit status (0 good, 2 a refused argument, 1 other trouble)."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE.format(algorithms=", ".join(ALGORITHMS)))
         return 0 if argv else 2
     try:
-        check_choice("command", argv[0], COMMANDS)
-        return COMMANDS[argv[0]](argv[1:]) or 0
+        commands = COMMANDS | more
+        check_choice("command", argv[0], commands)
+        return commands[argv[0]](argv[1:]) or 0
     except CourseError as error:
         text = str(error).replace("resume=True", "--resume").replace("overwrite=True", "--overwrite")
         print(f"error: {text}", file=sys.stderr)

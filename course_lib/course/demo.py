@@ -32,7 +32,8 @@ cl.setup()
 
 # %% [markdown]
 # ## Learning
-# Look for the steep rise: that is where the policy stops falling over. The line is one seed.
+# Look for the steep rise: that is where the policy stops falling over. The line is one seed. It shows episodes that
+# ended during training, with exploration noise, so it ends below the return without noise that you see next.
 
 # %%
 from IPython.display import Image

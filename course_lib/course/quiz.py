@@ -8,19 +8,17 @@ Answers go into the file of the predictions and nowhere else. The questions are 
 
 from __future__ import annotations
 
-import base64
 import functools
 import html
 import json
 import random
 import re
-import textwrap
-import zlib
 from dataclasses import dataclass
 
+from course_lib.course.packed import read_packed
 from course_lib.course.predictions import home
 from course_lib.errors import ArgumentError, check_choice
-from course_lib.files import assets_folder, write_atomically
+from course_lib.files import write_atomically
 
 PACKED, LETTERS, WHEN = "quizzes.b64", "abcdef", ("before", "after")
 
@@ -33,14 +31,6 @@ class Question:
     choices: tuple[str, ...]
     right: str
     why: str
-
-
-def pack(text: str) -> str:
-    return "\n".join(textwrap.wrap(base64.b64encode(zlib.compress(text.encode(), 9)).decode(), 100)) + "\n"
-
-
-def unpack(packed: str) -> str:
-    return zlib.decompress(base64.b64decode(packed)).decode()
 
 
 def parse(text: str) -> dict[tuple[str, str], list[Question]]:
@@ -71,7 +61,7 @@ def _question(block: str) -> Question:
 @functools.cache
 def questions() -> dict[tuple[str, str], list[Question]]:
     """All quizzes that ship."""
-    return parse(unpack((assets_folder() / PACKED).read_text(encoding="ascii")))
+    return parse(read_packed(PACKED))
 
 
 def quiz(notebook: str, when: str, answers: str | None = None, *, front_end: bool | None = None):

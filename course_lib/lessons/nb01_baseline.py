@@ -37,6 +37,15 @@ def best_constants(to_go: np.ndarray, alone: np.ndarray) -> np.ndarray:
     return np.mean((to_go - to_go.mean(0)) * (alone - alone.mean(0)), axis=0) / alone.var(0)
 
 
+def returns_to_go(rewards: np.ndarray, gamma: float) -> np.ndarray:
+    """rewards (T, N) -> G (T, N): what comes from each step on, discounted, for N episodes side by side."""
+    returns, following = np.zeros_like(rewards), np.zeros(rewards.shape[1])
+    for t in reversed(range(len(rewards))):
+        following = rewards[t] + gamma * following
+        returns[t] = following
+    return returns
+
+
 def _checked(*parts: np.ndarray) -> list[np.ndarray]:
     arrays = [np.asarray(part, float) for part in parts]
     shape = (len(arrays[0]), len(WEIGHTS))

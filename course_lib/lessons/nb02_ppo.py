@@ -17,6 +17,14 @@ ROOMS = {
     "C": "old log-probabilities reshaped",
     "D": "no done mask",
 }
+SUSPECTS = (  # in the order of the exercise, which counts from 1
+    "old log-probabilities reshaped",
+    "optimiser without the actor",
+    "no done mask",
+    "value loss broadcast",
+    "gradient not zeroed",
+    "log-probability of the clamped action",
+)
 TELLS = {  # what gives each away
     "value loss broadcast": "The critic can learn one number only, so it explains nothing. The noisy advantages still "
     "move the policy a little, and its entropy stays where it began.",
@@ -147,13 +155,16 @@ def _panel(axes, metric: str, curves: Sequence[Mapping], k: int, label: str) -> 
     )
 
 
-def museum_answers(result: Mapping):
-    """The names and stories behind the doors, folded away until they are clicked open."""
+def museum_answers(result: Mapping, diagnosis: Mapping[str, int] | None = None):
+    """Names and stories behind the doors; a door is open where `diagnosis`, letter -> suspect, is right."""
     from IPython.display import HTML
 
-    stories = result.get("exhibits", {})
+    stories, said = result.get("exhibits", {}), diagnosis if isinstance(diagnosis, Mapping) else {}
     items = []
     for letter, name in ROOMS.items():
+        if said.get(letter) != SUSPECTS.index(name) + 1:
+            items.append(f"<li><b>{letter}</b>: closed. Which suspect is it?</li>")
+            continue
         story = html.escape(" ".join(stories.get(name, "").split()))
         items.append(f"<li><b>{letter}: {html.escape(name)}.</b> {story} <i>{html.escape(TELLS[name])}</i></li>")
-    return HTML(f"<details><summary>Open after your diagnosis</summary><ul>{''.join(items)}</ul></details>")
+    return HTML(f"<ul>{''.join(items)}</ul>")

@@ -69,6 +69,25 @@ def frozen_step(cell, a: np.ndarray, start: float) -> np.ndarray:
         return cell.advance(a, torch.full_like(a, start), 1.0, *cell.params()).numpy()
 
 
+def share_left(cell, states: np.ndarray, x: torch.Tensor) -> np.ndarray:
+    """Share of a disturbance that one step of the cell leaves, with f frozen: states (T, neurons), x (T, inputs)."""
+    h = torch.as_tensor(states, dtype=torch.float32)
+    a = (h @ cell.recurrent_weight.T + x @ cell.input_weight.T + cell.bias.detach()).numpy()
+    return frozen_step(cell, a, 1.0) - frozen_step(cell, a, 0.0)
+
+
+def decay_rates(cell, h: np.ndarray, x: torch.Tensor) -> np.ndarray:
+    """The bracket of (7.2) at one state h (neurons,) and input x (inputs,) -> (neurons,), in double precision."""
+    cell, state = copy.deepcopy(cell).double(), torch.as_tensor(h, dtype=torch.float64)
+    with torch.no_grad():
+        return 1 / cell.time_constants(state[None], x.double()[None])[0].numpy()
+
+
+def spectral_radius(M: np.ndarray) -> float:
+    """Largest modulus of the eigenvalues."""
+    return float(np.abs(np.linalg.eigvals(M)).max())
+
+
 def read_out(readout, states: np.ndarray) -> np.ndarray:
     """states (T, neurons) -> the action that the layer reads from them (T,)."""
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Exercise 9.5 of notebook 09: a policy that learns from a few demonstrations, disturbed as an answer says."""
+"""Notebook 09, section 6: disturbed demonstrations, and what a policy learns from a few of them (exercise 9.5)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def taught(answer: object) -> float:
     """Success after learning from a few demonstrations of pushing, with the noise and the network of an answer."""
     noise, config = read_lesson(answer)
     return _taught(noise, json.dumps(asdict(config), sort_keys=True))
+
+
+def disturbed(count: int):
+    """The demonstrations of pushing that the notebook learns from before the exercise."""
+    return demonstrations("Push-v0", count, seed=7, noise=0.5, rate=100)
 
 
 @lru_cache

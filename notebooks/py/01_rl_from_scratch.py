@@ -25,6 +25,10 @@
 # **Predictions.** Before most results you are asked what you expect. Write your answer with
 # `cl.predict("01.1", your_number)`, or click where there is a menu. The result then shows what you said. You can also
 # skip every prediction.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("1.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("01", "before")`, and
+# five more for the end in `cl.quiz("01", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -76,10 +80,10 @@ import torch
 from torch import nn
 
 import course_lib as cl
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.lessons import nb01_diagrams as diagrams
-from course_lib.lessons.nb01_baseline import baseline_slider, best_constants
+from course_lib.lessons.nb01_baseline import baseline_slider, best_constants, returns_to_go
 from course_lib.policies.base import Policy
 
 # %% [markdown]
@@ -174,26 +178,8 @@ def rewards_to_go(rewards, gamma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 1.1
-def discounts(r, gamma):
-    ahead = np.arange(len(r))[None, :] - np.arange(len(r))[:, None]  # steps from t to k
-    return np.triu(gamma ** np.maximum(ahead, 0.0))
-
-
-check(
-    "1.1", "rewards_to_go", oracle=lambda r, g: discounts(r, g) @ r,
-    cases=[(np.array([0.0, 0.0, 1.0]), 0.9), (np.array([1.0, -2.0, 3.0, 0.5]), 0.5), (np.ones(5), 1.0)],
-    mistakes={
-        "only the next reward is added; add γ times the whole return G that follows": lambda r, g: r + g * np.append(r[1:], 0.0),
-        "r_t itself is discounted here; in (1.2) it counts fully, and the first γ belongs to the next reward": lambda r, g: g * (discounts(r, g) @ r),
-        "these sums look backwards in time; add up what comes after step t": lambda r, g: discounts(r, g).T @ r,
-        "the rewards are added up, but none is discounted": lambda r, g: discounts(r, 1.0) @ r,
-        "r_t itself is missing from G_t: each sum starts one step late": lambda r, g: discounts(r, g) @ r - r,
-        "each sum must start its discount anew: the reward at t counts fully in G_t":
-            lambda r, g: g ** np.arange(len(r)) * (discounts(r, g) @ r),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-01-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("1.1", rewards_to_go)
 
 # %% [markdown]
 # ### Value
@@ -341,37 +327,8 @@ def score(action, mean, log_std):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-2", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 1.2
-def log_density(a, m, log_s):
-    return -((a - m) ** 2) / (2 * np.exp(2 * log_s)) - log_s
-
-
-def by_differences(a, m, ls, h=1e-5):
-    up, down = log_density(a, m, ls + h), log_density(a, m, ls - h)
-    return (log_density(a, m + h, ls) - log_density(a, m - h, ls)) / (2 * h), (up - down) / (2 * h)
-
-
-def slip(of_mean, of_log_std):  # a mistake: the true score with one part put wrong
-    return lambda a, m, log_s: (of_mean(a - m, np.exp(log_s)), of_log_std(a - m, np.exp(log_s)))
-
-
-one, two = (lambda d, s: d / s**2), (lambda d, s: d**2 / s**2 - 1)
-pdf = lambda d, s: np.exp(-(d**2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi))  # noqa: E731
-check(
-    "1.2", "score", oracle=by_differences, tolerance=1e-4, parts=("d log π / d mean", "d log π / d log_std"),
-    cases=[tuple(np.array([[0.3, -1.0], [0.0, 0.5], [0.2, -0.7]])), tuple(np.array([[1.0], [0.0], [-1.0]]))],
-    mistakes={
-        "that is the gradient of π, not of log π: differentiate the logarithm in (1.4)": slip(
-            lambda d, s: d / s**2 * pdf(d, s), lambda d, s: (d**2 / s**2 - 1) * pdf(d, s)),
-        "the sign of the second: an action far from the mean becomes likelier with a larger σ": slip(one, lambda d, s: 1 - d**2 / s**2),
-        "the sign of the first: raising the mean makes an action above it likelier": slip(lambda d, s: -d / s**2, two),
-        "the first is divided by σ once; the square in (1.4) gives σ²": slip(lambda d, s: d / s, two),
-        "the second lacks the -1 that comes from -log σ": slip(one, lambda d, s: d**2 / s**2),
-        "the second is the derivative by σ; by log σ it has one factor σ more":
-            slip(one, lambda d, s: d**2 / s**3 - 1 / s),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-01-2", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("1.2", score)
 
 # %% [markdown]
 # ## 3. The gradient of an expectation that you can only sample
@@ -402,10 +359,12 @@ check(
 # %% tags=["prelude"]
 def bandit(n, mu, log_sigma, rng, offset=0.0):
     """n plays -> scores (n, 2) for (mean, log σ) and rewards (n,)."""
-    sigma = np.exp(log_sigma)
-    z = rng.standard_normal(n)
-    reward = -((mu + sigma * z - 2.0) ** 2) + offset
-    return np.stack([z / sigma, z**2 - 1.0], axis=1), reward
+    mean = torch.full((n,), float(mu), dtype=torch.float64, requires_grad=True)  # one for each play, all the same
+    log_std = torch.full_like(mean, log_sigma, requires_grad=True)
+    action = torch.from_numpy(mu + np.exp(log_sigma) * rng.standard_normal(n))
+    log_prob = torch.distributions.Normal(mean, log_std.exp()).log_prob(action)
+    scores = torch.autograd.grad(log_prob.sum(), (mean, log_std))
+    return torch.stack(scores, dim=1).numpy(), -((action.numpy() - 2.0) ** 2) + offset
 
 
 # %% [markdown]
@@ -473,31 +432,8 @@ def best_baseline(scores, returns):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 1.3
-def vertex(g, R):
-    """The mean square is a parabola in b: lay it through three points and take its lowest one."""
-    b = np.array([-1.0, 0.0, 1.0])
-    curvature, slope, _ = np.polyfit(b, [np.mean((g * (R - each)) ** 2) for each in b], 2)
-    return -slope / (2 * curvature)
-
-
-plays = [bandit(40, 0.0, 0.0, np.random.default_rng(seed), offset=3.0) for seed in range(3)]
-check(
-    "1.3", "best_baseline", oracle=vertex, cases=[(g[:, 0], R) for g, R in plays], tolerance=1e-5,
-    mistakes={
-        "that is the mean return: good, but where the score is large the noise is too. Weight by the squared score":
-            lambda g, R: R.mean(),
-        "the weights are scores; the derivative of a square leaves them squared":
-            lambda g, R: np.mean(g * R) / np.mean(g),
-        "the weights are |scores|; the derivative of a square leaves them squared":
-            lambda g, R: np.mean(abs(g) * R) / np.mean(abs(g)),
-        "the numerator is right; divide it by the mean of the squared scores": lambda g, R: np.mean(g**2 * R),
-        "the denominator is right; the numerator needs the squared score too, g² R": lambda g, R: np.mean(g * R) / np.mean(g**2),
-        "R is squared here; in the derivative only g is": lambda g, R: np.mean((g * R) ** 2) / np.mean(g**2),
-        "the sign: set the derivative, -2 E[g² (R - b)], to zero and solve for b": lambda g, R: -np.mean(g**2 * R) / np.mean(g**2),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-01-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("1.3", best_baseline)
 
 # %% [markdown]
 # ## 4. How noisy is it on the pole?
@@ -538,16 +474,6 @@ class LinearPolicy:
     def scores(self, obs, actions):
         """obs (T, N, 4), actions (T, N, 1) -> (T, N, 4)."""
         return (actions - obs @ self.weights[:, None]) / self.sigma**2 * obs
-
-
-# %% tags=["prelude"]
-def returns_to_go(rewards, gamma):
-    """rewards (T, N) -> G (T, N): eq. (1.2) for N episodes side by side."""
-    returns, following = np.zeros_like(rewards), np.zeros(rewards.shape[1])
-    for t in reversed(range(len(rewards))):
-        following = rewards[t] + gamma * following
-        returns[t] = following
-    return returns
 
 
 def state_features(obs):
@@ -706,18 +632,8 @@ diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 # noise of one estimator by that of another. The **square** of this ratio says how many times more episodes the first one
 # needs for the same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 1.4
-check(
-    "1.4", "batch_exponent", oracle=lambda: -0.5, cases=[()], tolerance=0.05,
-    right="noise falls with the root of the batch: four times the episodes for half the noise",
-    matters="hold your line against the measured points, and compare the variance of one episode and of a mean of n",
-    mistakes={
-        "so falls the variance; the noise drawn here is a standard deviation": lambda: -1.0,
-        "with that sign more episodes would mean more noise": lambda: 0.5,
-        "that would be noise that does not fall; independent errors do cancel in part": lambda: 0.0,
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("1.4", batch_exponent)
 
 # %% [markdown]
 # ### Move both
@@ -1000,35 +916,8 @@ def controller(obs):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-01-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 1.5
-def push(controller, **at):
-    """The action for one observation, zero but for what is named."""
-    return controller(np.array([[at.get(name, 0.0) for name in ("cart", "pole", "cart_rate", "pole_rate")]])).item()
-
-
-def mean_return(controller, episodes=20):
-    envs, total, alive = cl.make("InvertedPendulum-v5", num_envs=episodes, seed=500), np.zeros(episodes), True
-    obs, _ = envs.reset()
-    for _ in range(1000):
-        obs, reward, terminated, truncated, _ = envs.step(controller(obs))
-        total, alive = total + reward * alive, alive & ~(terminated | truncated)
-    return total.mean()
-
-
-check_that(
-    "1.5", "controller",
-    ("the answer needs a row for each observation, and one column", lambda c: np.shape(c(np.zeros((3, 4)))) == (3, 1)),
-    ("a pole that leans to the positive side is caught by a push to that side", lambda c: push(c, pole=0.1) > 0),
-    ("a pole turning to one side needs a push to that side, or its swing grows", lambda c: push(c, pole_rate=0.1) > 0),
-    (
-        "the pole's signs are right; it falls, and the cart's weights may be why: pushed back to the centre, the cart"
-        " leaves the pole behind, so try the other sign, small",
-        lambda c: min(push(c, cart=0.1), push(c, cart_rate=0.1)) >= 0 or mean_return(c) >= 950,
-    ),
-    ("no sign is wrong, but the mean return stays below 950; try other sizes", lambda c: mean_return(c) >= 950),
-    right="the pole stands; how far off may it start?",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-01-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("1.5", controller)
 
 # %% [markdown]
 # ## What you predicted

@@ -21,6 +21,10 @@
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 7 minutes of
 # computing, most of it one training; full about 15.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("5.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("05", "before")`, and
+# five more for the end in `cl.quiz("05", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -55,25 +59,22 @@ print(f"published for SAC after 1,000,000 steps (rl-zoo): {shipped['to_beat']:,.
 cl.see("this return over the published one", best["return_deterministic"] / shipped["to_beat"], (1.1, 1.5))
 
 # %% tags=["prelude"]
-import contextlib
-import io
 import textwrap
 from dataclasses import asdict
-from functools import lru_cache
 
 import numpy as np
 import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.help import documented
 from course_lib.course.predictions import compared
 from course_lib.evaluation.returns import run_episodes
 from course_lib.lessons import nb05_q as q_figures
 from course_lib.lessons import nb05_race as race
+from course_lib.lessons.nb05_little_data import SETTINGS, key_of, little_data, pendulum, trained
 from course_lib.lessons.nb05_overestimation import overestimation
-from course_lib.lessons.nb05_replay import first_wrong_row
 from course_lib.lessons.nb05_temperature import alpha_slider, best_gaussian, boltzmann
 from course_lib.policies.actors import SquashedActor, squash
 from course_lib.rl.q_losses import smooth, td_target
@@ -148,34 +149,8 @@ def actor_gradient(x, action, q_slope):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.1
-def by_difference(x, action, q_slope, h=1e-6):  # a Q that has this slope at these actions: a straight line
-    w = np.linalg.lstsq(x, np.arctanh(action), rcond=None)[0]
-
-    def mean_q(w):
-        return np.mean(q_slope * np.tanh(x @ w))
-
-    return np.array([(mean_q(w + h * e) - mean_q(w - h * e)) / (2 * h) for e in np.eye(len(w))])
-
-def actor_case(seed, n=7, d=3):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, d))
-    return x, np.tanh(x @ rng.normal(size=d)), rng.normal(size=n)
-
-check(
-    "5.1", "actor_gradient", oracle=by_difference, cases=[actor_case(0), actor_case(1, 4, 2), actor_case(2, 9, 5)], tolerance=1e-5,
-    mistakes={
-        "the tanh is missing: its slope is 1 - a²": lambda x, a, s: s @ x / len(x),
-        "this is the sum over the batch; the mean is asked for": lambda x, a, s: (s * (1 - a**2)) @ x,
-        "`action` is tanh(x w) already, so the slope is 1 - action²; this takes tanh a second time": lambda x, a, s: (s * (1 - np.tanh(a) ** 2)) @ x / len(x),
-        "this goes downhill: the sign": lambda x, a, s: -(s * (1 - a**2)) @ x / len(x),
-        "dQ/da is missing: the chain rule starts with the slope of Q": lambda x, a, s: (1 - a**2) @ x / len(x),
-        "this is one gradient for each row of the batch; take their mean": lambda x, a, s: (s * (1 - a**2))[:, None] * x,
-        "divide by the number of rows, not by the number of weights": lambda x, a, s: (s * (1 - a**2)) @ x / x.shape[1],
-        "the slope of tanh is 1 - a², with a square": lambda x, a, s: (s * (1 - a)) @ x / len(x),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-1", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.1", actor_gradient)
 
 # %% [markdown]
 # ### The critic's target
@@ -201,30 +176,8 @@ def target(reward, terminated, truncated, next_q, gamma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-2", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.2
-def in_words(reward, terminated, truncated, next_q, gamma):  # transition by transition
-    return np.array([r if fell else r + gamma * q for r, fell, q in zip(reward, terminated, next_q, strict=True)])
-
-def ends(seed, n=8):
-    rng = np.random.default_rng(seed)
-    over = rng.permutation(np.r_[0, 1, 2, rng.integers(0, 3, n - 3)])
-    return rng.normal(size=n), 1.0 * (over == 1), 1.0 * (over == 2), rng.normal(size=n), rng.uniform(0.8, 0.99)
-
-check(
-    "5.2", "target", oracle=in_words, cases=[ends(0), ends(1), ends(2)],
-    mistakes={
-        "an episode that ran out of time would have gone on: only a termination ends the world":
-            lambda r, d, c, q, g: r + g * (1 - d) * (1 - c) * q,
-        "here the clock ends the world and a fall does not": lambda r, d, c, q, g: r + g * (1 - c) * q,
-        "nothing comes after a fall: the factor 1 - d is missing": lambda r, d, c, q, g: r + g * q,
-        "the reward of the last step counts too": lambda r, d, c, q, g: (1 - d) * (r + g * q),
-        "γ is missing": lambda r, d, c, q, g: r + (1 - d) * q,
-        "r_t is not discounted: γ belongs to what comes one step later": lambda r, d, c, q, g: g * (r + (1 - d) * q),
-        "this is turned round: the next value counts where the episode goes on, so the factor is 1 - d": lambda r, d, c, q, g: r + g * d * q,
-        "the reward is missing": lambda r, d, c, q, g: g * (1 - d) * q,
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-2", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.2", target)
 
 # %% [markdown]
 # The library's `td_target` computes the same for one, two or more critics:
@@ -320,8 +273,9 @@ def worth(replay, rows, gamma=0.9, sweeps=400):
     """V of rungs 0 to 5 by (5.3) from all transitions in `rows` at once, again and again (there is one action only)."""
     rows, value = np.flatnonzero(rows), np.zeros(6)
     now, after = replay.observation[rows].astype(int), replay.following(rows).astype(int)
+    reward, terminated = torch.tensor(replay.reward[rows]), torch.tensor(replay.terminated[rows]).double()
     for _ in range(sweeps):
-        y = replay.reward[rows] + gamma * ~replay.terminated[rows] * value[after]
+        y = td_target(reward, terminated, torch.tensor(value[None, after]), gamma).numpy()
         value = np.bincount(now, y, minlength=6) / np.maximum(np.bincount(now, minlength=6), 1)
     return value
 
@@ -350,35 +304,8 @@ def drawable(replay):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.3
-def true_steps(replay):  # every observation of these buffers is its own serial number; a fall needs no next one
-    real = replay.following(np.arange(replay.capacity)) == replay.observation + 1
-    return (np.arange(replay.capacity) < replay.size) & (real & ~replay.truncated | replay.terminated & ~replay.newest())
-
-def filled(seed, steps, capacity):
-    rng, replay = np.random.default_rng(seed), ThriftyReplay(capacity)
-    for serial in range(1, steps + 1):
-        end = "" if serial == steps else rng.choice(["", "", "", "fell", "clock"])
-        replay.add(serial, 0.0, end == "fell", end == "clock")
-    return (replay,)
-
-CASES = [filled(0, 30, 20), filled(1, 12, 20), filled(2, 40, 20), filled(3, 47, 16)]
-check(
-    "5.3", "drawable", oracle=true_steps, cases=CASES, right="every step that is left has happened",
-    mistakes={
-        "these are all rows, as before": all_rows,
-        "episodes no longer run into each other; but what is the next observation of the row written last?": lambda r: all_rows(r) & ~r.truncated,
-        "the row written last is gone; but an episode that was cut off is followed by the first observation of the next": lambda r: all_rows(r) & ~r.newest(),
-        "falls are thrown away too: without them the critic never learns that a fall ends everything": lambda r: all_rows(r) & ~r.newest() & ~r.truncated & ~r.terminated,
-        "this leaves out the oldest row; that one is sound, the newest is not": lambda r: all_rows(r) & (np.arange(r.capacity) != r.position % r.size) & ~r.truncated,
-        "falls are left out and cut-offs kept: it should be the other way round": lambda r: all_rows(r) & ~r.newest() & ~r.terminated,
-        "this is the opposite: True where a row must not be drawn": lambda r: ~true_steps(r),
-        "rows that were never written are still in it: all_rows leaves them out": lambda r: ~r.newest() & ~r.truncated,
-        "these are the numbers of the rows; a mask of True and False is asked for": lambda r: np.flatnonzero(true_steps(r)),
-        **first_wrong_row(globals().get("drawable"), CASES, true_steps),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.3", drawable)
 
 # %%
 answer = attempt(drawable, buffer)
@@ -388,8 +315,8 @@ if answer is not None:
     cl.see("your largest error", abs(mine - true_worth).max(), (0, 0.01), otherwise="see the hint of the check")
 
 # %% [markdown]
-# *What you should see.* The true values. There is a price: the last step of an episode that was cut off is lost,
-# because its next observation was never stored. The library's buffer spends the memory instead.
+# *What you should see.* The true values. There is a price: some steps that did happen cannot be used, because a part of
+# them was never stored. The library's buffer spends the memory instead.
 
 # %% [markdown]
 # ## 3. Promised and earned
@@ -441,30 +368,8 @@ def lower_error(sd, correlation):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.4
-def by_summing(sd, correlation, n=1201):  # over a fine grid of two independent Gaussians
-    z = np.linspace(-7, 7, n)
-    weight = np.exp(-(z[:, None] ** 2 + z**2) / 2)
-    u, v = z[:, None], correlation * z[:, None] + np.sqrt(1 - correlation**2) * z
-    return sd * (weight * np.minimum(u, v)).sum() / weight.sum()
-
-check(
-    "5.4", "lower_error", oracle=by_summing, cases=[(1.0, 0.0), (2.0, 0.5), (0.7, 0.9), (1.5, -0.4)], tolerance=1e-3,
-    right="two critics with the same errors correct nothing; with independent errors the lower one is 0.56 σ too low on average",
-    matters="then the correction by twin critics comes out wrong",
-    mistakes={
-        "the sign: the lower of the two is below 0 on average": lambda s, r: s * np.sqrt((1 - r) / np.pi),
-        "that is right for independent errors only; the variance of u - v is 2 σ² (1 - ρ)": lambda s, r: -s / np.sqrt(np.pi),
-        "the factor ½ of the first hint is missing": lambda s, r: -2 * s * np.sqrt((1 - r) / np.pi),
-        "1 - ρ belongs under the root: the standard deviation of u - v is σ √(2 (1 - ρ))": lambda s, r: -s * (1 - r) / np.sqrt(np.pi),
-        "√2 and 1 - ρ belong under the root together: the standard deviation of u - v is σ √(2 (1 - ρ))":
-            lambda s, r: -s * (1 - r) * np.sqrt(2) / np.sqrt(np.pi),
-        "correlated errors differ less: 1 - ρ, not 1 + ρ": lambda s, r: -s * np.sqrt((1 + r) / np.pi),
-        "the last hint takes the standard deviation of u - v, not its variance": lambda s, r: -(s**2) * (1 - r) * np.sqrt(2 / np.pi),
-        "σ does not belong under the root a second time": lambda s, r: -np.sqrt(s * (1 - r) / np.pi),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.4", lower_error)
 
 # %% [markdown]
 # ### Measured
@@ -477,20 +382,8 @@ check(
 # %%
 cl.predict("05.4", choices=("DDPG", "with twin critics"))
 
-# %% tags=["prelude"]
-SETTINGS = dict(hidden=(64, 64), learning_rate=1e-3, learning_starts=1_000, updates_per_step=0.5)
-
-
-def pendulum(copies, seed):
-    return cl.make("MemoryPendulum-v0", copies, seed=seed, observation="full")
-
-
-def trained(kind, steps, seed, **changes):
-    """An agent on four pendulums, trained with `SETTINGS` and `changes`, silently."""
-    agent = kind(pendulum(4, seed), kind.Config(**{**SETTINGS, **changes}, seed=seed))
-    with contextlib.redirect_stdout(io.StringIO()):
-        return cl.train(agent, steps, progress=False).agent
-
+# %%
+SETTINGS  # of all trainings on the pendulum, where nothing else is said
 
 # %%
 steps, copies = cl.budget(smoke=1_100, lite=12_000, full=12_000), cl.budget(smoke=2, lite=16, full=16)
@@ -706,37 +599,8 @@ def squashed_log_prob(mean, sd, noise):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.5
-from scipy.stats import norm
-
-def by_counting(mean, sd, noise, h=1e-5):  # the share of draws that fall between a - h and a + h, from the normal law
-    action = np.tanh(mean + sd * noise)
-    share = norm.cdf(np.arctanh(action + h), mean, sd) - norm.cdf(np.arctanh(action - h), mean, sd)
-    return np.log(share / (2 * h)).sum(-1)
-
-def gaussian_case(seed, n=6, act=3):
-    rng = np.random.default_rng(seed)
-    return 0.5 * rng.normal(size=(n, act)), rng.uniform(0.2, 0.6, (n, act)), rng.normal(size=(n, act))
-
-def slip(g=1, log_sd=-1, flat=-1, slope=lambda u: 1 - np.tanh(u) ** 2, over=lambda v: v.sum(-1)):  # a mistake: one part put wrong
-    return lambda m, s, e: over(g * -0.5 * e**2 - 0.5 * np.log(2 * np.pi) + log_sd * np.log(s) + flat * np.log(slope(m + s * e)))
-
-check(
-    "5.5", "squashed_log_prob", oracle=by_counting, cases=[gaussian_case(0), gaussian_case(1, 4, 1), gaussian_case(2, 5, 6)], tolerance=1e-4,
-    mistakes={
-        "that is the density of u; tanh presses many u into few a": slip(flat=0),
-        "the density is divided by |da/du|, so its logarithm is subtracted": slip(flat=1),
-        "- log σ: the wider the Gaussian, the lower its density": slip(log_sd=1),
-        "log σ is missing: the density of u is that of the noise divided by σ": slip(log_sd=0),
-        "that is the log density at the mean, without the draw: -ε²/2 is missing": slip(g=0),
-        "one number for each row: motors are independent, so their logarithms add up": slip(over=lambda v: v),
-        "sum over the motors, not the mean": slip(over=lambda v: v.mean(-1)),
-        "da/du = 1 - tanh², with a square": slip(slope=lambda u: 1 - np.tanh(u)),
-        "the constant ½ log 2π of the Gaussian is missing": lambda m, s, e: (-0.5 * e**2 - np.log(s) - np.log(1 - np.tanh(m + s * e) ** 2)).sum(-1),
-        "that is the density; its logarithm is asked for": slip(over=lambda v: np.exp(v.sum(-1))),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.5", squashed_log_prob)
 
 # %% [markdown]
 # (Near the bounds $1 - \tanh^2 u$ rounds to 0. The library computes the same as $2(\log 2 - u - \mathrm{softplus}(-2u))$.)
@@ -798,32 +662,8 @@ def nats_per_doubling(power):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.6
-def by_quadrature(power):  # entropy at α = 1 and 2 on a fine grid; c = 1
-    a = np.linspace(-80, 80, 400_001)
-    entropy = []
-    for alpha in (1.0, 2.0):
-        weight = np.exp(-np.abs(a) ** power / alpha)
-        share = weight / weight.sum()
-        entropy.append(np.log(weight.sum() * (a[1] - a[0])) + share @ (np.abs(a) ** power) / alpha)
-    return entropy[1] - entropy[0]
-
-check(
-    "5.6", "nats_per_doubling", oracle=by_quadrature, cases=[(2.0,), (1.0,), (4.0,), (1.5,)], tolerance=1e-3,
-    right="log 2 / p: half of log 2 on a quadratic hill, log 2 on a pointed one. The steepness c does not matter",
-    matters="then the width or its logarithm is off",
-    mistakes={
-        "that is right for the quadratic hill only; the power is an argument": lambda p: 0.5 * np.log(2),
-        "that would be twice the width for each doubling; the width is multiplied by 2^(1/p)": lambda p: np.log(2),
-        "that is in bits; a bit is log 2 nats": lambda p: 1 / p,
-        "that is the factor of the width; the entropy grows by its logarithm": lambda p: 2 ** (1 / p),
-        "the exponent is 1/p: the higher the power, the less the width grows": lambda p: p * np.log(2),
-        "the sign: a higher α makes the policy broader": lambda p: -np.log(2) / p,
-        "α is the price of a nat, not the number of nats": lambda p: 1.0,
-        "a factor ½ too much: the entropy grows by the logarithm of the width, and 1/p is in the width already": lambda p: 0.5 * np.log(2) / p,
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.6", nats_per_doubling)
 
 # %% [markdown]
 # Does a trained actor do the same? It is a Gaussian on either hill.
@@ -1196,22 +1036,6 @@ cl.see("twin critics, 12,000 steps", earned["twin critics"], (-300, -120))
 # Start from the settings of section 3. Change one thing at a time, and write down what you expect and what comes. One seed can mislead
 # you, so each of your settings is trained with three seeds. That takes ten seconds or more.
 
-# %% tags=["prelude"]
-TRIALS = range(cl.budget(smoke=1, lite=3, full=5))
-
-
-@lru_cache
-def little_data(settings):
-    """SAC with `settings`, a tuple of (name, value), after 6,000 steps, for each seed -> returns of 32 episodes, agents."""
-    agents = [trained(cl.SAC, 6_000, seed, **{"temperature": 0.1, **dict(settings)}) for seed in TRIALS]
-    return np.array([run_episodes(agent.policy, pendulum(32, seed=50)).mean for agent in agents]), agents
-
-
-def key_of(settings):
-    """The same settings as something that `lru_cache` can keep."""
-    return tuple(sorted((name, tuple(v) if isinstance(v, list) else v) for name, v in settings.items()))
-
-
 # %% nbgrader={"grade": false, "grade_id": "ex-05-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def my_settings():
     """-> a dict of changes to SETTINGS, fields of cl.SACConfig."""
@@ -1220,32 +1044,8 @@ def my_settings():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-05-7", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 5.7
-def full_config(f):
-    return cl.SACConfig(**{**SETTINGS, "temperature": 0.1, **dict(key_of(f()))})
-
-def cost(f):
-    return full_config(f).updates_per_step * (6_000 - full_config(f).learning_starts)
-
-def median_return(f):
-    return np.median(little_data(key_of(f()))[0])
-
-def median_bias(f):
-    return np.median([overestimation(agent, copies=4, seed=1).bias for agent in little_data(key_of(f()))[1]])
-
-check_that(
-    "5.7", "my_settings",
-    ("the answer must be a dict of settings, such as dict(tau=0.01)", lambda f: isinstance(f(), dict)),
-    ("the seeds are set by the check: leave `seed` out", lambda f: "seed" not in f()),
-    ("all of the steps are random: learning_starts must be below 6,000", lambda f: full_config(f).learning_starts < 6_000),
-    ("that is more than 6,000 updates: fewer updates_per_step", lambda f: cost(f) <= 6_000),
-    ("that is fewer than 1,000 updates: begin learning earlier, or take more updates_per_step", lambda f: cost(f) >= 1_000),
-    ("the median return is below -200, and Q promises far more than is earned: its targets follow too slowly (tau) or too seldom (updates_per_step)",
-        lambda f: median_return(f) >= -200 or median_bias(f) < 20),
-    ("the median return is below -200, though Q does not promise too much: the actor has not found the way up for most starts", lambda f: median_return(f) >= -200),
-    right="the median return is -200 or better. Which of your changes did it?",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-05-7", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("5.7", my_settings)
 
 # %%
 mine = attempt(lambda: little_data(key_of(my_settings()))[0])

@@ -20,8 +20,12 @@
 #
 # **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; only for the comparison in section 9).
 #
-# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 6 to 10 minutes of
-# computing, half of it one training; full about an hour.
+# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
+# computing, a third of it one training; full about an hour.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("6.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("06", "before")`, and
+# five more for the end in `cl.quiz("06", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -86,17 +90,17 @@ print(shipped["command"])
 # %% tags=["prelude"]
 import copy
 import tempfile
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import torch
-from scipy import integrate, stats
+from scipy import stats
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.envs import BatchedEnv
 from course_lib.envs.anymal.model import JOINTS, build
@@ -256,34 +260,8 @@ def sprint_reward(x, z, fell):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.1
-def substep_by_substep(x, z, fell):  # the speeds one after the other, as the student project added them up
-    return sum((x[k] - x[k - 1]) / 0.002 + z[k] - 0.5 for k in range(1, 6)) - (100.0 if fell else 0.0)
-
-def moving(seed, fell):
-    rng = np.random.default_rng(seed)
-    return np.cumsum(rng.normal(0.004, 0.002, 6)), rng.uniform(0.44, 0.62, 6), fell
-
-def slip(dx=lambda x: (x[-1] - x[0]) / 0.002, high=lambda z: (z[1:] - 0.5).sum(), fine=100.0):  # one thing changed: a mistake
-    return lambda x, z, fell: dx(x) + high(z) - fine * fell
-
-check(
-    "6.1", "sprint_reward", oracle=substep_by_substep, cases=[moving(0, False), moving(1, True), moving(2, False)],
-    matters="compare speed, height and fine with (6.2) one by one",
-    mistakes={
-        "that is the mean speed of the step, once; the student project paid it in each of the five physics steps": slip(dx=lambda x: (x[-1] - x[0]) / 0.01),
-        "that pays metres; (6.2) pays speeds: divide by the 0.002 s of a physics step": slip(dx=lambda x: x[-1] - x[0]),
-        "the height is paid after each physics step, five times": slip(high=lambda z: z[-1] - 0.5),
-        "the first entry is from before the step: five heights are paid, not six": slip(high=lambda z: (z - 0.5).sum()),
-        "the heights after the physics steps are paid, not those before them": slip(high=lambda z: (z[:-1] - 0.5).sum()),
-        "height counts above half a metre": slip(high=lambda z: z[1:].sum()),
-        "half a metre is taken off each of the five heights, not once": slip(high=lambda z: z[1:].sum() - 0.5),
-        "a fall is fined once, not in each physics step": slip(fine=500.0),
-        "a fall costs 100, it does not earn 100": slip(fine=-100.0),
-        "the fine for a fall is missing": slip(fine=0.0),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-06-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.1", sprint_reward)
 
 # %% [markdown]
 # Now read (6.3) backwards: a return shows how far the robot came. For the shipped policies, without noise:
@@ -353,30 +331,8 @@ def noisy_output(mean, sigma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.2
-def by_integral(mean, sigma):
-    edges = [(-1 - mean) / sigma, (1 - mean) / sigma]  # where g has its corners
-    return integrate.quad(lambda e: dead_zone(mean + sigma * e) * stats.norm.pdf(e), -12, 12, points=edges, limit=200)[0]
-
-
-def L(z):
-    return stats.norm.pdf(z) - z * (1 - stats.norm.cdf(z))
-
-
-check(
-    "6.2", "noisy_output", oracle=by_integral, cases=[(0.5, 0.6), (-0.3, 1.0), (1.4, 0.2), (0.0, 0.5)],
-    matters="the check integrates (6.4) to six digits; a mean over samples is not exact enough",
-    mistakes={
-        "that is g(μ): the noise was averaged before g, not after": lambda m, s: float(dead_zone(m)),
-        "only the upper edge: noise also falls below -1, and there g is negative": lambda m, s: s * L((1 - m) / s),
-        "both edges pull the same way: below -1 g is negative, so that part is subtracted": lambda m, s: s * (L((1 - m) / s) + L((1 + m) / s)),
-        "the factor σ is missing: μ + σ ε - 1 = σ (ε - (1 - μ) / σ)": lambda m, s: L((1 - m) / s) - L((1 + m) / s),
-        "upside down: the edge at +1 is reached at ε = (1 - μ) / σ": lambda m, s: s * (L((1 + m) / s) - L((1 - m) / s)),
-        "the edges are z = (1 ∓ μ) / σ; the division by σ is missing": lambda m, s: s * (L(1 - m) - L(1 + m)),
-        "that is how often the edges are crossed; the mean also counts how far": lambda m, s: stats.norm.sf((1 - m) / s) - stats.norm.sf((1 + m) / s),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-06-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.2", noisy_output)
 
 # %% [markdown]
 # How much of a *small* mean gets through? That is the slope of $J$ at $\mu = 0$. Differentiate (6.4) under the expectation: $g'(a)$ is 1
@@ -475,7 +431,7 @@ for name, value in vars(used).items():
 # standing still earns what you saw in section 2. Then give one number: the return without noise after the training.
 
 # %%
-prediction = [(100_000, 200), (500_000, 1000), (1_000_000, 3000)]
+prediction = [(100_000, 200), (400_000, 1000), (700_000, 3000)]
 cl.predict("06.7", question="return without noise at the end")
 
 # %% [markdown]
@@ -485,7 +441,7 @@ cl.predict("06.7", question="return without noise at the end")
 # %%
 envs = cl.make("AnymalSprint-v0", num_envs=64, seed=7, reset_noise=0.05)
 agent = cl.PPO(envs, cl.PPOConfig.recommended("AnymalSprint-v0", seed=7))
-run = cl.train(agent, cl.budget(smoke=8_192, lite=1_000_000, full=5_000_000), live=True)
+run = cl.train(agent, cl.budget(smoke=8_192, lite=700_000, full=5_000_000), live=True)
 
 # %%
 viz.prediction_overlay(viz.learning_curve(run), prediction)
@@ -588,22 +544,8 @@ def phases(contacts):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.3
-MADE = [  # lags that were drawn, with jitter, unequal duty factors, missing touchdowns and strides of changing length
-    feet.made_up((0, 0.5, 0.5, 0), (0.35, 0.5, 0.6, 0.4), jitter=0.04, missing=[(1, 3), (3, 5)], stands=47, seed=1),
-    feet.made_up((0, 0.5, 0.75, 0.25), (0.6, 0.5, 0.65, 0.55), stride=24, growth=0.06, jitter=0.03, missing=[(2, 2)], seed=2),
-    feet.made_up((0, 0.02, 0.97, 0), (0.3, 0.45, 0.4, 0.5), stride=25, jitter=0.05, missing=[(1, 4)], seed=3),
-    feet.made_up((0, 0.15, 0.55, 0.7), (0.4, 0.3, 0.5, 0.35), stride=40, growth=-0.03, jitter=0.02, stands=30, missing=[(1, 2)], seed=4),
-]
-TRUE = {contacts.tobytes(): (lags, sure) for contacts, lags, sure in MADE}
-
-
-check(
-    "6.3", "phases", oracle=lambda contacts: TRUE[np.asarray(contacts).tobytes()], cases=[(contacts,) for contacts, *_ in MADE],
-    parts=("lags", "concentrations"), right="the lags of four untidy gaits are found, each with its concentration",
-    mistakes={hint: partial(feet.footfalls, slip=slip) for slip, hint in feet.HINTS.items()},
-)
+# %% nbgrader={"grade": true, "grade_id": "check-06-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.3", phases)
 
 # %% [markdown]
 # *Predict.* Now the recorded sprint. Do all its feet keep step with LF (concentration above one half)?
@@ -797,19 +739,6 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
 
 # %% tags=["prelude"]
 MEASURES = ("tracking_error_m_s", "turning_error_rad_s", "power_W", "action_change")
-CHANGED = ("no velocity", "no yaw_rate", "10 x effort")
-
-
-@lru_cache
-def growth(change):
-    """measure -> its median after `change` divided by its median with all weights as they were, in the shipped runs."""
-    runs = cl.result("anymal_rewards")["per_seed"]
-
-    def middle(setting, measure):
-        return np.median([row["measures"][measure] for row in runs if row["setting"] == setting])
-
-    return {m: middle(change, m) / middle("all as it was", m) for m in MEASURES}
-
 
 # %% [markdown]
 # ### Exercise 6.4: what grows? (an experiment with a hypothesis)
@@ -821,7 +750,8 @@ def growth(change):
 def what_grows():
     """-> {"no velocity": measure, "no yaw_rate": measure, "10 x effort": measure}"""
     ### BEGIN SOLUTION
-    return {change: max(growth(change), key=growth(change).get) for change in CHANGED}  # that is: by looking
+    # What the shipped runs show: with effort ten times as dear, the robot saves power and misses its speed.
+    return {"no velocity": MEASURES[0], "no yaw_rate": MEASURES[1], "10 x effort": MEASURES[0]}
     ### END SOLUTION
 
 
@@ -829,6 +759,13 @@ def what_grows():
 rewards = cl.result("anymal_rewards")
 print(rewards["command"], "·", len(rewards["seeds"]), "seeds ·", f"{rewards['config']['steps']:,} steps each")
 gait_figures.dropped_figure(rewards["per_seed"], MEASURES, baseline="all as it was")
+
+# %% [markdown]
+# *Look at* the dotted line in each column: all as it was. A dot is a seed. Where the dots of a row and of the first mix, the
+# change did nothing that this measure can show in so short a time.
+
+# %% nbgrader={"grade": true, "grade_id": "check-06-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.4", what_grows)
 
 # %%
 def grew(change, measure):
@@ -844,40 +781,14 @@ cl.see("no yaw_rate: seeds that turn worse", grew("no yaw_rate", MEASURES[1]), (
 cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (0, 0))
 
 # %% [markdown]
-# *Look at* the dotted line in each column: all as it was. A dot is a seed. Where the dots of a row and of the first mix, the
-# change did nothing that this measure can show in so short a time. *What you should see.* Without `velocity` the robot
-# misses its speed by more, in every seed, and turns *better*: the two terms had competed. Without `yaw_rate` it turns worse in
-# every seed. Without effort the seeds differ more than the rows. With ten times the price on effort, power and
-# changes of the action fall, and the robot misses its speed. It saves energy by walking slower than told.
+# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*: the two terms
+# had competed. Without `yaw_rate` it turns worse in every seed. Without effort the seeds differ more than the rows. With ten
+# times the price on effort, power and changes of the action fall, and the robot misses its speed. It saves energy by walking
+# slower than told.
 #
 # **A habit outlives the term that taught it.** With a third of the learning rate and one term dropped at a time (energy
 # alone, smoothness alone, orientation alone) hardly anything moved: the other terms pay for the same gait. So "nothing
 # broke" does not show that a term was useless from the start.
-
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.4
-def missed(f):
-    """Changes whose measure was not named."""
-    return [change for change in CHANGED if f()[change] != max(growth(change), key=growth(change).get)]
-
-
-def shrank(f):
-    """Changes for which a measure was named that became smaller."""
-    return [change for change in CHANGED if growth(change)[f()[change]] < 1]
-
-
-check_that(
-    "6.4", "what_grows",
-    ("give a dict with the three changes as keys and one measure each", lambda f: isinstance(f(), dict) and set(f()) == set(CHANGED)),
-    (f"a measure is not among {', '.join(MEASURES)}", lambda f: all(isinstance(m, str) and m in MEASURES for m in f().values())),
-    ("the row of ten times the effort: this measure fell. What did the robot save on?", lambda f: "10 x effort" not in shrank(f)),
-    ("the row without velocity: this measure did not grow there", lambda f: "no velocity" not in shrank(f)),
-    ("the row without yaw_rate: this measure did not grow there", lambda f: "no yaw_rate" not in shrank(f)),
-    ("the row without velocity: another measure grew more, as a ratio", lambda f: "no velocity" not in missed(f)),
-    ("the row without yaw_rate: another measure grew more, as a ratio", lambda f: "no yaw_rate" not in missed(f)),
-    ("the row of ten times the effort: another measure grew more, as a ratio", lambda f: "10 x effort" not in missed(f)),
-    right="that is what the shipped runs show. Which of them surprised you?",
-)
 
 # %% [markdown]
 # ### Your own walker
@@ -1242,36 +1153,8 @@ def next_space():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.5
-from course_lib.sweeps import Dimension
-from course_lib.sweeps.space import check_space
-
-OLD = shipped_sweep().space
-NOT_LEARNING, ONLY_CELLS = {"seed", "torch_threads"}, {"sequence_length", "refresh_states"}
-
-
-def ends(found):
-    values = [v for v in (found.choices or (found.low, found.high)) if isinstance(v, (int, float))] or [np.nan]
-    return min(values), max(values)
-
-
-rate = lambda f: f()["learning_rate"]  # noqa: E731
-check_that(
-    "6.5", "next_space",
-    ("give a dict of field: cl.uniform(…), cl.log_uniform(…), cl.integer(…) or cl.choice(…)", lambda f: isinstance(f(), dict) and len(f()) > 0 and all(isinstance(d, Dimension) for d in f().values())),
-    ("seed and torch_threads are no settings of learning: a seed that does well is luck", lambda f: not NOT_LEARNING & set(f())),
-    ("sequence_length and refresh_states do nothing in a policy without a cell", lambda f: "cell.name" in f() or not ONLY_CELLS & set(f())),
-    ("more than three factors: fifty trials are spread thin, leave out what mattered least", lambda f: len(f()) <= 3),
-    ("the learning rate is missing", lambda f: "learning_rate" in f()),
-    ("the learning rate of section 3, which works, lies outside of your range", lambda f: ends(rate(f))[0] <= WORKS.learning_rate <= ends(rate(f))[1]),
-    ("the range of the learning rate should span a factor of ten at least, evenly in its logarithm: cl.log_uniform or a cl.choice", lambda f: ends(rate(f))[1] >= 9.99 * ends(rate(f))[0] and rate(f).kind != "uniform"),
-    ("that goes too far up: a trial at 0.0088 broke the simulation, see below", lambda f: ends(rate(f))[1] <= 0.1),
-    ("only factors that were in the old sweep: what was held fixed there?", lambda f: set(f()) - set(OLD)),
-    ("a factor has one value only: nothing is searched", lambda f: all(len(set(d.choices)) > 1 if d.kind == "choice" else d.low < d.high for d in f().values())),
-    ("cl.PPOConfig does not take one of these fields, or an end of its range", lambda f: attempt(check_space, f(), cl.PPOConfig()) is not None),
-    right="a space that can be compared with what works. Are 50 trials enough for it?",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-06-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.5", next_space)
 
 # %% [markdown]
 # The next sweep that was run has more factors than you were allowed. It starts from the settings of section 3:
@@ -1397,23 +1280,8 @@ def slow_motor(targets, dt, lag, dead):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-06-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 6.6
-def by_solver(targets, dt, lag, dead):  # the differential equation (6.9), one control step after the other
-    at, out = 0.0, []
-    for k in range(len(targets)):
-        wanted = targets[k - dead] if k >= dead else 0.0
-        solved = integrate.solve_ivp(lambda t, q, wanted=wanted: (wanted - q) / lag, (0, dt), [at], rtol=1e-10, atol=1e-12)
-        at = float(solved.y[0, -1])
-        out.append(at)
-    return np.array(out)
-
-
-STEPS = np.repeat([1.0, -0.5, 0.3], 4)
-check(
-    "6.6", "slow_motor", oracle=by_solver, cases=[(STEPS, 0.02, 0.04, 2), (STEPS[::-1].copy(), 0.02, 0.01, 0), (STEPS, 0.01, 0.05, 5)],
-    mistakes={hint: partial(real.motor, slip=slip) for slip, hint in real.HINTS.items()},
-)
+# %% nbgrader={"grade": true, "grade_id": "check-06-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("6.6", slow_motor)
 
 # %% [markdown]
 # Now let robots walk straight ahead, change one thing at a time, and count those that still walk after four seconds: on

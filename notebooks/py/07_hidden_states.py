@@ -21,6 +21,10 @@
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 1 to 2 minutes of
 # computing; full about 4 minutes. Nothing is trained: the policies ship with the course.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("7.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("07", "before")`, and
+# five more for the end in `cl.quiz("07", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -63,10 +67,12 @@ explorer
 import numpy as np
 
 import course_lib as cl
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.lessons.nb07_bifurcation import bifurcation_slider, folds, followed
-from course_lib.lessons.nb07_loops import change_of_action, echoes, frozen_step, lasting, loop_figure, relabelled, stands
+from course_lib.lessons.nb07_loops import (
+    change_of_action, decay_rates, echoes, lasting, loop_figure, share_left, spectral_radius, stands,
+)
 from course_lib.viz.states import phase, state_figures, states
 from course_lib.viz.states.fixed_points import fixed_points, settle
 
@@ -192,52 +198,23 @@ def time_constants(h, x, W, U, b, tau):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 7.1
-def cell_at(seed, n=4, m=3):
-    rng = np.random.default_rng(seed)
-    return *(rng.normal(size=shape) for shape in (n, m, (n, n), (n, m), n)), rng.uniform(0.5, 4, n)
-
-def by_decay(h, x, W, U, b, tau):  # f frozen: (7.2) is a straight line in h, and its slope is the rate
-    f = sigmoid(W @ h + U @ x + b)
-    line = [-(1 / tau + f) * each + f for each in (h, h + 1)]
-    step = [(each + f) / (1 + 1 / tau + f) for each in (h, h + 1)]  # (7.4)
-    return 1 / (line[0] - line[1]), step[1] - step[0]
-
-def slip(time, gate=lambda h, x, W, U, b: sigmoid(W @ h + U @ x + b), left=lambda t: 1 / (1 + 1 / t)):  # a mistake
-    def wrong(h, x, W, U, b, tau):
-        t = time(gate(h, x, W, U, b), tau)
-        return t, left(t)
-    return wrong
-
-RIGHT = lambda f, t: 1 / (1 / t + f)  # noqa: E731
-check(
-    "7.1", "time_constants", oracle=by_decay, cases=[cell_at(0), cell_at(1), cell_at(2)], parts=("time constants", "shares"),
-    mistakes={
-        "that is the rate of decay; a time constant is one over it": slip(lambda f, t: 1 / t + f),
-        "rates add up, times do not: 1/τ belongs under the fraction bar, beside f": slip(lambda f, t: 1 / (t + f)),
-        "f is a sigmoid, always positive; tanh could make the rate negative": slip(RIGHT, lambda h, x, W, U, b: np.tanh(W @ h + U @ x + b)),
-        "W is [to, from]: neuron i collects row i, W @ h": slip(RIGHT, lambda h, x, W, U, b: sigmoid(W.T @ h + U @ x + b)),
-        "the state h is missing from f: neurons receive input from each other too": slip(RIGHT, lambda h, x, W, U, b: sigmoid(U @ x + b)),
-        "that is the exact solution; the fused step (7.4) divides by 1 + δ/τ_eff": slip(RIGHT, left=lambda t: np.exp(-1 / t)),
-        "that is the share that is lost; the exercise asks for the share that is left": slip(RIGHT, left=lambda t: 1 / (1 + t)),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-07-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("7.1", time_constants)
 
 # %% [markdown]
-# Does the library's cell do the same? Compare its time constants at every step of the episode, and disturb one step by 1
-# with $f$ frozen.
+# Does the library's cell do the same as your function? Compare its time constants at every step of the episode, and disturb
+# one step by 1 with $f$ frozen.
 
 # %%
 weights = [w.detach().numpy() for w in (policy.cell.recurrent_weight, policy.cell.input_weight, policy.cell.bias)]
-a = record.states @ weights[0].T + record.x.numpy() @ weights[1].T + weights[2]
-by_equation = 1 / (1 / tau + sigmoid(a))
-cl.see("largest difference of τ_eff", np.abs(by_equation - constants).max(), (0, 1e-5))
-left = np.subtract(*(frozen_step(policy.cell, a, start) for start in (1.0, 0.0)))
-cl.see("largest difference of the share that is left", np.abs(left - 1 / (1 + 1 / by_equation)).max(), (0, 1e-5))
+mine = attempt(lambda: np.array([time_constants(h, x, *weights, tau) for h, x in zip(record.states, record.x.numpy(), strict=True)]))
+if np.shape(mine) == (len(record), 2, record.neurons):
+    left = share_left(policy.cell, record.states, record.x)
+    cl.see("largest difference of τ_eff", np.abs(mine[:, 0] - constants).max(), (0, 1e-5), otherwise="see the hint of the check")
+    cl.see("largest difference of the share that is left", np.abs(mine[:, 1] - left).max(), (0, 1e-5), otherwise="see the hint of the check")
 
 # %% [markdown]
-# *What you should see.* The differences are rounding errors: the network does exactly what the equations say.
+# *What you should see.* The differences are rounding errors: the network does exactly what the equations, and you, say.
 
 # %% [markdown]
 # ## 3. Portraits at a frozen memory
@@ -414,36 +391,8 @@ def ltc_jacobian(h, x, W, U, b, tau, A):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 7.2
-def ltc_at(seed, n=3, m=2):
-    rng = np.random.default_rng(seed)
-    return *(rng.normal(size=shape) for shape in (n, m, (n, n), (n, m), n)), rng.uniform(0.5, 3, n), rng.normal(size=n)
-
-def flow(h, x, W, U, b, tau, A):
-    gate = sigmoid(W @ h + U @ x + b)
-    return -(1 / tau + gate) * h + gate * A
-
-def by_differences(h, x, *rest, e=1e-5):
-    return np.stack([(flow(h + e * u, x, *rest) - flow(h - e * u, x, *rest)) / (2 * e) for u in np.eye(len(h))], axis=1)
-
-def slip(of_decay, of_synapses):  # a mistake: the two parts of J, one put wrong
-    gate = lambda h, x, W, U, b: sigmoid(W @ h + U @ x + b)  # noqa: E731
-    return lambda h, x, W, U, b, tau, A: of_decay(gate(h, x, W, U, b), tau) + of_synapses(gate(h, x, W, U, b), W, h, A)
-
-decay, gates = (lambda f, t: -np.diag(1 / t + f)), (lambda f, W, h, A: ((A - h) * f * (1 - f))[:, None] * W)
-check(
-    "7.2", "ltc_jacobian", oracle=by_differences, cases=[ltc_at(0), ltc_at(1), ltc_at(2)], tolerance=1e-5,
-    mistakes={
-        "the synapses are missing: f depends on h through W": slip(decay, lambda f, W, h, A: 0.0),
-        "f stands in the bracket too, so its slope is multiplied by A - h, not by A alone": slip(decay, lambda f, W, h, A: (A * f * (1 - f))[:, None] * W),
-        "the sign: f A - f h differentiates to (A - h) f', not (h - A) f'": slip(decay, lambda f, W, h, A: -gates(f, W, h, A)),
-        "the slope of the sigmoid is f (1 - f)": slip(decay, lambda f, W, h, A: ((A - h) * f)[:, None] * W),
-        "the factors A - h and f belong to the neuron that is driven, so to rows": slip(decay, lambda f, W, h, A: ((A - h) * f * (1 - f))[None, :] * W),
-        "W is [to, from] already; it must not be transposed": slip(decay, lambda f, W, h, A: ((A - h) * f * (1 - f))[:, None] * W.T),
-        "the decay is 1/τ + f; f is missing on the diagonal": slip(lambda f, t: -np.diag(1 / t), gates),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-07-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("7.2", ltc_jacobian)
 
 # %% [markdown]
 # ### From eigenvalues to memory
@@ -460,10 +409,10 @@ check(
 A, h, x = policy.cell.A.detach().numpy(), found.states[0], record.x[-1].numpy()
 J = attempt(ltc_jacobian, h, x, *weights, tau, A)
 if J is not None:
-    D = 1 / tau + sigmoid(weights[0] @ h + weights[1] @ x + weights[2])
+    D = decay_rates(policy.cell, h, record.x[-1])  # the diagonal
     M = np.eye(len(h)) + J / (1 + D)[:, None]
     cl.see("largest difference of (7.8) from the network", np.abs(M - found.jacobians[0]).max(), (0, 1e-4))
-    cl.see("largest |λ| of the network", np.abs(np.linalg.eigvals(M)).max(), (0.4, 0.8))
+    cl.see("largest |λ| of the network", spectral_radius(M), (0.4, 0.8))
     cl.see("largest |λ| of the exact solution", np.exp(np.linalg.eigvals(J).real.max()), (0.2, 0.7))
 state_figures.eigenvalue_figure(found, "at the last observation")
 
@@ -484,37 +433,8 @@ def memory_steps(M):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-3", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 7.3
-def stable_map(seed, largest, n=5):
-    M = np.random.default_rng(seed).normal(size=(n, n))
-    return M * largest / np.abs(np.linalg.eigvals(M)).max()
-
-def by_stepping(M, steps=2000):  # disturb, let the start be forgotten, watch the rest shrink
-    left, D = 0.0, np.eye(len(M))
-    for k in range(2 * steps):
-        left, D = left + np.log(np.linalg.norm(M @ D)) * (k >= steps), M @ D / np.linalg.norm(M @ D)
-    return -steps / left
-
-def leading(M, pick=np.max, of=np.abs):
-    return pick(of(np.linalg.eigvals(M)))
-
-check(
-    "7.3", "memory_steps", oracle=by_stepping, tolerance=0.005,
-    cases=[(stable_map(4, 0.85),), (np.diag([0.5, -0.7, 0.2]),), (stable_map(11, 0.97),)],  # two have complex eigenvalues
-    matters="then more or less than 1/e of the slowest disturbance is left",
-    mistakes={
-        "that is the fastest direction; the slowest decides what is remembered": lambda M: -1 / np.log(leading(M, np.min)),
-        "that is the half-life; the exercise asks for the time until 1/e is left": lambda M: np.log(0.5) / np.log(leading(M)),
-        "that rule is for the flow, J; a step map multiplies, so take a logarithm": lambda M: -1 / leading(M, of=np.real),
-        "1/(1 - |λ|) holds only for |λ| near 1, where log |λ| is nearly |λ| - 1": lambda M: 1 / (1 - leading(M)),
-        "the sign: log of a number below 1 is negative, a time is not": lambda M: 1 / np.log(leading(M)),
-        "do not round up: the time need not be a whole number of steps": lambda M: np.ceil(by_stepping(M)),
-        "do not round: the time need not be a whole number of steps": lambda M: np.round(by_stepping(M)),
-        "do not cut off the fraction: the time need not be a whole number of steps": lambda M: np.floor(by_stepping(M)),
-        "the real part is not the size of a complex eigenvalue; take the modulus, np.abs": lambda M: -1 / np.log(leading(M, of=np.real)),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-07-3", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("7.3", memory_steps)
 
 # %% [markdown]
 # ### What remembers?
@@ -651,33 +571,8 @@ state_figures.ablation_figure(at_mean, attempt(suspicion, policy.readout, long.s
 # the average of that neuron, and not its variation. When the most suspect neuron is held at its mean, the pole falls too.
 # So its variation is needed.
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 7.4
-def rms(h, at):
-    return np.sqrt(((h - at) ** 2).mean(0))
-
-def size(v):  # a mistake in what the weight is multiplied by
-    return lambda r, h, at: np.abs(r.affine[0][0].numpy()) * v(h, at)
-
-net = cl.load("pendulum_ltc")
-h = states.record(net, seed=3, steps=60, pushes={20: 2.0}).states.astype(float)
-check(
-    "7.4", "suspicion", oracle=change_of_action, tolerance=1e-3, right="now compare it with what the pole does",
-    cases=[(net.readout, h, h.mean(0)), (net.readout, h, np.full(8, 0.5)), (relabelled(net.readout, 3), h, np.zeros(8))],
-    mistakes={
-        "readout.weight multiplies (h - c) / s, not h: divide by s, (7.9), or take readout.affine": lambda r, h, at: np.abs(r.weight.detach().numpy()[0]) * rms(h, at),
-        "a standard deviation is about the mean; the neuron is held at `value`": size(lambda h, at: h.std(0)),
-        "that is a neuron held at 0, wherever `value` is": size(lambda h, at: rms(h, 0)),
-        "a neuron with a weight of 0 cannot change the action; the weight is missing": lambda r, h, at: rms(h, at),
-        "the size of a change is never negative: take |W_a|": lambda r, h, at: r.affine[0][0].numpy() * rms(h, at),
-        "changes up and down cancel in this mean; square them first": size(lambda h, at: np.abs((h - at).mean(0))),
-        "that is the mean of the absolute value; the exercise asks for the root of the mean square": size(lambda h, at: np.abs(h - at).mean(0)),
-        "that is the largest change; the exercise asks for the root of the mean square": size(lambda h, at: np.abs(h - at).max(0)),
-        "the square root is missing: take the root of the mean of (h - value)²": size(lambda h, at: ((h - at) ** 2).mean(0)),
-        "that is the mean square of the change; take its root": lambda r, h, at: r.affine[0][0].numpy() ** 2 * rms(h, at) ** 2,
-        "here all neurons are held at once; hold one at a time, and give one number for each": lambda r, h, at: np.full(h.shape[1], np.sqrt(np.mean(((h - at) @ r.affine[0][0].numpy()) ** 2))),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-07-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("7.4", suspicion)
 
 # %% [markdown]
 # Here is the explorer again, with the neuron whose loss hurts most held at 0. (It is the same explorer as the first one above.
@@ -706,7 +601,7 @@ cl.predict("07.11", question="neurons held")
 
 # %%
 explorer.ablate({})
-order = np.argsort(np.abs(w) * long.states.std(0))
+order = np.argsort(change_of_action(policy.readout, long.states, mean))
 lasted = [stands(policy, order[:count], mean, trials["episodes"]) for count in range(record.neurons + 1)]
 for count, steps in enumerate(lasted):
     print(f"{count} held: stands {steps:6.0f} steps    live: {sorted(order[count:].tolist())}")
@@ -866,26 +761,8 @@ state_figures.flow_figure(fields)
 # *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to one
 # of them. The hollow dot decides to which.
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-07-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 7.5
-def rests(answer):
-    """Stable states: where dh/dt changes from + to -."""
-    w, b, tau, A = answer()
-    h = np.linspace(min(0.0, A) - 0.05, max(0.0, A) + 0.05, 20_001)
-    rate = bit_rate(h, w, b, tau, A)
-    return h[:-1][(rate[:-1] > 0) & (rate[1:] <= 0)]
-
-
-check_that(
-    "7.5", "one_bit",
-    ("the answer is four finite numbers: w, b, tau, A", lambda f: np.shape(f()) == (4,) and np.isfinite(f()).all()),
-    ("τ is a time: it must be positive", lambda f: f()[2] > 0),
-    ("w or A is 0, so the neuron does not excite itself: it has one stable state", lambda f: f()[0] * f()[3] != 0),
-    ("w and A have opposite signs: the more active the neuron is, the more it inhibits itself", lambda f: f()[0] * f()[3] > 0),
-    ("only one stable state: make the synapse onto itself stronger, and choose b so that f is nearly 0 at rest and nearly 1 when active", lambda f: len(rests(f)) == 2),
-    ("the two states are less than 0.1 apart: raise A or τ", lambda f: np.ptp(rests(f)) >= 0.1),
-    right="two stable states: this neuron stores one bit",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-07-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("7.5", one_bit)
 
 # %% [markdown]
 # ### Change the input

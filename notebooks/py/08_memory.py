@@ -24,6 +24,10 @@
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 3 to 5 minutes of
 # computing, half of it one training; full about 6.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("8.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("08", "before")`, and
+# five more for the end in `cl.quiz("08", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -60,7 +64,6 @@ cl.show(
 
 # %% tags=["prelude"]
 from dataclasses import replace
-from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,18 +71,18 @@ import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.evaluation.returns import run_episodes
 from course_lib.lessons import nb08_causes as causes
-from course_lib.lessons import nb08_checks as checks
 from course_lib.lessons import nb08_gradient as gradients
+from course_lib.lessons import nb08_history as looking_back
 from course_lib.lessons import nb08_inside as inside
 from course_lib.lessons import nb08_memory as memory_figures
 from course_lib.nets.summarizers import Summarizer, warmed
 from course_lib.policies.actors import RecurrentDeterministicActor, RecurrentSquashedActor
 from course_lib.policies.base import Policy
-from course_lib.rl.q_losses import masked_mean
+from course_lib.rl.q_losses import critic_loss
 from course_lib.rl.recurrent_learner import RecurrentLearner
 from course_lib.rl.sequence_replay import SequenceReplay
 
@@ -354,16 +357,11 @@ def masked_loss(q, target, mask):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.1
-check(
-    "8.1", "masked_loss", oracle=checks.step_by_step, mistakes=checks.LOSS_MISTAKES,
-    cases=[checks.sequences(0, 7, 2, 4), checks.sequences(1, 9, 1, 1), checks.sequences(2, 3, 3, 8)],
-    matters="it must be the mean of ½ Σ_e (Q_e - y)² over the steps where the mask is 1",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-08-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.1", masked_loss)
 
 # %% [markdown]
-# (The library's `masked_mean` chooses with `torch.where` instead of multiplying, because 0 · ∞ is not a number.)
+# (The library's `critic_loss` chooses with `torch.where` instead of multiplying, because 0 · ∞ is not a number.)
 #
 # Now go the whole way, from the buffer through summarizers and heads to the loss. The next cells append rows of rubbish to the
 # batch, with a mask of 0, and compute (8.5) and also the mean over all rows.
@@ -387,8 +385,8 @@ def both_losses(learner, b):
     x = learner.inputs(b)
     states = [s.initial_state(b.mask.shape[1]) for s in learner.critics.summarizers]
     q = learner.critics([h[:-1] for h in learner.critics.summaries(x, b, states)], b.action)
-    error = 0.5 * (q - learner.target(b, x, torch.Generator())).square().sum(0)
-    return masked_mean(error, b.mask), error.mean()
+    target = learner.target(b, x, torch.Generator())
+    return critic_loss(q, target, b.mask), critic_loss(q, target)
 
 
 # %%
@@ -454,13 +452,8 @@ def segment(seen, first, steps, episode, begin, length):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.2
-cases = [(*end_to_end((3, 6, 4)), e, begin, length) for e, begin, length in ((0, 0, 5), (1, 3, 4), (2, 0, 3), (1, 0, 6), (1, 5, 4))]
-check(
-    "8.2", "segment", oracle=checks.from_a_list, cases=cases, mistakes=checks.SEGMENT_MISTAKES,
-    parts=("observations", "mask"),
-)
+# %% nbgrader={"grade": true, "grade_id": "check-08-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.2", segment)
 
 # %% [markdown]
 # ## 5. Where a sequence begins
@@ -565,7 +558,7 @@ gradients.reach_figure(reached)
 # what it already keeps. It cannot learn there that something should have been *kept*.
 #
 # ### Does it matter in training?
-# A wrong beginning need not hurt. On the pendulum two angles tell the rate. On the car a segment that begins after the
+# A wrong beginning need not hurt. On the pendulum very few angles tell the rate. On the car a segment that begins after the
 # sign, from a zero state, does not know where heaven is: it teaches the network to expect the average.
 #
 # *Predict.* On the car, which way finds heaven in every episode with every seed? ("burn" is a burn-in as long as the
@@ -604,7 +597,7 @@ viz.bars(car, title="car, 40 learned steps a segment")
 # gradient reaches back to the sign. (Stored states are also stale. How much that costs was not tested separately.) The library's recommended
 # settings are segments on the pendulum and the pole, and whole episodes on the car.
 #
-# Now the length of a segment, from zero state. Two angles tell the rate. *Predict.* Are segments of 4 steps enough on the
+# Now the length of a segment, from zero state. Very few angles tell the rate. *Predict.* Are segments of 4 steps enough on the
 # pendulum?
 
 # %%
@@ -619,7 +612,7 @@ print("4 steps do worse" + compared("08.8", "4 steps do worse"))
 viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each update")
 
 # %% [markdown]
-# *What you should see.* Two angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
+# *What you should see.* Very few angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
 # steps. No training sequence of four ever showed the network such a state, and half of each segment is beginning.
 
 # %% [markdown]
@@ -671,12 +664,8 @@ def forget_bias(k, share):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.3
-check(
-    "8.3", "forget_bias", oracle=checks.by_search, tolerance=1e-6, mistakes=checks.BIAS_MISTAKES,
-    cases=[(1, 0.3), (10, 0.5), (80, 0.5), (25, 0.9)], matters="torch's LSTM with this bias does not keep that share",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-08-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.3", forget_bias)
 
 # %% [markdown]
 # ### Exercise 8.4: how long a memory does a task need? (an experiment with a hypothesis)
@@ -701,87 +690,22 @@ def memory_needed():
     ### END SOLUTION
 
 
-# %% tags=["prelude"]
-@lru_cache
-def wanders(env_id, steps=60, copies=64, **options):
-    """Random actions -> what happens: seen (T, N, obs), position, velocity (T, N, ·), torque (T, N)."""
-    envs, rng, rows = cl.make(env_id, copies, seed=3, **options), np.random.default_rng(3), []
-    seen, _ = envs.reset(seed=3)
-    for _ in range(steps):
-        torque = rng.uniform(-2, 2, (copies, 1))
-        rows.append((seen, envs.state.qpos.copy(), envs.state.qvel.copy(), torque[:, 0]))
-        seen = envs.step(torque)[0]
-    return SimpleNamespace(**{k: np.stack(v) for k, v in zip(("seen", "position", "velocity", "torque"), zip(*rows, strict=True), strict=True)})
-
-
-def turned(seen):
-    """Angles moved from step to step, from the cosine and sine that are shown (T, N, 2 or more) -> (T - 1, N)"""
-    angle = np.arctan2(seen[..., 1], seen[..., 0])
-    return (np.diff(angle, axis=0) + np.pi) % (2 * np.pi) - np.pi
-
-
-# %% tags=["prelude"]
-def rate_told(k):
-    """R² of the best guess of the rate from k angles: the last turn over 0.05 s, or nothing better than the mean."""
-    w = wanders("MemoryPendulum-v0")
-    true = w.velocity[1:, :, 0]
-    return float(1 - np.square(true - turned(w.seen) / 0.05).mean() / true.var()) if k > 1 else 0.0
-
-
-def length_told(k):
-    """Of random rods: how much more often than by chance the length is right whose equation explains k angles."""
-    if k < 3:
-        return 0.0  # two angles give a rate; a change of rate takes three
-    k = min(k, 40)  # more angles add nothing
-    w, off = wanders("MemoryPendulum-v0", observation="pa", length="varied"), {}
-    rate, sine = turned(w.seen) / 0.05, w.seen[1:-1, :, 1]
-    for rod in (0.2, 1.0):
-        then = np.clip(rate[:-1] + 0.05 * (15 / rod * sine + 3 / rod**2 * w.torque[1:-1]), -8, 8)
-        off[rod] = np.abs(rate[1:] - then)
-    wrong = [sum(off[rod][i : len(rate) - 1 - (k - 3) + i] for i in range(k - 2)) for rod in (0.2, 1.0)]
-    told = np.where(wrong[0] < wrong[1], 0.2, 1.0) == w.position[: len(wrong[0]), :, 1]
-    return float(2 * told.mean() - 1)
-
-
-# %% tags=["prelude"]
-@lru_cache
-def ages_of_the_sign(copies=200):
-    """Steps from the last sight of the sign to the arrival, both counted, of a driver at full speed: (copies,)"""
-    envs = cl.make("CarHeavenHell-v0", copies, seed=4, hide="velocities")
-    seen, said = envs.reset(seed=4)[0], np.zeros(copies)
-    last, arrived = np.zeros(copies, int), np.zeros(copies, int)
-    for t in range(160):
-        last = np.where((seen[:, 1] != 0) & (arrived == 0), t, last)
-        said = np.where(seen[:, 1] != 0, seen[:, 1], said)
-        seen, _, over, _, _ = envs.step(np.where(said == 0, 1.0, said)[:, None])
-        arrived = np.where(over & (arrived == 0), t, arrived)
-    return arrived - last + 1
-
-
-LOOKBACKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 50, 64)
-TOLD = {
-    "pendulum": rate_told, "rods": length_told,
-    "car": lambda k: float((ages_of_the_sign() <= k).mean()), "reacher": lambda k: float(k >= 50),
-}  # fmt: skip
-
-
 # %%
 guess = attempt(memory_needed)
-cl.see("rate of the pendulum, told by 2 angles (R²)", rate_told(2), (0.95, 1.0))
-cl.see("length of the rod, told by 3 angles", length_told(3), (0.8, 1.0))
-cl.see("side of heaven, told by 16 observations", TOLD["car"](16), (0.35, 0.65))
-memory_figures.history_figure({name: {k: told(k) for k in LOOKBACKS} for name, told in TOLD.items()}, guess)
+told = {name: {k: share(k) for k in looking_back.LOOKBACKS} for name, share in looking_back.TOLD.items()}
+cl.see("told by 8 observations, pendulum and rods", [told["pendulum"][8], told["rods"][8]], (0.8, 1.0))
+cl.see("side of heaven, told by 16 observations", told["car"][16], (0.35, 0.65))
+memory_figures.history_figure(told, guess)
 
 # %% [markdown]
-# *Look at* the steps of each line. *What you should see.* Two observations tell a rate. A length takes three, because a change
-# of rate needs three angles. (A rod that turns at its largest rate tells nothing, so the line goes on rising.) These memories
-# are short, and an ordinary network that is shown the last few observations would do. The car's line has a flat middle part:
+# *Look at* the steps of each line, and at your own numbers, dotted. *What you should see.* A length takes more observations
+# than a rate, because it shows in how the rate changes. (A rod that turns at its largest rate tells nothing, so the line goes
+# on rising.) These memories are short, and an ordinary network that is shown the last few observations would do. The car's line has a flat middle part:
 # where heaven is on the right, the sign was read a moment ago. A driver at half speed needs a longer memory for
 # the same task. How long a memory must be depends on the task and on what the policy does.
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.4
-check_that("8.4", "memory_needed", *checks.memory_demands(TOLD), right="from a tenth of a second to the whole episode")
+# %% nbgrader={"grade": true, "grade_id": "check-08-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.4", memory_needed)
 
 # %% [markdown]
 # ## 7. Train it
@@ -1130,12 +1054,8 @@ def exchanged(states, side):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.5
-check(
-    "8.5", "exchanged", oracle=checks.one_at_a_time, mistakes=checks.EXCHANGE_MISTAKES,
-    cases=[checks.crowd(0, 3, 2), checks.crowd(1, 2, 5), checks.crowd(2, 4, 4)],
-)
+# %% nbgrader={"grade": true, "grade_id": "check-08-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.5", exchanged)
 
 # %% [markdown]
 # An intervention needs a control as well: any push may throw a network off. So other episodes get a move of the *same length* in
@@ -1295,9 +1215,8 @@ def swimmer(seen, memory, rng):
 mine = attempt(swim, swimmer)
 print("your swimmer:", "not done yet" if mine is None else f"{mine.score:.1f} of 200 steps on the platform")
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-08-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 8.6
-check_that("8.6", "swimmer", *checks.swimmer_demands(swim), right="first a search, then a memory")
+# %% nbgrader={"grade": true, "grade_id": "check-08-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("8.6", swimmer)
 
 # %% [markdown]
 # ## Your predictions

@@ -23,6 +23,10 @@
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 1 to 4 minutes of
 # computing; full about 8.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("9.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("09", "before")`, and
+# five more for the end in `cl.quiz("09", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -59,18 +63,18 @@ import torch
 
 import course_lib as cl
 from course_lib import viz
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.envs import TABLETOP, BatchedEnv
 from course_lib.envs.tabletop.base import Tabletop
-from course_lib.envs.tabletop.experts import demonstrations, expert
+from course_lib.envs.tabletop.experts import expert
 from course_lib.envs.tabletop.tasks import Pick
 from course_lib.evaluation.returns import run_episodes
-from course_lib.lessons import nb09_checks as oracles
 from course_lib.lessons import nb09_dmp as dmp_figures
 from course_lib.lessons import nb09_dmp_lab as dmp_lab
 from course_lib.lessons import nb09_handwriting as hw
 from course_lib.lessons import nb09_lesson as lesson
+from course_lib.lessons import nb09_oracles as oracles
 from course_lib.lessons import nb09_success as success_figures
 from course_lib.lessons import nb09_table as table_figures
 from course_lib.lessons.nb09_drag import goal_slider
@@ -136,12 +140,8 @@ def spring(start, goal, alpha, steps, dt):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.1
-check(
-    "9.1", "spring", oracle=oracles.by_powers, mistakes=oracles.SPRING_MISTAKES,
-    cases=[(0.0, 1.0, 10.0, 20, 0.02), (2.0, -1.0, 25.0, 30, 0.01), (0.5, 0.2, 5.0, 12, 0.05)],
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.1", spring)
 
 # %% [markdown]
 # ### Exercise 9.2: how much is left (a derivation, checked numerically)
@@ -156,14 +156,8 @@ def share_left(alpha, t):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.2
-check(
-    "9.2", "share_left", oracle=oracles.by_solver, cases=[(5.0, 1.0), (10.0, 0.5), (25.0, 0.1), (25.0, 1.0)],
-    tolerance=1e-5, mistakes=oracles.SHARE_MISTAKES,
-    matters="at t = 0 all of the way is left, and the point must start at rest",
-    right="after 1 s 29 % are left with α = 5, 4 % with 10 and nothing to speak of with 25",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.2", share_left)
 
 # %% [markdown]
 # ## 2. A push that can be learned
@@ -336,12 +330,8 @@ def imitate(dmp, path, start, goal):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.3
-check(
-    "9.3", "imitate", oracle=oracles.true_weights, cases=oracles.IMITATE_CASES, tolerance=1e-4,
-    mistakes=oracles.IMITATE_MISTAKES, right="the weights that made each path are found again",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.3", imitate)
 
 # %% [markdown]
 # ## 4. Handwriting: a network that draws through a DMP
@@ -521,13 +511,8 @@ def head_targets(rewards, next_value, gamma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.4
-rng = np.random.default_rng(0)
-check(
-    "9.4", "head_targets", oracle=oracles.by_sums, mistakes=oracles.HEAD_MISTAKES,
-    cases=[(rng.normal(size=5), 2.0, 0.9), (rng.normal(size=3), -1.0, 0.5), (rng.normal(size=7), 10.0, 0.99)],
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.4", head_targets)
 
 # %% [markdown]
 # ## 6. Imitation on the table
@@ -593,7 +578,7 @@ def cloned_policy(plan, shown, updates):
 
 # %%
 policies, updates = {}, cl.budget(smoke=5, lite=800, full=2_000)
-shown = demonstrations("Push-v0", cl.budget(smoke=4, lite=50, full=200), seed=7, noise=0.5, rate=100)
+shown = lesson.disturbed(cl.budget(smoke=4, lite=50, full=200))
 for name, plan in WAYS.items():
     policies[name] = cloned_policy(plan, shown, updates)
     cl.see(f"{name}: pushes the puck onto the mark in", 100 * lesson.pushes(policies[name]), (40, 100), "% of 100 episodes")
@@ -622,26 +607,8 @@ def my_lesson():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.5
-def noise_of(f):
-    return lesson.read_lesson(f())[0]
-
-def enough(f):
-    return lesson.taught(f()) >= lesson.WANTED
-
-check_that(
-    "9.5", "my_lesson",
-    ("return two things: the noise, and a dict of settings that cl.PPOConfig accepts", lambda f: lesson.readable(f())),
-    ("the noise must lie between 0 and 2: an action is clipped to ±1 anyway", lambda f: 0 <= noise_of(f) <= 2),
-    ("the expert strays too little, so the data hardly shows how to repair a mistake: the first small errors lead to "
-        "places that were never demonstrated. Disturb the expert more", lambda f: noise_of(f) >= 0.4 or enough(f)),
-    ("plans of more than 20 steps: a fifth of a second without looking", lambda f: lesson.chunk(f()) <= 20 or enough(f)),
-    ("the expert is disturbed so much that its calm movements, which the learner needs, are rare in the data: less noise",
-        lambda f: noise_of(f) <= 0.6 or enough(f)),
-    ("too few episodes end well. At this noise the demonstrations can do; look at the settings of the network", enough),
-    right="it has learned the push, and the way back to it",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.5", my_lesson)
 
 # %% [markdown]
 # ## 7. Trial and error
@@ -686,13 +653,8 @@ for k in (1, 2, 5, 20):
     guess = attempt(held_factor, k)
     print(f"kept for {k:2d} steps: {far:6.1f} strides, {far / np.sqrt(300):4.2f} times √300{'' if guess is None else f', you said {guess:4.2f}'}")
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.6
-check(
-    "9.6", "held_factor", oracle=oracles.by_pieces, cases=[(2,), (5,), (20,)], tolerance=1e-3,
-    mistakes=oracles.HELD_MISTAKES, matters="compare it with the measurement above",
-    right="n/k independent pieces, each k long: k √(n/k) = √k √n",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-6", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.6", held_factor)
 
 # %% [markdown]
 # ### Exercise 9.7: the noise of a plan (a derivation, checked numerically)
@@ -715,12 +677,8 @@ def plan_covariance(dmp, sigma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-09-7", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 9.7
-check(
-    "9.7", "plan_covariance", oracle=oracles.covariance, cases=oracles.NOISE_CASES, mistakes=oracles.NOISE_MISTAKES,
-    right="each number adds the product of its path with itself",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-09-7", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("9.7", plan_covariance)
 
 # %% [markdown]
 # For the plans of the next cells, $C$ tells two things: how much two moves of one plan go together, and how much farther a
@@ -738,7 +696,7 @@ cl.see("farther than single moves, expected", expected, (1.5, 2.0), "times")
 
 # %% [markdown]
 # *What you should see.* Neighbouring moves of a plan are nearly the same, so they add up instead of cancelling. The most that
-# five moves could gain is √5, by exercise 9.6.
+# five moves could gain is what exercise 9.6 says for $k = 5$.
 #
 # Now on the table, with the noise that PPO begins with: log σ = −1. A stride, the length that an action of 1 asks for, is 1 cm
 # here, and a step takes a hundredth of a second.

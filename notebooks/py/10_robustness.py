@@ -22,6 +22,10 @@
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 1 to 4 minutes of
 # computing, most of it trainings; full about 8.
+#
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("10.1")` shows
+# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("10", "before")`, and
+# five more for the end in `cl.quiz("10", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -49,11 +53,10 @@ cl.setup()
 import numpy as np
 
 import course_lib as cl
-from course_lib.course.exercises import attempt, check, check_that
+from course_lib.course.exercises import attempt
 from course_lib.course.predictions import compared
 from course_lib.evaluation.returns import run_episodes
 from course_lib.evaluation.statistics import iqm
-from course_lib.lessons import nb10_checks as answers
 from course_lib.lessons import nb10_figures as figures
 from course_lib.lessons import nb10_panel as panel
 from course_lib.lessons import nb10_so_far as so_far
@@ -147,31 +150,8 @@ def late(observations, delay):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.1
-def queue(observations, delay):  # another way: a queue that is filled at the start
-    waiting, out = [observations[0]] * delay, []
-    for o in observations:
-        waiting.append(o)
-        out.append(waiting.pop(0))
-    return np.array(out)
-
-
-seen = np.arange(14.0).reshape(7, 2) ** 2
-check(
-    "10.1", "late", oracle=queue, cases=[(seen, 2), (seen, 0), (seen[:3], 5), (seen, 1)],
-    mistakes={
-        "nothing is late here: `delay` is not used": lambda o, d: o,
-        "it is late by one step too few": lambda o, d: o[np.maximum(np.arange(len(o)) - max(d - 1, 0), 0)],
-        "this runs backwards in time: the policy sees the latest observation first": lambda o, d: queue(o, d)[::-1],
-        "this mixes old and new observations; the policy sees one observation, an old one": lambda o, d: (queue(o, d) + o) / 2,
-        "the observations that still arrive are right, but the first one must fill the time before": lambda o, d: o[: max(len(o) - d, 0)],
-        "this shows the future: at step t the policy sees what was seen at t - delay": lambda o, d: o[np.minimum(np.arange(len(o)) + d, len(o) - 1)],
-        "these wrap around: the end of the episode appears at its start": lambda o, d: np.roll(o, d, axis=0),
-        "at the start the policy sees zeros here; it must see the first observation": lambda o, d: np.concatenate([0 * o[: min(d, len(o))], o[: max(len(o) - d, 0)]]),
-        "it is late by one step too many": lambda o, d: o[np.maximum(np.arange(len(o)) - d - 1, 0)],
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-1", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.1", late)
 
 # %% [markdown]
 # ## 2. Another control rate
@@ -201,32 +181,8 @@ def values_at(rate, r, gamma):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.2
-def limit(r, g):
-    return -r / np.log(g)
-
-
-def both(at, end=limit):
-    return lambda q, r, g: (at(q, r, g), end(r, g))
-
-
-def true(q, r, g):
-    return (r / q) / (1 - g ** (1 / q))
-
-
-check(
-    "10.2", "values_at", oracle=answers.step_by_step, tolerance=1e-5, parts=("value at rate ρ", "value for ρ → ∞"),
-    cases=[(0.5, 2.0, 0.9), (1.0, 1.0, 0.99), (2.0, 1.0, 0.95), (4.0, 3.0, 0.9)],
-    mistakes={
-        "γ is still that of a usual step: it must be rescaled too": both(lambda q, r, g: (r / q) / (1 - g)),
-        "the reward is still that of a usual step: at rate ρ each step pays r/ρ": both(lambda q, r, g: r / (1 - g ** (1 / q))),
-        "the exponent is upside down: a short step discounts less, so γ to the power 1/ρ": both(lambda q, r, g: (r / q) / (1 - g**q)),
-        "the first is the value at the usual rate; at rate ρ it differs a little": both(lambda q, r, g: r / (1 - g)),
-        "the second is the value at the usual rate; the limit is the integral of r γ^t": both(true, lambda r, g: r / (1 - g)),
-        "the second has the wrong sign: log γ is negative": both(true, lambda r, g: r / np.log(g)),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.2", values_at)
 
 # %% [markdown]
 # ### Give the cell the length of a step
@@ -404,20 +360,8 @@ def difference_interval(a, b, draws, rng):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.3
-check_that(
-    "10.3", "difference_interval",
-    ("give two numbers, low and high", lambda f: answers.many(f, *answers.PAIRS[0]).shape == (2,)),
-    ("low is above high: the 2.5 % quantile comes first", lambda f: np.diff(answers.many(f, *answers.PAIRS[0])) >= 0),
-    ("the sign: the difference is a minus b", lambda f: not answers.close(f, answers.turned_round)),
-    ("both sets are drawn from all numbers together; draw each set from itself, or the difference is lost", lambda f: not answers.close(f, answers.from_one_pot)),
-    ("these are the quantiles of single values; take the iqm of each draw first", lambda f: np.ptp(answers.many(f, *answers.PAIRS[0])) < 0.42),
-    ("this is an interval for means; use the mean of the middle half, `iqm`", lambda f: not answers.close(f, answers.of_means, 0.004)),
-    ("both sets use the same random indices; draw new ones for each set", lambda f: not answers.close(f, answers.in_pairs, 0.004)),
-    ("this is not the interval of a bootstrap over seeds: each draw has as many numbers as the set, with replacement", lambda f: answers.close(f, answers.one_by_one, 0.02)),
-    right="this is a bootstrap over seeds",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.3", difference_interval)
 
 # %% [markdown]
 # ### Exercise 10.4: plan a comparison
@@ -450,36 +394,8 @@ def plan(a, b, delta, n):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.4
-def by_counting(a, b, delta, n):  # another way: try n = 2, 3, 4 … until the formula's difference is small enough
-    sigma = float(np.sqrt(0.5 * (np.std(a, ddof=1) ** 2 + np.std(b, ddof=1) ** 2)))
-    k = 1
-    while 2.8 * sigma * (2 / k) ** 0.5 > delta:
-        k += 1
-    return sigma, k, 2.8 * sigma * (2 / n) ** 0.5
-
-
-def planned(variance=lambda a, b: (np.var(a, ddof=1) + np.var(b, ddof=1)) / 2, two=2.0, z=2.8, up=np.ceil):
-    def wrong(a, b, delta, n):
-        s2 = variance(np.array(a), np.array(b))
-        return np.sqrt(s2), up(two * z**2 * s2 / delta**2), z * np.sqrt(two * s2 / n)
-    return wrong
-
-
-trials = [((0.9, 0.7, 0.8), (0.5, 0.7, 0.4), 0.05, 10), ((0.2, 0.9, 0.5), (0.3, 0.35, 0.4), 0.1, 5), ((1.0, 0.9, 0.95), (0.8, 0.85, 0.9), 0.05, 20)]
-check(
-    "10.4", "plan", oracle=by_counting, parts=("σ", "seeds for delta", "difference that n find"), cases=[tuple(np.array(x) if isinstance(x, tuple) else x for x in t) for t in trials],
-    mistakes={
-        "the variances are divided by n instead of n - 1; with three values they are a third too small": planned(lambda a, b: (a.var() + b.var()) / 2),
-        "the factor 2 is missing: both means vary": planned(two=1.0),
-        "z for the power, 0.84, is missing: then only half of the studies find a true difference": planned(z=1.96),
-        "round up: a part of a seed cannot be trained": planned(up=np.floor),
-        "σ is the mean of the two standard deviations here; take the root of the mean variance": planned(lambda a, b: ((np.std(a, ddof=1) + np.std(b, ddof=1)) / 2) ** 2),
-        "the two variances are added; take their mean, because (10.2) has the factor 2 already": planned(lambda a, b: np.var(a, ddof=1) + np.var(b, ddof=1)),
-        "the variance of all six values also contains the difference of the policies; take each set's own variance": planned(lambda a, b: np.var(np.concatenate([a, b]), ddof=1)),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.4", plan)
 
 # %%
 smallest = {}
@@ -550,23 +466,8 @@ def cost(n, r, d):
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.5
-def costs(low=lambda n, r, d: 2 * n * r, full=lambda n, d: round(d * n * n), rank=lambda n, d: max(k for k in range(n) if 2 * n * k < round(d * n * n))):
-    return lambda n, r, d: (full(n, d) if r is None else low(n, r, d), rank(n, d))
-
-
-check(
-    "10.5", "cost", oracle=answers.by_gradient, parts=("numbers that act", "largest rank"), cases=[(8, None, 1.0), (8, None, 0.25), (8, 2, 1.0), (10, 3, 0.5), (17, 4, 1.0)],
-    mistakes={
-        "a masked weight does not act": costs(full=lambda n, d: n * n),
-        "P and Q have n · r numbers each": costs(low=lambda n, r, d: n * r),
-        "the mask lies on the product: all numbers in P and Q still act": costs(low=lambda n, r, d: round(d * 2 * n * r)),
-        "a rank-r matrix has r (2n - r) degrees of freedom, but P and Q hold 2 n r numbers that are learned": costs(low=lambda n, r, d: r * (2 * n - r)),
-        "the rank: fewer numbers are asked for; at r = d n / 2 both hold equally many": costs(rank=lambda n, d: int(d * n / 2)),
-        "the rank: the density of the matrix it is compared with is missing": costs(rank=lambda n, d: max(k for k in range(n) if 2 * n * k < n * n)),
-    },
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.5", cost)
 
 # %% [markdown]
 # ### The grid
@@ -683,32 +584,8 @@ def my_hypothesis():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.6
-def names_of(answer):
-    rows = cl.result("robustness")["per_seed"]
-    return {r["policy"] for r in rows}, {c for r in rows for c in r["disturbed"]} | {"dead"}
-
-
-def old(answer):
-    better, worse, chosen = map(set, answer())
-    return any((better, worse, chosen) == (set(h.better), set(h.worse), set(h.conditions)) for h in HYPOTHESES)
-
-
-def three(answer):
-    parts = answer()
-    return isinstance(parts, (tuple, list)) and len(parts) == 3 and all(isinstance(p, (tuple, list)) and len(p) for p in parts)
-
-
-check_that(
-    "10.6", "my_hypothesis",
-    ("give three tuples, none of them empty: better, worse, conditions", three),
-    ("a policy is not among those that were trained; `names` lists them", lambda f: set(f()[0]) | set(f()[1]) <= names_of(f)[0]),
-    ("a condition was not tested; `rows[0]['disturbed']` lists them", lambda f: set(f()[2]) <= names_of(f)[1]),
-    ("a policy is among the better and among the worse ones; put it on one side only", lambda f: not set(f()[0]) & set(f()[1])),
-    ("that is one of the eight hypotheses; find another one", lambda f: not old(f)),
-    right="a hypothesis that the rule can decide; the next cell does",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-6", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.6", my_hypothesis)
 
 # %%
 if (mine := attempt(my_hypothesis)) is not None:
@@ -773,34 +650,8 @@ def tough_policy():
     ### END SOLUTION
 
 
-# %% cellView="form" jupyter={"source_hidden": true} nbgrader={"grade": true, "grade_id": "check-10-7", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-#@title Check 10.7
-import inspect
-from functools import lru_cache
-
-
-trained_once = lru_cache(lambda answer: answer())
-
-
-def made(answer):  # every demand gets the answer in a new wrapper; it trains once
-    return trained_once(inspect.unwrap(answer))
-
-
-def steps_up(answer):
-    return balanced(made(answer), episodes=40, seed=900, drop=0.5, delay=1)
-
-
-wanted = cl.budget(smoke=1, lite=100, full=100)
-check_that(
-    "10.7", "tough_policy",
-    ("that is a training run; return its policy, `run.policy`", lambda f: not hasattr(made(f), "policy")),
-    ("that is a function; return the policy that it trains", lambda f: not inspect.isfunction(made(f))),
-    ("return a policy; this is something else", lambda f: hasattr(made(f), "obs_dim")),
-    ("this policy was made for another task: here it must observe 2 numbers, position and angle", lambda f: made(f).obs_dim == 2),
-    ("this policy was made for another task: here it must give 1 action", lambda f: made(f).act_dim == 1),
-    (f"the pole falls too early: it must stand for {wanted} steps. Lose observations in training too, and make them late", lambda f: steps_up(f) >= wanted),
-    right="it lasts long enough",
-)
+# %% nbgrader={"grade": true, "grade_id": "check-10-7", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+cl.check("10.7", tough_policy)
 
 # %% [markdown]
 # ## 9. Play with it

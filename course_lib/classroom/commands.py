@@ -1,0 +1,129 @@
+"""The commands for learners and instructors: `python -m course_lib lab | grade`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from course_lib.errors import ArgumentError, CourseError
+from course_lib.files import assets_folder
+
+
+@dataclass
+class Lab:
+    """Copy the notebooks, as a learner opens them, into a folder, and open JupyterLab there.
+
+    A notebook that is in the folder already is yours and stays as it is.
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional] = Path("liquid-control")
+    """where the notebooks go"""
+    open: bool = True
+    """--no-open: copy them only"""
+
+
+def lab(argv: list[str]) -> int:
+    args = tyro.cli(Lab, args=argv, prog="python -m course_lib lab")
+    copied = copy_notebooks(args.folder)
+    first = min(args.folder.glob("01_*.ipynb"))
+    print(f"{args.folder}: {copied} notebooks copied; begin with {first.name}")
+    if not args.open:
+        return 0
+    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={args.folder}",
+               f"--LabApp.default_url=/lab/tree/{first.name}"]  # fmt: skip
+    try:
+        return subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def copy_notebooks(folder: Path) -> int:
+    """Copy those that `folder` lacks -> how many."""
+    sources = shipped_notebooks()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = [source for source in sources if not (folder / source.name).exists()]
+        for source in missing:
+            shutil.copyfile(source, folder / source.name)
+    except OSError as error:
+        raise ArgumentError(f"folder={str(folder)!r} cannot be written: {error.strerror}") from None
+    return len(missing)
+
+
+def shipped_notebooks() -> list[Path]:
+    """The learner's notebooks: of the checkout, or inside the wheel."""
+    for place in (assets_folder().parent / "notebooks", assets_folder() / "notebooks"):
+        if found := sorted(place.glob("[0-9][0-9]_*.ipynb")):
+            return found
+    raise ArgumentError("this installation holds no notebooks; install liquid-control again")
+
+
+@dataclass
+class Grade:
+    """Points of submitted notebooks: a line for each exercise, and the sum.
+
+    What the author of a notebook wrote is run. Use a machine or a container on which that may be done.
+    """
+
+    notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """submitted .ipynb files"""
+    out: Path | None = None
+    """write all lines and points as JSON, too"""
+    gradescope: Path | None = None
+    """write the results.json of Gradescope for the one notebook given"""
+
+
+def grade(argv: list[str]) -> int:
+    args = tyro.cli(Grade, args=argv, prog="python -m course_lib grade")
+    if os.name != "posix":
+        raise ArgumentError("grade runs on Linux and macOS; on Windows, use it inside WSL")
+    if not args.notebooks:
+        raise ArgumentError("grade needs the files of submitted notebooks")
+    if args.gradescope and len(args.notebooks) > 1:
+        raise ArgumentError(f"--gradescope is about one notebook; {len(args.notebooks)} came")
+    from course_lib.classroom import grading
+
+    held, trouble = {}, 0
+    for path in args.notebooks:
+        try:
+            lines = grading.grade(read_submission(path))
+        except CourseError as error:  # one damaged file does not stop a class
+            print(f"{path}: {error}", file=sys.stderr)
+            trouble = 2
+            continue
+        earned, worth = grading.points(lines)
+        held[str(path)] = {"points": earned, "of": worth, "lines": lines}
+        print(f"{path}: {earned:g} of {worth:g} points", *lines.values(), sep="\n  ")
+        if args.gradescope:
+            args.gradescope.write_text(json.dumps(grading.for_gradescope(lines)), encoding="utf-8")
+    if args.out:
+        args.out.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
+    return trouble
+
+
+def read_submission(path: Path) -> dict:
+    """A submitted .ipynb.
+
+    Raises:
+        ArgumentError: it cannot be read.
+    """
+    try:
+        nb = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"it cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ArgumentError("it is no notebook: it does not hold JSON") from None
+    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list):
+        raise ArgumentError("it is no notebook: it has no cells")
+    return nb
+
+
+COMMANDS = {"lab": lab, "grade": grade}

@@ -1,0 +1,199 @@
+"""Grading a submission: what its author wrote runs in a process of its own, beside cases that were drawn for it.
+
+    python -m course_lib grade 03_ode_cells.ipynb …       a line for each exercise, and the points
+
+From the submission only two kinds of cell are taken: the answers, and cells that its author added. Everything else, the
+imports and functions that an answer may use, the check, its oracle, comes from this library. Each answer starts from
+there in a fork of its own. Where one value is right, that fork sends nothing but numbers back, and they are judged
+outside of it: what a submission does to `check`, to numpy or to this module changes nothing. Where many answers are
+right, their conditions run beside the answer, in the fork, after everything that its cells may have redefined was put
+back. An answer that redefines it once more while it runs could pass there: `by_demand()` names these exercises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from course_lib.classroom.checks import exercise_of, packed_texts
+from course_lib.classroom.sandbox import OWN_SECONDS, decoded, encoded, in_a_fork, run, snapshot
+from course_lib.course.answers import Wrong
+from course_lib.course.exercises import Compare, Demands, verdict
+from course_lib.errors import ArgumentError
+from course_lib.files import write_atomically
+
+SECONDS = 120  # of processor time for one answer, its own cells included
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell of a submission: the exercise that it answers ("3.1"), or "" for one that its author added."""
+
+    exercise: str
+    source: str
+
+
+def answers_in(nb: dict) -> tuple[str, list[Cell]]:
+    """A submitted notebook -> its number, such as "03", and its author's cells in their order.
+
+    Raises:
+        ArgumentError: it holds no exercise of this course.
+    """
+    marks = [cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "") for cell in nb.get("cells", [])]
+    numbers = {each.split("-")[1] for each in marks if each.count("-") == 2 and each.startswith(("ex-", "check-"))}
+    if len(numbers) != 1:
+        raise ArgumentError(
+            f"the notebook holds exercises of {sorted(numbers) or 'no notebook'}; exactly one is accepted"
+        )
+    (number,) = numbers
+    known, cells = set(packed_texts()["known"].get(number, [])), []
+    for cell, grade_id in zip(nb["cells"], marks, strict=True):
+        source = cell.get("source", "")
+        source = source if isinstance(source, str) else "".join(source)
+        if cell.get("cell_type") != "code" or not source.strip():
+            continue
+        if grade_id.startswith("ex-"):
+            cells.append(Cell(f"{int(number)}.{grade_id.split('-')[2]}", source))
+        elif not grade_id and digest(source) not in known and "setup" not in cell["metadata"].get("tags", []):
+            cells.append(Cell("", source))
+    return number, cells
+
+
+def digest(source: str) -> str:
+    """Short name of a cell's text."""
+    return hashlib.sha1(source.strip().encode()).hexdigest()[:12]
+
+
+def exercises_of(number: str) -> list[str]:
+    """ "03" -> ["3.1", "3.2", …]."""
+    return [each for each in packed_texts()["points"] if each.partition(".")[0] == str(int(number))]
+
+
+def by_demand() -> list[str]:
+    """Numbers of the exercises that many answers meet, whose conditions run beside the answer."""
+    rng = np.random.default_rng(0)
+    return [n for n in packed_texts()["points"] if isinstance(exercise_of(n).build(rng), Demands)]
+
+
+def grade(nb: dict, seconds: float = SECONDS, kept: Path | None = None) -> dict[str, str]:
+    """Grade a submitted notebook.
+
+    Args:
+        nb: the notebook, as its JSON holds it.
+        seconds: of processor time for an answer.
+        kept: folder of verdicts: the same answers are not judged again, but take the verdict that is kept.
+
+    Returns:
+        Number of each exercise -> the line of its check; "✓" begins those that earn points.
+    """
+    number, cells = answers_in(nb)
+    job = json.dumps({"number": number, "cells": [[c.exercise, c.source] for c in cells], "seconds": seconds})
+    file = kept and kept / f"{number}-{hashlib.sha256(job.encode()).hexdigest()[:32]}.json"
+    if file and file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    settings = {"OMP_NUM_THREADS": "1", "COURSE_BUDGET": "smoke", "MPLBACKEND": "agg", "NBGRADER_EXECUTION": ""}
+    command = [sys.executable, "-m", "course_lib.classroom.grading"]
+    done = subprocess.run(command, input=job, capture_output=True, text=True, env={**os.environ, **settings})
+    if done.returncode:
+        raise RuntimeError(f"grading notebook {number} stopped: {done.stderr.strip()[-2000:]}")
+    text = done.stdout.splitlines()[-1]
+    if file:
+        write_atomically(file, text.encode())
+    return json.loads(text)
+
+
+def points(lines: dict[str, str]) -> tuple[float, float]:
+    """Points earned, points to be had."""
+    worth = packed_texts()["points"]
+    return sum(worth[n] for n, line in lines.items() if line.startswith("✓")), sum(worth[n] for n in lines)
+
+
+def for_gradescope(lines: dict[str, str]) -> dict:
+    """Lines of checks as the results.json that Gradescope reads."""
+    worth = packed_texts()["points"]
+    tests = [
+        {"name": number, "score": worth[number] * line.startswith("✓"), "max_score": worth[number], "output": line}
+        for number, line in lines.items()
+    ]
+    return {"tests": tests}
+
+
+# --- in a process of its own ------------------------------------------------------------------------------
+
+
+def grade_all(number: str, cells: list[Cell], seconds: float) -> dict[str, str]:
+    """As `grade`, in this process, which forks for every answer."""
+    names: dict = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for source in packed_texts()["prelude"][number]:
+            exec(compile(source, "prelude", "exec"), names)
+    lines = {}
+    for exercise in exercises_of(number):
+        places = [k for k, cell in enumerate(cells) if cell.exercise == exercise]
+        before = cells[: places[-1] + 1] if places else []
+        lines[exercise] = grade_one(exercise, before, names, seconds)
+    return lines
+
+
+def grade_one(number: str, cells: list[Cell], names: dict, seconds: float) -> str:
+    """The verdict on the last of `cells`, which answers exercise `number`."""
+    exercise, rng = exercise_of(number), np.random.default_rng(secrets.randbits(64))
+    if not cells:
+        return f"○ {number} {exercise.name}: the cell is missing"
+    made = exercise.build(rng).more(rng)
+    sent = in_a_fork(lambda: answer(made, exercise.name, cells, names), seconds)
+    if not isinstance(sent, dict):
+        return f"✗ {number} {exercise.name}: {sent}"
+
+    def said() -> str:
+        if "stub" in sent:
+            raise NotImplementedError
+        if "wrong" in sent:
+            raise Wrong(sent["wrong"])
+        if isinstance(made, Compare):
+            return made.judge([decoded(each) for each in sent["answers"]], exercise.name)
+        return sent["right"]
+
+    return verdict(number, exercise.name, said)
+
+
+def answer(made: Compare | Demands, name: str, cells: list[Cell], names: dict) -> dict:
+    """Run the author's cells, then the answer in every case: what there is to judge."""
+    restore = snapshot()
+    for cell in cells[:-1]:
+        run(cell.source, names, OWN_SECONDS)
+    trouble = run(cells[-1].source, names, 0)
+    restore()
+    if trouble:
+        return {"wrong": trouble}
+    function = names.get(name)
+    if not callable(function):
+        return {"stub": True} if function is None else {"wrong": f"{name} is not a function any more"}
+    try:
+        if isinstance(made, Compare):
+            return {"answers": [encoded(each) for each in made.answers(function)]}
+        return {"right": made.verdict(function, name)}
+    except NotImplementedError:
+        return {"stub": True}
+    except Wrong as wrong:
+        return {"wrong": str(wrong)}
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    lines = grade_all(job["number"], [Cell(*each) for each in job["cells"]], job["seconds"])
+    print(json.dumps(lines))
+
+
+if __name__ == "__main__":
+    main()
