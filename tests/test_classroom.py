@@ -114,7 +114,22 @@ def test_the_same_answers_are_judged_once(released, solutions, tmp_path, monkeyp
     assert grading.grade(nb, kept=tmp_path) == first and len(list(tmp_path.glob("*.json"))) == 1
 
 
-@pytest.mark.parametrize("nb", [{"cells": []}, {"cells": [students.own_cell("1")]}, {}])
+def marked(grade_id):
+    return {"cell_type": "code", "source": ["1", None], "metadata": {"tags": None, "nbgrader": {"grade_id": grade_id}}}
+
+
+@pytest.mark.parametrize(
+    "nb",
+    [
+        {},
+        {"cells": []},
+        {"cells": [students.own_cell("1")]},
+        {"cells": [None, 3, {"cell_type": "code"}, {"cell_type": "code", "metadata": []}]},
+        {"cells": [marked("ex-99-1")]},
+        {"cells": [marked("ex-01-1"), marked("ex-02-1")]},
+        {"cells": [marked(7), marked("ex-01"), marked("ex-a-b")]},
+    ],
+)
 def test_a_notebook_of_another_course_is_a_sentence(nb):
     with pytest.raises(ArgumentError, match="holds exercises of"):
         grading.grade(nb)

@@ -335,3 +335,13 @@ def test_a_tag_says_what_a_cell_is_in_slides():
     cells = [new_code_cell("x", metadata={"tags": [kind]}) for kind in slides.KINDS]
     nb = slides.slides_of(new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n\n## Part\n\nSaid."), *cells]))
     assert [cell.metadata["slideshow"]["slide_type"] for cell in nb.cells] == ["slide", "slide", "notes", *slides.KINDS]
+
+
+@each_notebook
+def test_only_the_complete_notebook_is_paired_with_the_script(source, capsys):
+    """What a learner saves in JupyterLab must not overwrite the source."""
+    from jupytext.cli import jupytext
+
+    for path, other in ((tool.paired(source), ""), (tool.completed(source), source), (source, tool.completed(source))):
+        jupytext(["--paired-paths", str(path)])
+        assert capsys.readouterr().out.strip() == str(other)

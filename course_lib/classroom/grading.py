@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -49,24 +50,35 @@ def answers_in(nb: dict) -> tuple[str, list[Cell]]:
     Raises:
         ArgumentError: it holds no exercise of this course.
     """
-    marks = [cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "") for cell in nb.get("cells", [])]
-    numbers = {each.split("-")[1] for each in marks if each.count("-") == 2 and each.startswith(("ex-", "check-"))}
-    if len(numbers) != 1:
-        raise ArgumentError(
-            f"the notebook holds exercises of {sorted(numbers) or 'no notebook'}; exactly one is accepted"
-        )
+    cells = [cell for cell in nb.get("cells", []) if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    marks = [grade_id_of(cell) for cell in cells]
+    numbers = {mark.split("-")[1] for mark in marks if mark}
+    if len(numbers) != 1 or not numbers <= packed_texts()["known"].keys():
+        found = ", ".join(sorted(numbers)) or "no notebook"
+        raise ArgumentError(f"the notebook holds exercises of {found}; exactly one notebook of this course is accepted")
     (number,) = numbers
-    known, cells = set(packed_texts()["known"].get(number, [])), []
-    for cell, grade_id in zip(nb["cells"], marks, strict=True):
+    known, written = set(packed_texts()["known"][number]), []
+    for cell, mark in zip(cells, marks, strict=True):
         source = cell.get("source", "")
-        source = source if isinstance(source, str) else "".join(source)
-        if cell.get("cell_type") != "code" or not source.strip():
+        source = source if isinstance(source, str) else "".join(map(str, source))
+        if not source.strip():
             continue
-        if grade_id.startswith("ex-"):
-            cells.append(Cell(f"{int(number)}.{grade_id.split('-')[2]}", source))
-        elif not grade_id and digest(source) not in known and "setup" not in cell["metadata"].get("tags", []):
-            cells.append(Cell("", source))
-    return number, cells
+        if mark.startswith("ex-"):
+            written.append(Cell(f"{int(number)}.{mark.split('-')[2]}", source))
+        elif not mark and digest(source) not in known and "setup" not in (_of(cell, "metadata").get("tags") or []):
+            written.append(Cell("", source))
+    return number, written
+
+
+def grade_id_of(cell: dict) -> str:
+    """ "ex-03-1" or "check-03-1" of a cell that has such a mark; "" for others."""
+    grade_id = _of(_of(cell, "metadata"), "nbgrader").get("grade_id")
+    return grade_id if isinstance(grade_id, str) and re.fullmatch(r"(ex|check)-\d\d-\d+", grade_id) else ""
+
+
+def _of(place: dict, name: str) -> dict:
+    found = place.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def digest(source: str) -> str:
