@@ -150,7 +150,7 @@ def test_the_command_grades_a_pile_and_says_what_it_cannot_read(released, soluti
     assert main(["grade", str(good), str(good), "--gradescope", "x"]) == 2
 
 
-def test_lab_copies_what_is_missing_and_leaves_what_is_yours(tmp_path, capsys):
+def test_lab_copies_what_is_missing_and_leaves_what_is_yours(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "mine"
     assert main(["lab", str(folder), "--no-open"]) == 0
     assert len(list(folder.glob("*.ipynb"))) == 10 and "10 notebooks copied; begin with 01_" in capsys.readouterr().out
@@ -162,6 +162,9 @@ def test_lab_copies_what_is_missing_and_leaves_what_is_yours(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["lab", str(tmp_path / "file"), "--no-open"]) == 2
     assert "cannot be written" in capsys.readouterr().err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["lab", str(folder)]) == 2
+    assert "JupyterLab is not installed" in capsys.readouterr().err
 
 
 @pytest.mark.slow

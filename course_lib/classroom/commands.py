@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -37,6 +38,8 @@ def lab(argv: list[str]) -> int:
     print(f"{args.folder}: {copied} notebooks copied; begin with {first.name}")
     if not args.open:
         return 0
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise ArgumentError("JupyterLab is not installed, so the notebooks were copied only; pip install jupyterlab")
     command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={args.folder}",
                f"--LabApp.default_url=/lab/tree/{first.name}"]  # fmt: skip
     try:
