@@ -17,12 +17,12 @@ INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment \
-	site site-check release grade slides
+	site site-check release grade slides live-test
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
 	@echo
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo "  e.g. make run NB=02 BUDGET=smoke      budgets: smoke, lite (default), full"
 
@@ -80,6 +80,9 @@ release:  ## a graded class: notebooks for students, all or NB=03; see docs/hand
 grade:  ## a graded class: points and feedback for what lies in build/class/submitted
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,instructor
 	@$(PY) scripts/classroom.py grade $(NB)
+
+live-test: $(INSTALLED)  ## the live player's parts beside Python, with Node 20 or newer
+	@cd web && npm ci --silent && npx tsc --noEmit && npx vitest run
 
 site:  ## build the web site; open build/site/index.html
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,site
