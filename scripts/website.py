@@ -164,7 +164,10 @@ def mistakes_page() -> str:
         for number, title in re.findall(r"^### Exercise (\d+\.\d+): (.+)$", text, re.M):
             made = exercise_of(number).build(np.random.default_rng(0))
             hints = made.mistakes if isinstance(made, Compare) else [hint for hint, _ in made.demands]
-            lines += [f"### {number} {title}", "\n".join(f"- {hint[0].upper()}{hint[1:]}" for hint in hints if hint)]
+            lines += [
+                f"### {number} {title[0].upper()}{title[1:]}",
+                "\n".join(f"- {hint[0].upper()}{hint[1:]}" for hint in hints if hint),
+            ]
     return "\n\n".join(lines) + "\n"
 
 
