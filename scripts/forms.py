@@ -1,8 +1,8 @@
 """The forms of a notebook, all made from `notebooks/py/NN_name.py`:
 
 - complete: with solutions, executed; notebooks/complete/NN_name.ipynb. CI and `pytest --nbval-lax` run it.
-- learner's: the same with a stub in each exercise cell, and without the outputs of exercises and checks;
-  notebooks/NN_name.ipynb. Badges, `make lab` and the web site open it.
+- learner's: the same with a stub in each exercise cell, and what the checks say of stubs; notebooks/NN_name.ipynb.
+  Badges, `make lab` and the web site open it.
 - release, for a class that is graded: the learner's without outputs, with nbgrader's marks; see scripts/classroom.py.
 
 Solutions ship apart, packed, for `cl.solution`.
@@ -11,9 +11,13 @@ Solutions ship apart, packed, for `cl.solution`.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
+import io
 import json
 import re
+
+from nbformat.v4 import new_output
 
 REGION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[^\n]*", re.M | re.S)
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"  # as nbgrader writes it
@@ -50,13 +54,27 @@ def without_marks(solution: str) -> str:
 
 
 def learners(complete):
-    """The complete notebook -> the learner's: stubs, and no outputs in the cells that are the learner's to run."""
-    nb = copy.deepcopy(complete)
+    """The complete notebook -> the learner's: stubs in the exercise cells, and what the checks say of them.
+
+    Stubs and checks are run here, after the cells that they need; all other outputs are those of the complete notebook.
+    """
+    import course_lib as cl
+
+    nb, names = copy.deepcopy(complete), {"__name__": "__main__", "cl": cl}
     for cell in nb.cells:
         if is_exercise(cell):
             cell.source = stub(cell.source)
         if is_exercise(cell) or is_check(cell):
-            cell.outputs, cell.execution_count = [], None
+            cell.outputs = []
+        elif PRELUDE not in cell.metadata.get("tags", []):
+            continue
+        if cell.execution_count is None:  # a notebook that was not executed stays so
+            continue
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(cell.source, "cell", "exec"), names)
+        if is_check(cell):
+            cell.outputs = [new_output("stream", name="stdout", text=said.getvalue())]
     return nb
 
 

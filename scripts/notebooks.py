@@ -314,14 +314,13 @@ def untold(cell) -> list[str]:
     return found
 
 
-def problems(nb, learners: bool = False) -> list[str]:
-    """What must not be in a committed notebook, or in its learner's form, as sentences; empty when all is well."""
+def problems(nb) -> list[str]:
+    """What must not be in a committed notebook, as sentences; empty when all is well."""
     found = []
     for number, cell in enumerate(nb.cells, 1):
         if cell.cell_type != "code":
             continue
-        own = learners and (forms.is_exercise(cell) or forms.is_check(cell))
-        if cell.source.strip() and cell.execution_count is None and not own:
+        if cell.source.strip() and cell.execution_count is None:
             found.append(f"cell {number} was not executed")
         found += [
             f"cell {number} shows a picture ({kind}) without a text for those who cannot see" for kind in untold(cell)

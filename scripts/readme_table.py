@@ -184,11 +184,11 @@ GROUPS = (
         Claim("gradient lab of notebook 03, from a moved slider to the figure", "–", "≤ 1",
               "lab_seconds", "views", "s"),
     )),
-    Group("Classroom and web site", "Counts; the seconds are processor time.", (
+    Group("Classroom and web site", "Counts, one run each. The seconds of grading are processor time, those of building are by the clock.", (
         Claim("of five students (right, nothing, wrong, cheating, careless), those with the points due in every "
-              "notebook, through nbgrader", "4 (redefining `check` gave full marks)", "5", "students_graded_right",
+              "notebook, through nbgrader", "redefining `check` gave full marks", "5", "students_graded_right",
               "classroom"),
-        Claim("cells after an exercise that hold its answer", "5", "0", "leaks", "classroom"),
+        Claim("cells after an exercise that hold its answer", "–", "0", "leaks", "classroom"),
         Claim("grading one submission, of the notebook that takes longest", "–", "≤ 60", "autograde_cpu_seconds",
               "classroom", "s"),
         Claim("pages of the site", "–", "–", "pages", "site"),
