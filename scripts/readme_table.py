@@ -184,7 +184,8 @@ GROUPS = (
         Claim("gradient lab of notebook 03, from a moved slider to the figure", "–", "≤ 1",
               "lab_seconds", "views", "s"),
     )),
-    Group("Classroom and web site", "Counts, one run each. Seconds of grading are processor time, of building by the clock.", (
+    Group("Classroom and web site",
+          "Counts, one run each. Seconds of grading are processor time, of building by the clock.", (
         Claim("of five students (right, nothing, wrong, cheating, careless), those with the points due in every "
               "notebook, through nbgrader", "redefining `check` gave full marks", "5", "students_graded_right",
               "classroom"),
