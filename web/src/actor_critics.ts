@@ -14,6 +14,8 @@ interface Core {
   readonly stateWidth: number;
   readonly neurons: number;
   readonly cell: Cell | null;
+  /** (outputs, neurons) on the states as they are; null without neurons. */
+  readonly readoutWeight: Vector | null;
   /** x seen, memory -> the memory after a step of length dt. `clamp` may hold the actor's neurons. */
   remember(x: Vector, memory: Vector, dt: number, clamp: (h: Vector) => void): Vector;
   /** x seen, the memory after it -> outputs */
@@ -32,6 +34,7 @@ function mlpCore(weights: Weights, settings: Settings, obsDim: number, outputs: 
     stateWidth: 0,
     neurons: 0,
     cell: null,
+    readoutWeight: null,
     remember: (_, memory) => memory,
     read: (x) => actor.forward(x),
     encode: () => null,
@@ -47,6 +50,8 @@ function recurrentCore(weights: Weights, cellSettings: Settings, seen: number, o
   const encoder = new Encoder(weights.within('encoder'), seen, width);
   const cell = makeCell(name, weights.within('cell'), encoder.width, neurons, options);
   const readout = new Readout(weights.within('readout'), neurons, outputs, feedthrough ? encoder.width : 0);
+  const scale = weights.within('readout').single('scale', neurons);
+  const columns = readout.weight.length / outputs; // those of neurons, then with feedthrough of the cell's inputs
   let critic: { encoder: Encoder; cell: Cell } | null = null;
   if (cellSettings.choice('critic', ['cell', 'mlp'], 'cell') === 'cell') {
     const count = cellSettings.has('critic_neurons') ? cellSettings.count('critic_neurons') : neurons;
@@ -63,6 +68,10 @@ function recurrentCore(weights: Weights, cellSettings: Settings, seen: number, o
     stateWidth: neurons + (critic?.cell.neurons ?? 0),
     neurons,
     cell,
+    readoutWeight: new Float32Array(outputs * neurons).map((_, at) => {
+      const neuron = at % neurons;
+      return readout.weight[((at - neuron) / neurons) * columns + neuron] / scale[neuron];
+    }),
     remember(x, memory, dt, clamp) {
       const h = cell.step(encoder.forward(x), memory.slice(0, neurons), dt);
       clamp(h);
@@ -105,6 +114,7 @@ export class RecurrentActorCritic extends Policy {
     this.core = recurrentCore(weights, cell, this.obsDim - (this.clock ? 1 : 0), this.actDim);
     this.neurons = this.core.neurons;
     this.cell = this.core.cell;
+    this.readoutWeight = this.core.readoutWeight;
     this.state = new Float32Array(this.core.stateWidth);
   }
 

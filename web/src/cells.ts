@@ -195,6 +195,7 @@ const cfc: Maker = (weights, inputs, neurons, options) => {
     neurons,
     recurrentWeight: lastRows(s.recurrent, neurons, neurons),
     inputWeight: lastRows(s.input, neurons, inputs),
+    timed: true,
     timeConstants: () => null,
     step(x, h, dt) {
       const a = s.received(s.drive(x), h);
@@ -216,6 +217,7 @@ const gru: Maker = (weights, inputs, neurons, options) => {
     neurons,
     recurrentWeight: candidate,
     inputWeight: lastRows(s.input, neurons, inputs),
+    timed: false,
     timeConstants: () => null,
     step(x, h) {
       const drive = s.drive(x);
@@ -242,6 +244,7 @@ const mlp: Maker = (weights, inputs, neurons, options) => {
     neurons,
     recurrentWeight: new Float32Array(neurons * neurons),
     inputWeight,
+    timed: false,
     timeConstants: () => null,
     step: (x) => affine(inputWeight, x, bias).map(Math.tanh),
   };

@@ -10,6 +10,8 @@ export interface Cell {
   readonly inputWeight: Vector;
   /** x (inputs), h (neurons), dt > 0 -> the state dt later. h stays as it is. */
   step(x: Vector, h: Vector, dt: number): Vector;
+  /** Whether it matters how long a step is. */
+  readonly timed: boolean;
   /** How long each neuron remembers, at h under x; null where a cell has no such thing. */
   timeConstants(x: Vector, h: Vector): Vector | null;
 }
@@ -35,6 +37,7 @@ export interface Equation extends Pick<Cell, 'inputs' | 'neurons' | 'recurrentWe
 
 /** Solves an `Equation` over each step, with "fused" semi-implicit steps or explicit ones. */
 export class ODECell implements Cell {
+  readonly timed = true;
   readonly inputs: number;
   readonly neurons: number;
   readonly recurrentWeight: Vector;

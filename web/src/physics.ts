@@ -17,8 +17,10 @@ const BODY = 1; // mjOBJ_BODY
 /** Loads the engine. MuJoCo's own warnings go to `warn`; left out, they are dropped. */
 export async function loadEngine(wasm?: WasmSource, warn: (text: string) => void = () => {}): Promise<Engine> {
   const options: Record<string, unknown> = { print: warn, printErr: warn };
+  // Left to itself the engine makes an address from its own, which fails where it has none: within a frame's blob.
+  const address = wasm === undefined || wasm instanceof Uint8Array ? null : String(wasm);
+  if (wasm !== undefined) options.locateFile = (file: string) => (address && file.endsWith('.wasm') ? address : file);
   if (wasm instanceof Uint8Array) options.wasmBinary = wasm;
-  else if (wasm !== undefined) options.locateFile = (file: string) => (file.endsWith('.wasm') ? String(wasm) : file);
   try {
     return await loadMujoco(options);
   } catch (error) {
@@ -76,10 +78,16 @@ export class Physics {
   get model(): MjModel { return this.own.model; }
   get data(): MjData { return this.own.data; }
 
+  /** Bytes of WebAssembly's memory, which never shrinks. */
+  get memory(): number { return this.qpos.buffer.byteLength; }
   get version(): string { return this.engine.mj_versionString(); }
   get time(): number { return this.own.data.time; }
   /** s of a physics step. */
   get timestep(): number { return this.own.option.timestep; }
+  set timestep(value: number) {
+    if (!(value > 0 && value <= 1)) throw new Error(`timestep=${value} is not accepted; it must be above 0 and up to 1 s.`);
+    this.own.option.timestep = value;
+  }
   get qpos(): Float64Array { return this.own.data.qpos; }
   get qvel(): Float64Array { return this.own.data.qvel; }
   get ctrl(): Float64Array { return this.own.data.ctrl; }
@@ -182,15 +190,16 @@ export class Physics {
     this.own.option.gravity.set(value);
   }
 
-  /** Factor on the friction of everything, 1 as the model was written. */
+  /** Factor on the sliding friction of everything, 1 as the model was written. */
   get friction(): number { return this.frictionFactor; }
   set friction(factor: number) {
     if (!(factor >= 0 && Number.isFinite(factor))) {
       throw new Error(`friction=${factor} is not accepted; it must be a number of at least 0 (1: as the model was written).`);
     }
     this.frictionFactor = factor;
-    this.own.model.geom_friction.set(this.ownFriction.map((f) => f * factor));
-    this.own.model.pair_friction.set(this.ownPairFriction.map((f) => f * factor));
+    // Of each shape (3 numbers) the first slides, of each pair (5) the first two; the others twist and roll.
+    this.own.model.geom_friction.set(this.ownFriction.map((f, i) => (i % 3 < 1 ? f * factor : f)));
+    this.own.model.pair_friction.set(this.ownPairFriction.map((f, i) => (i % 5 < 2 ? f * factor : f)));
   }
 
   /** Frees the memory in WebAssembly, which no garbage collector does. Twice is once. */

@@ -23,6 +23,8 @@ export abstract class Policy {
   neuronsAt = 0;
   /** The actor's cell, for the graph; null without, or where it is an LSTM or Elman network. */
   cell: Cell | null = null;
+  /** (actions, neurons) on the states as they are; null where actions do not follow from them by one linear map. */
+  readoutWeight: Vector | null = null;
   /** What the cell was last given, (cell.inputs); null before the first action. */
   seen: Vector | null = null;
   /** Duration of a control step in the cell's time: another value acts at another rate than in training. */

@@ -87,7 +87,7 @@ export function readSafetensors(
     parts.push([start, end]);
     // A copy, because a number must begin at a multiple of its size. Every browser's processor is little-endian, as is
     // the file.
-    const { buffer } = body.slice(start, end);
+    const { buffer } = Uint8Array.from(body.subarray(start, end));
     tensors.set(key, { dtype, shape, data: dtype === 'F32' ? new Float32Array(buffer) : new Float64Array(buffer) });
   }
   // Tensors lie one after another and fill the file: nothing may hide between or behind them.

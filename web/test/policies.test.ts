@@ -3,8 +3,7 @@
  * observations, actions and memory after each step within 1e-5 of the larger of 1 and the value. Cells' time constants,
  * held neurons and other control rates are compared too, and policies made for options that no shipped one has.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PolicyFileError, loadPolicy } from '../src/policy';
@@ -46,10 +45,6 @@ const table = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 const bytesOf = (path: string) => new Uint8Array(readFileSync(path));
 const shipped = (name: string) => bytesOf(`${ROOT}assets/policies/${name}.safetensors`);
 
-if (!existsSync(`${RECORDED}index.json`)) {
-  const python = existsSync(`${ROOT}.venv/bin/python`) ? `${ROOT}.venv/bin/python` : 'python3';
-  execFileSync(python, [`${ROOT}scripts/record_live_policies.py`, RECORDED], { cwd: ROOT, stdio: 'inherit' });
-}
 const INDEX: { name: string; file: string }[] = table(`${RECORDED}index.json`);
 
 /** Largest difference, relative to the larger of 1 and the value; infinite where one is not a number, or missing. */

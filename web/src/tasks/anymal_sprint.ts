@@ -5,6 +5,7 @@ import { Random, type Start, type State, type Task, checkOptions, times } from '
 const STANCE = new Float64Array(JOINTS); // rad: all joints at zero
 const START_HEIGHT = 0.62; // m
 const FALL_HEIGHT = 0.45; // m
+const TICK = 0.002; // s: of a physics step, and what is paid is counted in, also where physics steps are shorter
 
 export interface SprintMemory {
   last_action: number[];
@@ -22,9 +23,10 @@ export interface SprintOptions {
 export class AnymalSprint implements Task<SprintMemory> {
   readonly id = 'AnymalSprint-v0';
   readonly frameSkip = 5;
-  readonly timestep = 0.002;
+  readonly timestep = TICK;
   readonly horizon = 801;
   readonly substeps = true;
+  readonly integrals = ['forward', 'height', 'fall'];
   readonly actionLow = new Float32Array(JOINTS).fill(-ACTION_LIMIT);
   readonly actionHigh = new Float32Array(JOINTS).fill(ACTION_LIMIT);
   readonly observationKinds = [
@@ -73,8 +75,8 @@ export class AnymalSprint implements Task<SprintMemory> {
 
   rewardTerms(before: State<SprintMemory>, _action: Float32Array, after: State<SprintMemory>): Record<string, number> {
     return {
-      forward: (after.qpos[0] - before.qpos[0]) / this.timestep,
-      height: after.substepQpos.reduce((sum, qpos) => sum + this.height(qpos) - 0.5, 0),
+      forward: (after.qpos[0] - before.qpos[0]) / TICK,
+      height: after.substepQpos.reduce((sum, qpos) => sum + (this.height(qpos) - 0.5) * (this.timestep / TICK), 0),
       fall: this.terminated(after) ? -100 : 0,
     };
   }

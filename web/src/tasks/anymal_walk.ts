@@ -52,6 +52,7 @@ export class AnymalC implements Task<WalkMemory> {
   readonly timestep = 0.002;
   readonly horizon = 1000;
   readonly substeps = false;
+  readonly integrals = Object.keys(WEIGHTS);
   readonly pushed = 1; // the base
   readonly actionLow = new Float32Array(JOINTS).fill(-ACTION_LIMIT);
   readonly actionHigh = new Float32Array(JOINTS).fill(ACTION_LIMIT);

@@ -1,4 +1,7 @@
-/** An episode: steps the physics under a task, as course_lib/envs/engine/single.py does. */
+/**
+ * An episode: steps the physics under a task, as course_lib/envs/engine/single.py does. A control step can be taken as a
+ * whole, or one physics step at a time (`begin`, `advance`, `finish`), so that a picture is never older than those.
+ */
 import type { Physics } from '../physics';
 import { Random, type State, type Task, rewardOf } from './task';
 
@@ -25,6 +28,9 @@ export class Episode {
   total = 0; // of the rewards so far
   pull: Pull | null = null;
   private readonly random: Random;
+  private action: Float32Array = new Float32Array(0);
+  private left = 0; // physics steps of this control step that are still to come
+  private between: Float64Array[] = [];
 
   constructor(readonly physics: Physics, readonly task: Task, seed = 0) {
     this.random = new Random(seed);
@@ -44,19 +50,44 @@ export class Episode {
     return this.task.observe(this.state);
   }
 
+  /** A whole control step. */
   step(action: Float32Array): Outcome {
-    const { physics, task, state: before } = this;
-    physics.ctrl.set(task.control(before, action));
-    this.push(before);
-    const between: Float64Array[] = [];
-    const fine = physics.step(task.frameSkip, task.substeps ? () => between.push(physics.qpos.slice()) : undefined);
-    if (!fine) {
+    this.begin(action);
+    while (!this.advance());
+    return this.finish();
+  }
+
+  /** The first part of a control step: what the action does to the actuators. */
+  begin(action: Float32Array): void {
+    this.physics.ctrl.set(this.task.control(this.state, action));
+    this.action = action;
+    this.left = this.task.frameSkip;
+    this.between = [];
+  }
+
+  /** One physics step, with the reader's pull as it is now. True when the control step is through. */
+  advance(): boolean {
+    const { physics, task } = this;
+    this.push();
+    if (!physics.step()) {
+      this.left = 0;
+      return true;
+    }
+    this.left -= 1;
+    if (task.substeps) this.between.push(physics.qpos.slice());
+    return this.left <= 0;
+  }
+
+  /** The last part: what is seen and paid. */
+  finish(): Outcome {
+    const { physics, task, state: before, action } = this;
+    if (physics.note) {
       const note = physics.note;
       physics.note = null;
       return { observation: this.reset(), reward: 0, terms: {}, terminated: false, truncated: true, note };
     }
     const after = snapshot(physics, before.memory);
-    after.substepQpos = between;
+    after.substepQpos = this.between;
     after.memory = task.remember(before, action, after);
     const terms = task.rewardTerms(before, action, after);
     const reward = rewardOf(terms);
@@ -67,8 +98,8 @@ export class Episode {
     return { observation: task.observe(after), reward, terms, terminated: task.terminated(after), truncated, note: null };
   }
 
-  private push(before: State): void {
-    const { physics, task, pull } = this;
+  private push(): void {
+    const { physics, task, pull, state: before } = this;
     physics.clearForces();
     if (pull) physics.applyForce(pull.body, pull.force, [0, 0, 0], pull.point);
     if (task.push && task.pushed !== undefined) {

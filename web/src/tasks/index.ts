@@ -29,4 +29,5 @@ export function makeTask(id: string, options: Record<string, unknown> = {}): Tas
 }
 
 export { Episode } from './episode';
+export { RATES, paced } from './paced';
 export type { State, Task } from './task';

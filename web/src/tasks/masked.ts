@@ -7,6 +7,7 @@ export class Masked implements Task {
   readonly timestep: number;
   readonly horizon: number;
   readonly substeps: boolean;
+  readonly integrals?: string[];
   readonly pushed?: number;
   readonly actionLow: Float32Array;
   readonly actionHigh: Float32Array;
@@ -17,7 +18,7 @@ export class Masked implements Task {
   readonly shown: number[];
 
   /** `hide`: a kind of quantity ("velocities", …) or the numbers of the entries to leave out. */
-  constructor(private readonly task: Task, hide: string | number[]) {
+  constructor(readonly task: Task, readonly hide: string | number[]) {
     const kinds = task.observationKinds;
     const valid = [...new Set(kinds)].sort();
     if (typeof hide === 'string' && !valid.includes(hide)) {
@@ -31,6 +32,7 @@ export class Masked implements Task {
     if (this.shown.length === 0) throw new Error(`hide=[${hide}] leaves nothing of ${task.id} to see.`);
     this.observationKinds = this.shown.map((i) => kinds[i]);
     ({ id: this.id, frameSkip: this.frameSkip, timestep: this.timestep, horizon: this.horizon } = task);
+    ({ integrals: this.integrals } = task);
     ({ substeps: this.substeps, actionLow: this.actionLow, actionHigh: this.actionHigh, pushed: this.pushed } = task);
     this.push = task.push?.bind(task);
     this.success = task.success?.bind(task);

@@ -27,6 +27,8 @@ export interface Task<Memory = any> {
   readonly timestep: number; // s of a physics step
   readonly horizon: number; // control steps of an episode
   readonly substeps: boolean;
+  /** Terms of the reward whose sum over an episode does not grow with the number of control steps. */
+  readonly integrals?: string[];
   /** Number of the body that `push` acts on. */
   readonly pushed?: number;
   readonly actionLow: Float32Array;

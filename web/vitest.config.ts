@@ -1,0 +1,3 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({ test: { globalSetup: 'test/record.ts', include: ['test/**/*.test.ts'] } });
