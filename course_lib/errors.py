@@ -1,7 +1,7 @@
 """Error sentences (the argument, what came, what is accepted, the nearest valid name), and the checks that raise them.
 
-The fields of a config say what they accept in their annotation, as `rollout_steps: Count`; `check_fields` holds them to
-it, so that there is one checker for every field of every config.
+The fields of a config say in their annotation what they accept, such as `rollout_steps: Count`. `check_fields` enforces
+it, so there is one checker for every field of every config.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def check_count(argument: str, value: object, least: int = 1) -> int:
 
 
 def check_range(argument: str, value: object, low: float, high: float, open_low: bool = False) -> float:
-    """`value` as a float, raising unless it is a finite number from `low` (without it where `open_low`) to `high`."""
+    """`value` as a float, raising unless it is a finite number from `low` (excluded if `open_low`) to `high`."""
     try:
         number = math.nan if isinstance(value, (str, bytes)) or _is_bool(value) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -81,7 +81,7 @@ def _is_bool(value: object) -> bool:
 
 
 def plain(options: Mapping, finite: bool = True) -> dict:
-    """`options` with the plain Python values that JSON holds: NumPy numbers and arrays, ranges and paths are turned.
+    """`options` with plain Python values that JSON can hold: NumPy numbers and arrays, ranges and paths are converted.
 
     finite: whether NaN and infinity are refused.
 
@@ -169,7 +169,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def check_fields(config) -> None:
-    """Hold every field of the dataclass `config` to its annotation, and make plain Python of it (1 of `np.int64(1)`).
+    """Check every field of the dataclass `config` against its annotation, and turn `np.int64(1)` into a plain 1.
 
     Accepted in annotations: bool, str, dict, tuples of one kind, other configs (for which a dict of their fields will
     do), `Annotated` with an object that has `check(name, value)`, `Literal`, and None beside any of these.
@@ -214,7 +214,7 @@ class Nested:
     """A config inside another one, which may be given as a dict of its fields or as the value of its first.
 
     Attributes:
-        prefix: what its fields are called by in errors, on the command line and in sweeps, such as "cell.".
+        prefix: what stands before the names of its fields in errors, commands and sweeps, such as "cell.".
     """
 
     prefix: ClassVar[str] = ""

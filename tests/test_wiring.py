@@ -137,11 +137,11 @@ def test_attempts_draw_again_until_a_wiring_passes():
 def test_check_says_which_motor_neuron_why_and_what_to_do():
     recurrent, sensory = np.zeros((4, 4)), np.zeros((4, 2))
     sensory[0] = recurrent[1, 0] = recurrent[3, 2] = 1
-    with pytest.raises(ArgumentError, match="motor neuron 3 unreachable from every input: nor is any neuron before it"):
+    with pytest.raises(ArgumentError, match="motor neuron 3 unreachable from every input: so are all that drive it"):
         Wiring(recurrent, sensory).check()
     recurrent[3, 2] = 0
     recurrent[3, 3] = 1  # a synapse onto itself reaches it from nowhere
-    with pytest.raises(ArgumentError, match=r"no incoming synapse \(so are 2\); raise the density or the fan-in"):
+    with pytest.raises(ArgumentError, match=r"no incoming synapse \(neuron 2 too\); raise the density or the fan-in"):
         Wiring(recurrent, sensory, motor=(3, 2)).check()
     assert Wiring(recurrent, sensory, motor=(1,)).check()
     with pytest.raises(ArgumentError, match="has 8 neurons; this cell has 16"):

@@ -1,9 +1,9 @@
-"""The checks of all notebooks, one call away, and the solutions for who works alone.
+"""The checks of all notebooks, one call away, and the solutions for those who work alone.
 
     cl.check("3.1", rk4_step)     one line: right, not done yet, or what is wrong
     cl.solution("3.1")            the course's own answer, once you have tried yours
 
-A check never shows a traceback. Only while nbgrader runs, which counts points by exceptions, does it raise.
+A check never shows a traceback. It raises only while nbgrader runs, because nbgrader counts points by exceptions.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check(number: str, answer) -> None:
     """Print whether your answer to an exercise is right, and if it is not, what is wrong.
 
     Args:
-        number: of the exercise, as its title says, such as "3.1".
+        number: number of the exercise, as in its title, such as "3.1".
         answer: what you wrote: the function or class itself, not its result.
     """
     exercise = exercise_of(number)
@@ -74,8 +74,8 @@ def solution(number: str, *, untried: bool = False) -> None:
     """Print the course's own answer to an exercise, once its check has seen an answer of yours.
 
     Args:
-        number: of the exercise, such as "3.1".
-        untried: True: show it all the same.
+        number: number of the exercise, such as "3.1".
+        untried: True shows it even if you have not tried.
     """
     exercise = exercise_of(number)
     if not untried and exercise.number not in tried():
@@ -89,7 +89,7 @@ def solution(number: str, *, untried: bool = False) -> None:
 
 @functools.cache
 def packed_texts() -> dict[str, dict]:
-    """What ships of all notebooks, by scripts/forms.py: "solutions", "points", "prelude", "known"."""
+    """What scripts/forms.py packs from all notebooks: "solutions", "points", "prelude", "known"."""
     return json.loads(read_packed("solutions.b64"))
 
 

@@ -1,6 +1,6 @@
 """One switch for how much to compute: the environment variable COURSE_BUDGET, read once at import.
 
-smoke: every branch runs, for tests; lite (default): a learner, live; full: the results that ship.
+smoke: every branch runs, for tests; lite (default): for a learner at work; full: for the results that ship.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Is this machine fit for the course? `setup()` says so in one line, `doctor()` checks all and names cures.
+"""Is this machine fit for the course? `setup()` says so in one line; `doctor()` checks everything and names cures.
 
     python -m course_lib doctor
 
-Each check is a function of its own that takes what it depends on as arguments, so that tests can hand it a
-broken machine. Nothing here imports torch or MuJoCo: what could crash is tried in a process of its own.
+Each check is a separate function that takes what it depends on as arguments, so that tests can give it a broken
+machine. Importing this module imports neither torch nor MuJoCo. What could crash is tried in a separate process.
 """
 
 from __future__ import annotations
@@ -247,13 +247,13 @@ def main() -> int:
 
 # ------------------------------------------------------------------------ the first cell of a notebook
 def quiet() -> None:
-    """Silence what a learner sees and can do nothing about; everything else stays loud."""
+    """Silence warnings that a learner can do nothing about; all others are still shown."""
     # A machine without a screen: MuJoCo tries GLFW, which complains although nobody asked for a window.
     warnings.filterwarnings("ignore", message=r".*X11: The DISPLAY environment variable is missing.*")
 
 
 def setup() -> None:
-    """Choose a GL back end, quieten what nobody can act on, and print one line about this machine."""
+    """Choose a GL back end, silence warnings that nobody can act on, and print one line about this machine."""
     quiet()
     from course_lib.render import gl
 

@@ -5,13 +5,13 @@
     ✗ 1.1 rewards_to_go: in case 1 of 3, rewards_to_go([1, 2, 3], 0.9), entry [0] is 6, and 5.23 is expected
     ✓ 1.1 rewards_to_go: right in all 3 cases
 
-A notebook's exercises stand in `lessons/nbNN_checks.py`, one function for each, registered under its number:
+A notebook's exercises are in `lessons/nbNN_checks.py`, one function for each, registered under its number:
 
     @exercise("1.1")
     def rewards_to_go(rng):
         return Compare(oracle=by_matrix, cases=[...], draw=lambda rng: (rng.normal(size=5), 0.9), mistakes={...})
 
-A right answer passes in whatever holds it: a list, a tuple, an array, a tensor, with or without an axis of length 1.
+A right answer passes in any container: a list, a tuple, an array, a tensor, with or without an axis of length 1.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Exercise:
 
 
 def exercise(number: str) -> Callable[[Function], Function]:
-    """Decorator: registers a function `build(rng)`, called like the learner's function, as the check of an exercise."""
+    """Decorator: registers a function `build(rng)`, named like the learner's function, as the check of an exercise."""
 
     def register(build: Function) -> Function:
         EXERCISES[number] = Exercise(number, build.__name__, build)
@@ -58,17 +58,17 @@ def exercise(number: str) -> Callable[[Function], Function]:
 
 @dataclass(frozen=True)
 class Compare:
-    """For answers with one right value: `answer(*case)` beside `oracle(*case)` in every case.
+    """For answers with one right value: compares `answer(*case)` with `oracle(*case)` in every case.
 
     Args:
-        oracle: computes the same by another road: numbers, arrays, tensors or tuples of them.
+        oracle: computes the same in another way: numbers, arrays, tensors or tuples of them.
         cases: tuples of arguments. Every call gets its own copy.
         mistakes: hint -> function that makes that mistake; the first that agrees with the answer is named.
-        draw: generator of random numbers -> one more case, for grading; None where there is nothing to draw.
-        parts: what the parts of a tuple are called in hints; "part 1" … where this is not said.
+        draw: generator of random numbers -> one more case, for grading; None if there is nothing to draw.
+        parts: names of the parts of a tuple in hints; "part 1", … if none are given.
         tolerance: largest difference that counts as equal, relative to the larger of 1 and the true value.
         right: what to say when it is right.
-        matters: where the answer is one number, what follows from a wrong one; hints then do not give the number away.
+        matters: if the answer is one number, what follows from a wrong one; hints then do not give the number away.
     """
 
     oracle: Function
@@ -81,12 +81,12 @@ class Compare:
     matters: str = ""
 
     def more(self, rng: np.random.Generator) -> Compare:
-        """The same check with cases drawn at random behind those that everyone sees."""
+        """The same check with cases drawn at random after those that everyone sees."""
         drawn = [self.draw(rng) for _ in range(DRAWN)] if self.draw else []
         return dataclasses.replace(self, cases=[*self.cases, *drawn])
 
     def answers(self, function: Function) -> list[object]:
-        """What the learner's function gives in each case."""
+        """What the learner's function returns in each case."""
         return [call(function, case) for case in self.cases]
 
     def judge(self, answers: Sequence[object], label: str = "answer") -> str:
@@ -118,8 +118,8 @@ class Compare:
 
 
 class Demands:
-    """For answers with more than one right value: (hint, condition) pairs; the hint of the first whose
-    `condition(answer)` is not true is shown."""
+    """For answers with more than one right value: (hint, condition) pairs. It shows the hint of the first pair whose
+    `condition(answer)` is not true."""
 
     def __init__(self, *demands: tuple[str, Function], right: str = "right"):
         self.demands, self.right = demands, right
@@ -145,7 +145,7 @@ def verdict(number: str, label: str, said: Callable[[], str]) -> str:
 
 
 def attempt(function: Function, *args) -> object | None:
-    """`function(*args)`, or None where it is not written yet or fails."""
+    """`function(*args)`, or None if it is not written yet or fails."""
     try:
         return function(*args)
     except Exception:

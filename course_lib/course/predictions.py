@@ -1,4 +1,4 @@
-"""Predictions: what a learner says before a cell runs, kept on their machine, and found again beside the result.
+"""Predictions: what a learner says before a cell runs. It is kept on their machine and shown again with the result.
 
     cl.predict("02.7", 0.3)                     a number, as a plain call
     cl.predict("02.7", choices=("A", "B"))      a menu where someone can click; elsewhere nothing
@@ -30,7 +30,7 @@ def home() -> Path:
 
 
 def kept() -> dict[str, dict]:
-    """Number -> "said" and, once it was seen, "came"; empty where nothing is kept or the file cannot be read."""
+    """Number -> "said" and, once it was seen, "came"; empty if nothing is kept or the file cannot be read."""
     try:
         found = json.loads((home() / "predictions.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -51,9 +51,9 @@ def predict(
     """Keep what you expect, before you run the cell below.
 
     Args:
-        number: of the question, "02.7" for the seventh of notebook 02.
-        answer: a number, or one of `choices`; None: asks where someone can click, and does nothing elsewhere.
-        choices: the possible answers, where they are words.
+        number: number of the question, such as "02.7" for the seventh of notebook 02.
+        answer: a number, or one of `choices`. None asks with a menu where someone can click; elsewhere nothing happens.
+        choices: the possible answers, if they are words.
         question: shown above the menu.
         front_end: whether someone can click; None to find out.
     """
@@ -99,7 +99,7 @@ def _ask(number: str, choices: Sequence[str], question: str, front_end):
 
 
 def compared(number: str, came: object) -> str:
-    """What was said, to stand behind the result; "" where nothing was. What came is kept with it."""
+    """What was said, to print after the result; "" if nothing was said. The result is kept with it."""
     said = kept().get(number, {}).get("said")
     if said is None:
         return ""
@@ -116,7 +116,7 @@ def right(said, came) -> bool:
 
 
 def calibration(notebook: str):
-    """A picture of a notebook's predictions, numbers over what came; None, with a sentence, where there is none yet.
+    """A picture of a notebook's predictions, numbers divided by what came; None, with a sentence, if there are none.
 
     notebook: its number, such as "02".
     """

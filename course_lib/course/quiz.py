@@ -1,9 +1,9 @@
-"""Five questions before a notebook and five after it: for the learner alone, kept on their machine.
+"""Five questions before a notebook and five after it: for the learner alone, with answers kept on their machine.
 
     cl.quiz("02", "before")                 a menu for each question where someone can click; elsewhere the questions
     cl.quiz("02", "before", "abdca")        an answer for each question, and what is right, and why
 
-Answers go into the file of the predictions and nowhere else. The questions are packed: see scripts/quizzes.py.
+Answers go into the folder of the predictions and nowhere else. The questions are packed: see scripts/quizzes.py.
 """
 
 from __future__ import annotations

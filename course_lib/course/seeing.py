@@ -3,7 +3,7 @@
     ✓ median error: 0.98 % (0.5 to 1.3)
     → median error: 1.8 %, outside of 0.5 to 1.3: run the cell again with another seed
 
-In the smoke budget numbers mean nothing, so they are printed and not judged. Where the environment variable COURSE_SEEN
+In the smoke budget numbers mean nothing, so they are printed and not judged. If the environment variable COURSE_SEEN
 names a file, every line is added to it as JSON; `benchmarks/ranges.py` reads it.
 """
 
@@ -32,14 +32,14 @@ def see(
     otherwise: str = "",
     predicted: str | None = None,
 ) -> None:
-    """Print `value` and whether it is what one should see.
+    """Print `value` and whether it is what you should see.
 
     Args:
         label: what the value is.
-        value: a number, or several of which all must lie in the range; with no range, a bool; or a word.
-        between: (least, largest), both included; an infinite end is left out of the text. Of a word those accepted.
-        unit: printed behind the number, "%" as well as "s".
-        otherwise: what to do or think where it is not so.
+        value: a number; several numbers, which must all lie in the range; a bool, if there is no range; or a word.
+        between: (least, largest), both included; an infinite end is left out of the text. For a word: those accepted.
+        unit: printed after the number, such as "%" or "s".
+        otherwise: what to do or think if it is not what you should see.
         predicted: number of the prediction that this answers; see `predict`.
     """
     values = np.atleast_1d(np.asarray(value, dtype=str if isinstance(value, str) else float))

@@ -1,6 +1,6 @@
-"""Training and sweeps as a notebook has them: with a curve that grows under the cell, or in the background.
+"""Training and sweeps for notebooks: with a curve that grows under the cell, or in the background.
 
-The loop is `rl.train.train`, the search `sweeps.sweep`; here is what a person sees of them meanwhile.
+The training loop is `rl.train.train` and the search is `sweeps.sweep`. This module shows their progress.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def train(agent, env_steps: int, *, live: bool = False, progress: bool = True, c
     """Train for `env_steps` more transitions and return the run. Interrupting keeps everything so far.
 
     Args:
-        agent: an agent, or a `Run` to go on with (its curve continues).
+        agent: an agent, or a `Run` to continue (its curve goes on).
         env_steps: transitions over all copies; rounded up to whole iterations.
         live: draw the learning curve in place while it grows (in a notebook); its line of numbers replaces the bar.
         progress, callbacks, options: see `rl.train.train` (folder, resume, log, max_seconds, …).
@@ -31,16 +31,16 @@ def train(agent, env_steps: int, *, live: bool = False, progress: bool = True, c
 
 
 def sweep(*args, live: bool = False, callbacks: tuple = (), **options) -> Sweep:
-    """Try settings of an algorithm, each a whole training. Arguments: see `sweeps.sweep`.
+    """Try settings of an algorithm, each in a full training run. Arguments: see `sweeps.sweep`.
 
-    `live` draws the trials and the best so far in place while they come (in a notebook).
+    `live` draws the trials and the best so far in place as they come in (in a notebook).
     """
     histories = live_histories() if live else []
     return sweeps.sweep(*args, callbacks=(*callbacks, *histories), **options)
 
 
 class Background:
-    """Training in a thread of its own. Attributes: `run` (its curve grows), `running`."""
+    """Training in its own thread. Attributes: `run` (its curve grows), `running`."""
 
     def __init__(self, run, work):
         self.run = run
@@ -63,7 +63,7 @@ class Background:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Ask training to end after the iteration in hand; the run keeps everything so far."""
+        """Ask training to end after the current iteration; the run keeps everything so far."""
         self._stop.set()
 
     def wait(self, timeout: float | None = None):
@@ -83,7 +83,7 @@ class Background:
 
 
 class StopButton:
-    """A widget that stops a `Background` and, at its end, gives way to one line of text."""
+    """A button that stops a `Background`. One line of text replaces it when training ends."""
 
     def __init__(self, background: Background):
         import ipywidgets
@@ -108,10 +108,10 @@ class StopButton:
 
 
 def background(agent, env_steps: int, *, live: bool = True, callbacks: tuple = (), **options) -> Background:
-    """Train like `train`, without holding the notebook: further cells can run meanwhile.
+    """Train like `train`, but in the background: you can run other cells meanwhile.
 
-    In a notebook a Stop button and the live curve appear. The result is `handle.wait()`; `handle.run`
-    grows meanwhile.
+    In a notebook a Stop button and the live curve appear. `handle.wait()` returns the finished run; `handle.run` is the
+    run while it grows.
     """
     check_count("env_steps", env_steps)  # a wrong argument is better told here than from a thread
     run = agent if isinstance(agent, Run) else Run(agent)

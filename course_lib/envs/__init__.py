@@ -1,4 +1,4 @@
-"""Control tasks and the engines that run them. Nothing here knows torch."""
+"""Control tasks and the engines that run them. Nothing here uses torch."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def task_class(name: str) -> type[Task]:
 def make_task(
     id: str, hide: str | list[int] | None = None, disturb: Disturbance | dict | None = None, **kwargs
 ) -> Task:
-    """The task `id`; `hide` masks part of the observation (see `partial.Masked`), `disturb` changes the conditions
-    (see `Disturbance`; of several control rates the task has the first).
+    """The task `id`. `hide` masks part of the observation (see `partial.Masked`). `disturb` changes the conditions
+    (see `Disturbance`; if there are several control rates, the task has the first).
     """
     name = id.removeprefix("course/") if isinstance(id, str) else id
     if name not in TASKS:
@@ -82,7 +82,7 @@ def make_task(
 
 
 def _imported(id: str) -> str:
-    """The name in "module:name", after an import of the module; only for who asks for it, never for a file's header."""
+    """The name in "module:name", after an import of the module; only if a caller asks, never for a file's header."""
     module, colon, name = id.rpartition(":")
     if not colon:
         return id
@@ -106,13 +106,13 @@ def make(
 ) -> VectorEnv:
     """`num_envs` copies of the environment `id`, stepped together.
 
-    An id with a task of this course runs on the batched engine; any other id that Gymnasium knows runs
-    through `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment; with `hide` and
-    `disturb` they stand in `.options` of what is returned, so that a policy can be evaluated on what it was trained on.
+    A task of this course runs on the batched engine; any other id that Gymnasium knows runs through
+    `gymnasium.make_vec`. `kwargs` are options of the task or of the Gymnasium environment. They are kept with `hide`
+    and `disturb` in `.options` of the result, so that a policy can be evaluated in the environment it was trained in.
 
-    `hide` leaves out part of what is seen (`partial.Masked`); `disturb` sets conditions that a task was not made for, a
-    dict of fields of `Disturbance`, such as dict(rate=2, noise=0.05). With several rates, copy i has number i modulo
-    their count (see `Several`).
+    `hide` leaves out part of the observation (`partial.Masked`). `disturb` sets conditions that a task was not made
+    for: a dict of fields of `Disturbance`, such as dict(rate=2, noise=0.05). With several rates, copy i has the rate
+    with number i modulo their count (see `Several`).
 
     An id such as "my_package:MyEnv-v0" imports the module before the colon first, which registers the environment.
 

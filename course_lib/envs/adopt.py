@@ -1,7 +1,7 @@
-"""Environments from elsewhere: behind the conventions of `BatchedEnv`, with what it takes to make them again.
+"""Environments from elsewhere, behind the conventions of `BatchedEnv`, with what it takes to make them again.
 
-A policy is evaluated in the environment it was trained in. What `cl.make` made says how; of what was made in another
-way it is found out here, or it is said why it cannot be.
+A policy is evaluated in the environment it was trained in. Environments from `cl.make` say how they were made. For
+others, this module finds it out, or says why they cannot be made again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def adopt(envs: VectorEnv) -> BatchedEnv | Several | Foreign:
     """`envs` with the `infos` of `cl.make`, and with `id`, `options` and `note` (see `BatchedEnv`).
 
     Raises:
-        ArgumentError: something else than a vector environment, or one that loses final observations.
+        ArgumentError: `envs` is no vector environment, or it loses final observations.
     """
     if isinstance(envs, Foreign | Several) or (isinstance(envs, BatchedEnv) and envs.options is not None):
         return envs

@@ -18,9 +18,9 @@ from course_lib.policies.base import Policy
 class Episodes:
     """Finished episodes: returns and lengths (episodes,), and statistics of the returns.
 
-    `interval` is that of the mean, 95 % by bootstrap; of fewer than five episodes it is their range.
+    `interval` is the 95 % bootstrap interval of the mean. For fewer than five episodes it is their range.
 
-    `success` (episodes,) bool is what `infos["success"]` said after the last step, None for tasks that do not say.
+    `success` (episodes,) bool is what `infos["success"]` said after the last step; None for tasks without it.
     """
 
     returns: np.ndarray
@@ -70,8 +70,8 @@ MOST_STEPS = 10_000  # control steps of an episode in an environment that has no
 def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0, most_steps: int | None = None) -> Episodes:
     """The first episode of every copy of `envs` (so that short episodes are not over-counted).
 
-    Episodes are cut off after `most_steps` control steps; None: where the environment has no time limit, after
-    `MOST_STEPS`, which is then said.
+    Episodes are cut off after `most_steps` control steps. With None, only environments without a time limit are cut
+    off, after `MOST_STEPS`, and a printed line says so.
     """
     n = envs.num_envs
     rng = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def make_for(policy: Policy, num_envs: int, seed: int, env_id: str | None = None
     """Copies of the environment that `policy` was trained in, with other `env_options` if any; or of `env_id`.
 
     Raises:
-        ArgumentError: a policy of an environment that cannot be made again from its name and options.
+        ArgumentError: the policy's environment cannot be made again from its name and options.
     """
     if env_id is None and policy.env_id is None:
         raise ArgumentError(
@@ -147,8 +147,8 @@ def evaluate(
     Args:
         agent: an agent, a run or a policy.
         seed: copy i starts from seed + i; both modes see the same start states.
-        env_id, env_options: another environment than the one trained on; `disturb=dict(…)` sets other conditions than
-            those of the training, disturb={} none (see `envs.Disturbance`).
+        env_id, env_options: for another environment than the one trained in; `disturb=dict(…)` sets other conditions
+            than those in training, `disturb={}` sets none (see `envs.Disturbance`).
         envs: copies of an environment to use instead, one for each episode.
         most_steps: see `run_episodes`.
     """

@@ -1,4 +1,4 @@
-"""One episode as arrays: what a video, a phase portrait or a table of a gait is made of. Nothing is drawn here."""
+"""One episode as arrays. Videos, phase portraits and gait tables are made from them. Nothing is drawn here."""
 
 from __future__ import annotations
 

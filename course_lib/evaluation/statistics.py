@@ -1,12 +1,12 @@
-"""Statistics of a few runs: what to report of seeds, and how to compare two ways of training.
+"""Statistics of a few runs: what to report about seeds, and how to compare two ways of training.
 
 The measures are those of Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice"
 (arXiv 2108.13264): interquartile means, intervals from a stratified bootstrap, probability of improvement, performance
-profiles. Scores are (runs,) or, over several tasks, (tasks, runs). A run is a training with a seed of its own; episodes
-of one policy are no runs.
+profiles. Scores are (runs,) or, over several tasks, (tasks, runs). A run is one training with its own seed. Episodes of
+one policy are not runs.
 
-Below five runs a bootstrap interval says little: of three values it is nearly always their range. So it is a range that
-is given then, and called so.
+With fewer than five runs a bootstrap interval says little: for three values it is nearly always their range. In that
+case these functions give the range, and call it a range.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Statistic = Callable[[np.ndarray], float]
 def iqm(values: np.ndarray, axis: int | None = None) -> float | np.ndarray:
     """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at the edges.
 
-    Of all `values`, or along `axis`.
+    Over all `values`, or along `axis`.
     """
     x = np.asarray(values, dtype=float)
     x = np.sort(x.ravel() if axis is None else np.moveaxis(x, axis, -1), axis=-1)
@@ -53,7 +53,7 @@ def bootstrap_interval(
 
 
 def spread(values: np.ndarray, statistic: Statistic = np.median, level: float = 0.95) -> tuple[float, float]:
-    """What to draw around `statistic` of `values` (runs,): its bootstrap interval, or below five runs their range."""
+    """What to draw around `statistic` of `values` (runs,): its bootstrap interval, or the range below five runs."""
     values = np.asarray(values, dtype=float)
     if len(values) < LEAST_RUNS:
         return (float(values.min()), float(values.max())) if len(values) > 1 else (float("nan"),) * 2
@@ -61,7 +61,7 @@ def spread(values: np.ndarray, statistic: Statistic = np.median, level: float = 
 
 
 def spread_name(*runs: int, level: float = 0.95) -> str:
-    """What `spread` gives of so many runs, in words for a figure."""
+    """What `spread` returns for these numbers of runs, in words for a figure."""
     interval, few = f"{100 * level:g} % bootstrap interval", [n < LEAST_RUNS for n in runs]
     if not any(few):
         return interval
@@ -70,7 +70,7 @@ def spread_name(*runs: int, level: float = 0.95) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """A number from several runs. `kind` is "interval" (of so many percent, `level`), or "range" below five runs."""
+    """A number from several runs. `kind` is "interval" (with confidence `level`), or "range" below five runs."""
 
     value: float
     low: float
@@ -91,8 +91,8 @@ def summarize(
 ) -> Summary:
     """`statistic` of all scores, with the interval of a stratified bootstrap, or the range below five runs.
 
-    scores: (runs,) or (tasks, runs). Runs are drawn with replacement within each task, so that every draw holds every
-    task as often; the statistic is that of all numbers together.
+    scores: (runs,) or (tasks, runs). Runs are drawn with replacement within each task, so every draw has the same
+    number of runs from every task. The statistic is taken over all numbers together.
     """
     table = _table("scores", scores)
     runs = table.shape[1]
@@ -108,14 +108,14 @@ def summarize(
 def probability_of_improvement(
     scores: np.ndarray, others: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Summary:
-    """P(X > Y) + P(X = Y)/2, X a run of `scores` and Y one of `others`, the mean over the tasks: ½ means neither.
+    """P(X > Y) + P(X = Y)/2 for a run X of `scores` and a run Y of `others`, averaged over tasks; ½: neither is better.
 
-    Both (runs,) or (tasks, runs), of as many tasks; the number of runs may differ.
+    Both are (runs,) or (tasks, runs), with the same number of tasks. The number of runs may differ.
     """
     x, y = _table("scores", scores), _table("others", others)
     if len(x) != len(y):
         raise ArgumentError(
-            f"scores of {len(x)} tasks and others of {len(y)} are not accepted; they must be of the same"
+            f"scores of {len(x)} tasks and others of {len(y)} are not accepted; they must be equally many"
         )
     value, runs = float(_better(x[None], y[None])[0]), min(x.shape[1], y.shape[1])
     if runs < LEAST_RUNS:
@@ -128,9 +128,9 @@ def probability_of_improvement(
 def paired(
     scores: np.ndarray, others: np.ndarray, statistic: Statistic = np.mean, level: float = 0.95, **options
 ) -> Summary:
-    """`statistic` of scores - others, run by run: entry i of both, (runs,), shares a seed, a start, a day.
+    """`statistic` of scores - others, run by run. Both are (runs,); entry i of both shares a seed, a start or a day.
 
-    What both share cancels, and the interval is narrower than that of two separate groups.
+    What both share cancels, so the interval is narrower than for two separate groups.
     """
     x, y = np.asarray(scores, dtype=float), np.asarray(others, dtype=float)
     if x.shape != y.shape or x.ndim != 1:
@@ -143,9 +143,9 @@ def paired(
 def performance_profile(
     scores: np.ndarray, thresholds: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of runs that score more than each of `thresholds` (k,), over all tasks -> shares, lower and upper end (k,).
+    """Share of runs, over all tasks, that score more than each of `thresholds` (k,) -> shares, lower, upper ends (k,).
 
-    The ends are those of pointwise intervals; NaN below five runs.
+    The ends are those of pointwise intervals. With fewer than five runs they are NaN.
     """
     table, limits = _table("scores", scores), np.asarray(thresholds, dtype=float)
 
@@ -161,10 +161,10 @@ def performance_profile(
 
 
 def runs_needed(difference: float, sd: float, power: float = 0.8, level: float = 0.95, paired: bool = False) -> int:
-    """Runs of each of two kinds, so that a t-test sees a true `difference` of the means with probability `power`.
+    """How many runs each of two groups needs, so that a t-test finds a true `difference` with probability `power`.
 
-    sd: of the scores between seeds, alike in both kinds; with `paired` that of the differences. Exact, by the
-    noncentral t-distribution.
+    difference: that of the means. sd: that of the scores between seeds, the same in both groups; with `paired`, that of
+    the differences. The result is exact, from the noncentral t-distribution.
     """
     from scipy import stats
 

@@ -1,4 +1,4 @@
-"""What all recurrent cells share: weights, wiring, running a sequence; and what those have in common that are ODEs."""
+"""What all recurrent cells share: weights, wiring, running a sequence. `ODECell` adds what cells with an ODE share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Cell(nn.Module):
     Args:
         inputs: width of the input. neurons: number of states.
         wiring: a `wiring.Wiring` whose masks say which synapses exist; None for all.
-        rank: of W, which is then a product of two factors, (gates · neurons, rank) and (rank, neurons), times the mask
-            of the wiring where there is one (Tumma et al. 2024, low-rank and sparse recurrent weights); None for full.
+        rank: rank of W. W is then a product of two factors, (gates · neurons, rank) and (rank, neurons), times the mask
+            of the wiring if there is one (Tumma et al. 2024, low-rank and sparse recurrent weights). None: full rank.
 
-    Subclasses say how wide the pre-activation is (`gates` · neurons) and define `advance` and `params`; `rankless` says
-    why W cannot be a product, where it cannot.
+    Subclasses say how wide the pre-activation is (`gates` · neurons) and define `advance` and `params`. If W cannot be
+    a product, `rankless` says why.
     """
 
     gates, rankless = 1, ""
@@ -76,16 +76,16 @@ class Cell(nn.Module):
         raise NotImplementedError
 
     def params(self) -> tuple[Tensor, ...]:
-        """What `advance` needs besides, each (neurons,)."""
+        """What else `advance` needs, each (neurons,)."""
         return ()
 
     def time_constants(self, h: Tensor, x: Tensor) -> Tensor:
-        """h (…, neurons), x (…, inputs) -> how long each neuron remembers (…, neurons); not every cell has some."""
+        """h (…, neurons), x (…, inputs) -> how long each neuron remembers (…, neurons). Not every cell defines this."""
         raise NotImplementedError
 
     @property
     def state_width(self) -> int:
-        """How wide the state is. Its first `neurons` entries are what is read; a cell may keep more behind them."""
+        """Width of the state. Its first `neurons` entries are what is read; a cell may keep more after them."""
         return self.neurons
 
     # --- weights as they act ------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Cell(nn.Module):
 
     @property
     def recurrent_weight(self) -> Tensor:
-        """(neurons, neurons) [to, from], without gradient; of a gated cell those of its last gate, the candidate."""
+        """(neurons, neurons) [to, from], without gradient; for a gated cell, those of its last gate, the candidate."""
         return self._recurrent().detach()[-self.neurons :]
 
     @property
@@ -115,7 +115,7 @@ class Cell(nn.Module):
         return torch.addmm(drive, h, weight.t()) if h.ndim == drive.ndim == 2 else h @ weight.t() + drive
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, state_width) of zeros, like the weights."""
+        """Zeros, (n, state_width), of the type and on the device of the weights."""
         return next(self.parameters()).new_zeros(n, self.state_width)
 
     def drive(self, x: Tensor) -> Tensor:
@@ -140,14 +140,14 @@ class Cell(nn.Module):
         """Run through a whole sequence in one fused call.
 
         Args:
-            x: (T, B, inputs); T and B may be 0. h: state before the first step, (B, state_width). Both of the type of
-                the weights, and where they are.
-            starts: (T, B) of bools, true where an episode begins: the state is set to zero there before the step,
+            x: (T, B, inputs); T and B may be 0. h: state before the first step, (B, state_width). Both have the type
+                and the device of the weights.
+            starts: (T, B) of bools, true where an episode begins. There the state is set to zero before the step,
                 whatever it was.
             dt: duration of each step: a number, (T,) or (T, B), positive.
 
         Returns:
-            States after each step, (T, B, state_width). They have a first derivative and no second one, except with
+            States after each step, (T, B, state_width). You can differentiate them once. A second derivative needs
             gradient="backprop" and a solver that is neither "fused" nor in `solvers.TABLEAUS`.
         """
         check_states(self, x, h, "TB")
@@ -176,7 +176,7 @@ class ODECell(Cell):
         gradient: "backprop" or "adjoint" (see `solvers.odeint`).
         input: "held": the input acts during the whole step. "initial": it is added to the state when the step begins,
             h ← h + x Uᵀ, and the equation then runs freely.
-        rtol, atol, max_steps: tolerances of the adaptive solvers, and how many steps they may take in one of the cell.
+        rtol, atol, max_steps: tolerances of the adaptive solvers, and how many steps they may take per cell step.
     """
 
     def __init__(

@@ -1,12 +1,12 @@
-"""Recurrent cells in continuous time, behind one interface; beside them, for comparison, cells in discrete time: a GRU,
-a plain layer, and two that see a window of the past (`windows`).
+"""Recurrent cells in continuous time, behind one interface. For comparison there are cells in discrete time: a GRU, a
+plain layer, and two that see a window of the past (`windows`).
 
     cell(x, h, dt)                  x (B, inputs), state h (B, state_width) -> the state dt later
     cell.sequence(x, h, starts, dt) x (T, B, inputs) -> states (T, B, state_width) after each step
 
-Readouts see the first `neurons` entries of a state, which are all but for `windows`, whose states hold the window too.
-The input is held during a step. Time has any unit; the library's policies count control steps, dt = 1. Here h is the
-state, W (to, from) the recurrent and U the input weights, b the bias, τ = softplus(·) > 0 the time constants.
+Readouts see the first `neurons` entries of a state. That is the whole state, except in `windows`, whose states hold the
+window too. The input is held during a step. Time can have any unit; the library's policies count control steps, dt = 1.
+h is the state, W (to, from) the recurrent and U the input weights, b the bias, τ = softplus(·) > 0 the time constants.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CTRNN(ODECell):
     """dh/dt = -h/τ + tanh(W h + U x + b) (Funahashi & Nakamura 1993).
 
     Args:
-        tau: (least, largest) first time constants; they are drawn log-uniformly between.
+        tau: (least, largest) initial time constants; they are drawn log-uniformly between these two.
     """
 
     def __init__(self, inputs: int, neurons: int, *, tau: tuple[float, float] = (0.2, 2.0), **options):
@@ -82,11 +82,11 @@ class LTC(ODECell):
     solver="fused" is the paper's step, eq. (3): h ← (h + δ f A) / (1 + δ (1/τ + f)).
 
     Args:
-        tau: (least, largest) first time constants; they are drawn log-uniformly between.
-        A: (least, largest) first |A|, drawn uniformly, with a random sign. bias: (least, largest) first b, likewise.
-            With the defaults f starts near 1/2 and no neuron remembers more than two units of time: quick to react. A
-            negative b makes f small and memory long; `LTC.SLOW` are ranges for tasks that need it.
-        form: "paper", or "writeup": dh/dt = -(1/τ + A f) h + f, as a student report on the same system prints it.
+        tau: (least, largest) initial time constants; they are drawn log-uniformly between these two.
+        A: (least, largest) initial |A|, drawn uniformly, with a random sign. bias: (least, largest) initial b, drawn
+            uniformly. With the defaults f starts near 1/2 and no neuron remembers more than two units of time, so it
+            reacts quickly. A negative b makes f small and memory long. `LTC.SLOW` has ranges for tasks that need that.
+        form: "paper", or "writeup": dh/dt = -(1/τ + A f) h + f, as printed in a student report on the same system.
     """
 
     SLOW = {"tau": (0.5, 20.0), "A": (3.0, 9.0), "bias": (-4.0, 0.0)}
@@ -156,7 +156,7 @@ class CfC(Cell):
 
 
 class GRU(Cell):
-    """Gated recurrent unit (Cho et al. 2014) in torch.nn.GRUCell's form; blind to dt: the peer in discrete time."""
+    """Gated recurrent unit (Cho et al. 2014) in torch.nn.GRUCell's form. A cell in discrete time: it ignores dt."""
 
     gates = 3
 
@@ -184,7 +184,7 @@ class GRU(Cell):
 
 
 class MLP(Cell):
-    """h ← tanh(U x + b): a layer without memory. The peer that must fail where the past matters."""
+    """h ← tanh(U x + b): a layer without memory, for comparison. It must fail where the past matters."""
 
     rankless = "no recurrent weights"
 
@@ -219,7 +219,7 @@ CELLS: dict[str, type[Cell]] = {
 
 
 def make_cell(name: str, inputs: int, neurons: int, **options) -> Cell:
-    """A cell by its name in `CELLS`; options go to its class. `wiring` may be what `Wiring.to_dict` gave."""
+    """A cell by its name in `CELLS`; options go to its class. `wiring` may be the dict from `Wiring.to_dict`."""
     check_choice("cell", name, CELLS)
     if "wiring" in options and not isinstance(options["wiring"], Wiring | None):
         options["wiring"] = Wiring.from_dict(options["wiring"])

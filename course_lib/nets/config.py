@@ -1,4 +1,4 @@
-"""What describes a recurrent network, passed whole from a config to the network itself."""
+"""Descriptions of recurrent networks. A config passes them on as a whole to the network."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _fresh: ContextVar[bool] = ContextVar("fresh", default=True)
 
 
 def fresh() -> bool:
-    """Whether networks get weights to begin with, and not ones that are read from a file at once."""
+    """Whether new networks keep their initial weights. False if weights are about to be read from a file."""
     return _fresh.get()
 
 
 @contextlib.contextmanager
 def to_be_filled() -> Iterator[None]:
-    """Inside the `with` block networks are built to be filled from a file: what only fits fresh weights is left out."""
+    """Inside the `with` block, networks are built to be filled from a file, so steps for fresh weights are left out."""
     token = _fresh.set(False)
     try:
         yield
@@ -49,23 +49,23 @@ class CellConfig(_Cell):
     """A recurrent cell and how a policy and its critic read it."""
 
     name: Annotated[str, OneOf(tuple(CELLS))] | None = None
-    """of the cell in `cells.CELLS`: ltc, cfc, ctrnn, neural_ode, gru, …; None for a network without memory"""
+    """name of the cell in `cells.CELLS`: ltc, cfc, ctrnn, neural_ode, gru, …; None for a network without memory"""
     neurons: Count = 8
-    """states of the cell"""
+    """number of states of the cell"""
     options: dict[str, Any] = field(default_factory=dict)
-    """for the cell's class: solver, substeps, form, rank, …; `wiring` is a `Wiring` or what its `to_dict` gave"""
+    """options of the cell's class: solver, substeps, form, rank, …; `wiring` is a `Wiring` or its `to_dict()`"""
     encoder: Count | None = None
-    """width of a tanh layer between observation and cell; None for none: the cell sees the observation"""
+    """width of a tanh layer between observation and cell; with None the cell sees the observation itself"""
     feedthrough: bool = False
-    """whether the readouts see the cell's input beside its states, the D of a state-space model y = C h + D x: then an
-    action may follow an observation at once, not through the lag of the states"""
+    """whether the readouts see the cell's input as well as its states, like D in the state-space model y = C h + D x;
+    an action can then follow an observation at once, without the lag of the states"""
     critic: Literal["cell", "mlp"] = "cell"
-    """'cell': one of the same kind with its own state, 'mlp': a tanh network of the present observation"""
+    """'cell': a cell of the same kind with its own state; 'mlp': a tanh network that sees the current observation"""
     critic_neurons: Count | None = None
-    """states of the critic's cell; None for as many as the policy's"""
+    """number of states of the critic's cell; None for as many as the policy's"""
     clock: bool = False
-    """whether the last entry of the observation says how long the coming step lasts, in control steps of training; a
-    continuous-time cell then solves over it"""
+    """whether the last entry of the observation says how long the next step lasts, in control steps of training; a
+    continuous-time cell then solves over that time"""
 
 
 @dataclass
@@ -73,18 +73,18 @@ class SummarizerConfig(_Cell):
     """A network that turns the history of an agent into a vector."""
 
     name: Annotated[str, OneOf(SUMMARIZERS)] = "lstm"
-    """what remembers: lstm, elman, identity (nothing), or a cell of `cells.CELLS`"""
+    """the network: lstm, elman, identity (remembers nothing), or a cell of `cells.CELLS`"""
     neurons: Count = 64
     """width of a summary"""
     layers: Annotated[int, Whole(1, 100)] = 1
-    """of lstm and elman, stacked"""
+    """number of stacked layers, for lstm and elman"""
     options: dict[str, Any] = field(default_factory=dict)
-    """for the cell's class: solver, tau, …"""
+    """options of the cell's class: solver, tau, …"""
     feedthrough: bool = False
-    """whether a summary also holds the present input, beside the states; those of an LTC lag"""
+    """whether a summary also holds the current input, beside the states; the states of an LTC lag behind it"""
     remember: Natural = 0
-    """steps over which a fresh lstm or gru remembers; 0 for torch's start, which forgets half at each step"""
+    """steps over which a fresh lstm or gru remembers; 0 for torch's initial weights, which forget half at each step"""
     previous_action: bool = False
-    """whether the last action, in [-1, 1], is seen beside the observation"""
+    """whether the last action, in [-1, 1], is an input beside the observation"""
     previous_reward: bool = False
-    """whether the last reward is seen too"""
+    """whether the last reward is an input too"""

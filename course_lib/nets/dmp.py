@@ -4,9 +4,9 @@
     f(x) = (Σ w_i ψ_i / Σ ψ_i) · x · (g - y0),   ψ_i = exp(-h_i (x - c_i)²)                                   (2)
 
 (Ijspeert et al. 2013, eqs. 2.1 to 2.4; Bahl et al., NeurIPS 2020, eqs. 1 to 3.) Here y is a position, g the goal, y0
-the start, x the phase and w the weights, for each degree of freedom (DoF) its own. With β = α/4 the spring is
-critically damped. For given y0, ẏ0 and g the map from the weights to the path is linear, and without the factor
-(g - y0) it is linear in all four: a rollout is one product with a matrix that depends on nothing that is learnt.
+the start, x the phase and w the weights. Each degree of freedom (DoF) has its own y, g, y0 and w. With β = α/4 the
+spring is critically damped. For given y0, ẏ0 and g the map from the weights to the path is linear. Without the factor
+(g - y0) it is linear in all four. So a rollout is one product with a matrix that depends on nothing that is learnt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Trajectory(NamedTuple):
 
     @property
     def end(self) -> tuple[Tensor, Tensor]:
-        """Last position and velocity, each (B, dofs): the start of the next chunk, which goes on without a jerk."""
+        """Last position and velocity, each (B, dofs). The next chunk starts with them, so it continues smoothly."""
         return self.position[:, -1], self.velocity[:, -1]
 
 
@@ -38,13 +38,13 @@ class DMP(nn.Module):
 
     Args:
         dofs: degrees of freedom D.
-        basis: basis functions N of each DoF; c_i = exp(-a_x t_i/τ) at N even times t_i, h_i = N^1.5 / c_i.
+        basis: number N of basis functions per DoF; c_i = exp(-a_x t_i/τ) at N evenly spaced t_i, h_i = N^1.5 / c_i.
         steps: Euler steps in the horizon.
-        points: how many evenly spaced points of the horizon are returned, the start left out; it divides `steps`.
+        points: how many evenly spaced points of the horizon are returned, without the start; it must divide `steps`.
             None returns all.
-        duration: of the horizon, s.
+        duration: length of the horizon, s.
         alpha, beta: spring and damping of (1), β = α/4 unless given; tau: τ, s; phase_rate: a_x.
-        scaled: whether the factor (g - y0) of (2) is there. With it, the shape of a path grows with the distance to
+        scaled: whether the factor (g - y0) of (2) is used. With it, the shape of a path grows with the distance to
             the goal, and a goal at the start means no motion, whatever the weights are.
 
     Raises:
@@ -96,7 +96,7 @@ class DMP(nn.Module):
 
     @property
     def stiffness(self) -> float:
-        """αβ: a push f is a spring whose anchor is moved by f / (αβ), so w = αβ is a weight of natural size."""
+        """αβ. A push f acts as if the spring's anchor had moved by f / (αβ), so αβ is the natural size of a weight."""
         return self.alpha * self.beta
 
     def split(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +122,7 @@ class DMP(nn.Module):
         return Trajectory(position, velocity)
 
     def loop(self, goal: Tensor, weights: Tensor, start: Tensor, velocity: Tensor | None = None) -> Trajectory:
-        """The same by Euler's method, one step after the other: the reference for `forward`, and much slower."""
+        """The same path by Euler's method, step by step. It is the reference for `forward`, and much slower."""
         y, v, goal, pushes = self._columns(goal, weights, start, velocity).split([1, 1, 1, self.basis], dim=-1)
         y, v, goal, z = y[..., 0], v[..., 0], goal[..., 0], v[..., 0] * self.tau
         push = pushes @ self._tensors(pushes)[1]  # (B, D, steps)
@@ -154,13 +154,13 @@ class DMP(nn.Module):
     def fit(
         self, position: Tensor, seen: Tensor | None = None, *, goal: Tensor | None = None, ridge: float = 1e-6
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The path from rest that is nearest to given points: least squares, in closed form.
+        """The path from rest that is nearest to the given points: least squares, in closed form.
 
         Args:
             position: (B, points, D); seen: (B, points) bool, which of them count; None means all.
-            goal: (B, D), where it shall be; None fits it too. (A push that has not faded holds the path off its goal.)
+            goal: (B, D), if it is known; None fits it too. (A push that has not faded keeps the path off its goal.)
             ridge: penalty on w / αβ and on how far start and goal are from the mean of the points, all squared and
-                times the number of points; larger where points are few.
+                times the number of points. Use a larger one if there are few points.
 
         Returns:
             start (B, D), goal (B, D), weights (B, D, N); float64.

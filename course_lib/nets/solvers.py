@@ -1,7 +1,7 @@
 """ODE solvers for batches of states, with gradients by back-propagation or by the adjoint method.
 
 Euler, midpoint and RK4 are written here as tableaus; adaptive and multistep methods are torchdiffeq's. Every interval
-is integrated in its own time s from 0 to 1, so that each sample of a batch may have another duration.
+is integrated in its own time s from 0 to 1, so each sample of a batch may have its own duration.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def odeint(
     Args:
         field: (t, h (B, n)) -> (B, n); t is a scalar, or (B, 1) where `t` differs between samples.
         h0: (B, n).
-        t: increasing times, (K,), or (K, B) with its own times for each sample; any unit.
+        t: increasing times, (K,), or (K, B) with separate times for each sample; any unit.
         method: one of `METHODS`.
         substeps: steps per interval of the fixed-step methods; adaptive ones choose their own.
         rtol, atol: error tolerances of the adaptive methods, relative and absolute, per step.
-        max_steps: how many steps an adaptive method may take per interval, those included that it repeats; a stiff
-            field would have it take ever shorter ones for hours.
-        gradient: "backprop" through the steps (memory grows with them), or "adjoint": the adjoint ODE solved backwards
-            by the same method (Pontryagin 1962; Chen et al. 2018, algorithm 1), memory constant, no second derivative.
+        max_steps: how many steps an adaptive method may take per interval, including steps that it repeats. Without a
+            limit, a stiff field could make it take ever shorter steps for hours.
+        gradient: "backprop" through the steps (memory grows with them), or "adjoint": solve the adjoint ODE backwards
+            by the same method (Pontryagin 1962; Chen et al. 2018, algorithm 1; constant memory, no second derivative).
         params: for "adjoint", the tensors that `field` depends on, none of them computed from another; by default
             `field.parameters()`.
 
@@ -88,7 +88,7 @@ def odeint(
         (K, B, n), the first row is h0.
 
     Raises:
-        ArgumentError: an option that is not accepted. NonFiniteError: the state left the finite numbers, or an adaptive
+        ArgumentError: an option that is not accepted. NonFiniteError: the state is no longer finite, or an adaptive
             method gave up.
     """
     t = _checked(h0, t, method, substeps, rtol, atol, gradient)
@@ -116,7 +116,7 @@ def odeint(
 
 
 def check_finite(states: Tensor, where: str, first: int = 1) -> None:
-    """Raise with neuron and step unless all of `states` (T, B, n) is finite; `first` is the number of row 0."""
+    """Raise, naming neuron and step, unless all `states` (T, B, n) are finite; `first` is the number of row 0."""
     if torch.isfinite(states.detach().sum()) or torch.isfinite(states).all():  # a sum of large numbers may overflow
         return
     step, sample, neuron = (~torch.isfinite(states)).nonzero()[0].tolist()
@@ -145,7 +145,7 @@ def _checked(h0: Tensor, t: Tensor, method: str, substeps: int, rtol: float, ato
 
 
 def check_tolerances(rtol: float, atol: float, dtype: torch.dtype) -> None:
-    """Raise unless both are positive and `rtol` is within reach of `dtype`."""
+    """Raise unless both are positive and `rtol` is not below the precision of `dtype`."""
     least = 4 * torch.finfo(dtype).eps
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not 0 < value < float("inf"):

@@ -1,6 +1,6 @@
 """Summarizers: what turns the history of an agent into a vector that heads can act on.
 
-All have one interface, so that an algorithm need not know what remembers:
+All have the same interface, so an algorithm need not know which network remembers:
 
     initial_state(n)             -> state (n, state_dim), zeros
     step(x, state)               -> summary (n, width), next state; x (n, inputs)
@@ -25,17 +25,17 @@ _GATED = ("lstm", "gru")
 
 
 class Summarizer(nn.Module):
-    """A recurrent network whose output is centred and of unit size when it is fresh.
+    """A recurrent network. While its weights are fresh, its output is centred and of unit size.
 
     Args:
-        inputs: width of what it sees at a step.
-        config: a `SummarizerConfig`, a dict of its fields, or a name. Cells with time constants have ranges for them in
-            their options, as `LTC.SLOW`; for `remember` each neuron of "lstm" and "gru" draws its own number of steps
-            (Tallec & Ollivier 2018, eq. 16: chrono initialisation).
+        inputs: width of the input at each step.
+        config: a `SummarizerConfig`, a dict of its fields, or a name. For cells with time constants, the options can
+            set their ranges, such as `LTC.SLOW`. With `remember`, each neuron of "lstm" and "gru" draws its own number
+            of steps (Tallec & Ollivier 2018, eq. 16: chrono initialisation).
 
     Attributes:
-        width: of the summary. state_dim: of the state, twice as wide for "lstm" (hidden, then cell states), and wider
-            for a cell that keeps a window.
+        width: width of the summary. state_dim: width of the state; it is twice as wide for "lstm" (hidden states, then
+            cell states), and wider for a cell that keeps a window.
     """
 
     def __init__(self, inputs: int, config: SummarizerConfig | dict | str = "lstm"):
@@ -98,7 +98,7 @@ class Summarizer(nn.Module):
         self.scale.copy_(h[-1].std(0).clamp_min(1e-3))
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, state_dim) of zeros."""
+        """Zeros, (n, state_dim)."""
         return torch.zeros(n, self.state_dim)
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,8 +152,8 @@ class Summarizer(nn.Module):
 
 
 def warmed(summarizer: Summarizer, x: Tensor, starts: Tensor, state: Tensor, burn_in: int) -> Tensor:
-    """Summaries of the steps after the first `burn_in`, which only bring the state up to date, without gradient
-    (Kapturowski et al. 2019): x (T, n, inputs) -> (T - burn_in, n, width)."""
+    """Summaries of all steps but the first `burn_in`: x (T, n, inputs) -> (T - burn_in, n, width). Those first steps
+    only bring the state up to date, without gradient (Kapturowski et al. 2019)."""
     with torch.no_grad():
         _, state = summarizer.sequence(x[:burn_in], state, starts[:burn_in])
     return summarizer.sequence(x[burn_in:], state, starts[burn_in:])[0]

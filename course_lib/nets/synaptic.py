@@ -27,16 +27,16 @@ class SynapticLTC(ODECell):
     """LTC with a sigmoid for every synapse. States stay between the least and the largest of v, E and E'.
 
     Conductances w and w', leak g and capacitance C are the softplus of free parameters, hence positive. A synapse that
-    the wiring lacks has w = 0. E is learned; it starts at the wiring's sign of the synapse, +1 or -1, or at a random
-    sign where there is no wiring.
+    the wiring lacks has w = 0. E is learned. It starts at the sign of the synapse in the wiring, +1 or -1, or at a
+    random sign if there is no wiring.
 
     solver="fused" is the semi-implicit step of ncps, with every s taken at the old state:
     h ← (C/δ h + g v + Σ w s E) / (C/δ + g + Σ w s), sums over all synapses onto the neuron.
-    With input="initial" the sensory current Σ w' s' E' is added to the state when the step begins, and no more.
+    With input="initial" the sensory synapses only add their current Σ w' s' E' to the state when the step begins.
 
     Args:
         substeps: solver steps per step of the cell; ncps takes 6.
-        The others are those of `ODECell`, but for `rank`.
+        The others are those of `ODECell`, except `rank`.
     """
 
     rankless = "four numbers a synapse"

@@ -1,7 +1,7 @@
 """Cells that remember by keeping what they saw: a window of past observations, and no recurrent weights.
 
-The state holds the outputs, then the frames of the window but for the newest, oldest first. A frame from before the
-episode is zeros, as in a fresh state. Both cells count steps and are blind to how long one lasts.
+The state holds the outputs, then the frames of the window except the newest, oldest first. A frame from before the
+episode is zeros, as in a fresh state. Both cells count steps and ignore how long a step lasts.
 
 Shapes: T steps, B samples, W frames in a window, n neurons.
 """
@@ -86,7 +86,7 @@ class Frames(_Window):
     """h = tanh(V tanh(U [x_{t-3}, …, x_t] + b) + c): an MLP of stacked frames (Mnih et al. 2015, who stack 4).
 
     Args:
-        frames: how many the network sees, with the present one.
+        frames: how many the network sees, including the current one.
     """
 
     def __init__(self, inputs: int, neurons: int, *, frames: int = 4, wiring=None, rank: int | None = None):
@@ -105,13 +105,13 @@ class Attention(_Window):
         e_i = tanh(E x_i + b),   q = Q e_t + d,   k_j = K e_{t-j} + r_j,   v_j = V e_{t-j}
         h = tanh(W (e_t + Σ_j softmax_j(q·k_j / √n) v_j) + c)
 
-    One head, and one residual block without layer norm, which tanh makes unnecessary: e and h are bounded, and a mean
-    of values is no larger than the largest. r_j is learned, one for each lag j (Shaw et al. 2018); d lets a neuron look
-    at a lag whatever it sees (as u and v in Dai et al. 2019). Frames from before the episode have no weight: a frame
-    ends in a 1 that says it was seen.
+    There is one head and one residual block. It needs no layer norm because of the tanh: e and h are bounded, and a
+    mean of values is no larger than the largest. r_j is learned, one for each lag j (Shaw et al. 2018); d lets a neuron
+    look at a lag whatever it sees (as u and v in Dai et al. 2019). Frames from before the episode get no weight: every
+    frame that was seen ends in a 1.
 
     Args:
-        window: observations that are looked at, with the present one.
+        window: how many observations it looks at, including the current one.
     """
 
     def __init__(self, inputs: int, neurons: int, *, window: int = 16, wiring=None, rank: int | None = None):
@@ -135,8 +135,8 @@ class Attention(_Window):
 def look_back(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor, least: int = 16) -> Tensor:
     """Σ_w softmax_w(q_t · keys_{t+w} + bias_{t,w}) values_{t+w}, w from 0 to W - 1.
 
-    q (T, B, n), keys and values (T + W - 1, B, n), bias (T, B, W) -> (T, B, n). Steps are taken in blocks of L, W or at
-    least `least`: each is multiplied with the L + W - 1 frames in reach of its block at once.
+    q (T, B, n), keys and values (T + W - 1, B, n), bias (T, B, W) -> (T, B, n). Steps are taken in blocks of L. L is W
+    or, if larger, `least` (at most T). Each block is multiplied at once with the L + W - 1 frames in its reach.
     """
     (T, _, W), L = bias.shape, min(max(bias.shape[-1], least), len(bias))
     blocks, S = -(-T // L), L + W - 1

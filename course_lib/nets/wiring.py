@@ -2,10 +2,10 @@
 
 Masks are [to, from]: `recurrent[i, j] = 1` means that neuron j drives neuron i. Motor neurons come last.
 
-A wiring in which no input can reach a motor neuron would train silently to a constant action. It is refused,
-never repaired: a repaired wiring is no longer a random one of the density asked for. `random(…, attempts=n)`
-draws whole wirings until one passes, which leaves every passing wiring equally likely. The type and its three makers
-stand in one file because each maker rests on what the type checks.
+If no input can reach a motor neuron, training would silently end in a constant action. Such a wiring is refused, never
+repaired: a repaired wiring is no longer a random one with the density you asked for. `random(…, attempts=n)` draws
+whole wirings until one passes, so every passing wiring is equally likely. The type and its three makers are in one file
+because each maker relies on what the type checks.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Wiring:
         name: for titles and messages.
 
     Raises:
-        ArgumentError: shapes that disagree, entries other than those above. Reachability is `check`'s matter,
-            so that a broken wiring can be made and looked at.
+        ArgumentError: shapes that disagree, or entries other than those above. Reachability is left to `check`,
+            so you can make a broken wiring and look at it.
     """
 
     recurrent: np.ndarray
@@ -83,7 +83,7 @@ class Wiring:
 
     @property
     def density(self) -> float:
-        """Share of the possible synapses that are there, in (0, 1]."""
+        """Share of the possible synapses that exist, in (0, 1]."""
         return self.synapses / (self.recurrent.size + self.sensory.size)
 
     def __repr__(self) -> str:
@@ -107,10 +107,10 @@ class Wiring:
         return _closure(self.recurrent, self.sensory.any(axis=1))
 
     def check(self, inputs: int | None = None, neurons: int | None = None) -> Wiring:
-        """Itself, if it has the sizes given (where given) and every motor neuron is driven by some input.
+        """Return this wiring, if it has the given sizes (None: any) and some input drives every motor neuron.
 
         Raises:
-            ArgumentError: another size, or the first motor neuron that no input reaches.
+            ArgumentError: a size differs, or no input reaches some motor neuron; the message names the first.
         """
         for label, wanted, has in (("inputs", inputs, self.inputs), ("neurons", neurons, self.neurons)):
             if wanted is not None and wanted != has:
@@ -118,8 +118,8 @@ class Wiring:
         lost = [m for m in self.motor if not self.reached()[m]]
         if lost:
             sources = np.flatnonzero(self.recurrent[lost[0]])
-            why = "it has no incoming synapse" if not len(set(sources) - {lost[0]}) else "nor is any neuron before it"
-            also = f" (so are {', '.join(map(str, lost[1:]))})" if len(lost) > 1 else ""
+            why = "it has no incoming synapse" if not len(set(sources) - {lost[0]}) else "so are all that drive it"
+            also = f" (neuron {', '.join(map(str, lost[1:]))} too)" if len(lost) > 1 else ""
             raise ArgumentError(
                 f"wiring {self.name!r} leaves motor neuron {lost[0]} unreachable from every input: {why}{also}; "
                 "raise the density or the fan-in, give another seed, or for random() attempts=100"
@@ -127,7 +127,7 @@ class Wiring:
         return self
 
     def to_dict(self) -> dict:
-        """Plain JSON: one string a neuron with "+", "-" or "0" for each synapse onto it, and the roles."""
+        """Plain JSON: one string per neuron with "+", "-" or "0" for each synapse onto it, and the roles."""
         return {
             "name": self.name,
             "recurrent": _rows(self.recurrent_sign),
@@ -138,7 +138,7 @@ class Wiring:
 
     @classmethod
     def from_dict(cls, settings: Mapping) -> Wiring:
-        """The wiring that `to_dict` described; ArgumentError where it is incomplete or edited."""
+        """The wiring that `to_dict` described. Raises ArgumentError if the description is incomplete or not valid."""
         fields = ("name", "recurrent", "sensory", "motor", "roles")
         missing = [f for f in fields if f not in settings] if isinstance(settings, Mapping) else list(fields)
         if missing:
@@ -151,12 +151,12 @@ class Wiring:
 
 
 def full(inputs: int, neurons: int, motors: int = 1, *, excitatory: float = 0.5, seed: int = 0) -> Wiring:
-    """Every input onto every neuron, every neuron onto every neuron and onto itself.
+    """A full wiring: every input drives every neuron, and every neuron drives every neuron, itself included.
 
     Args:
         inputs, neurons: sizes; the last `motors` neurons are the motor neurons.
         excitatory: probability of a positive sign, in [0, 1].
-        seed: of the signs.
+        seed: seeds the signs.
     """
     inputs, neurons, motors = _sizes(inputs, neurons, motors)
     rng = np.random.default_rng(check_count("seed", seed, 0))
@@ -173,17 +173,17 @@ def random(
     attempts: int = 1,
     excitatory: float = 0.5,
 ) -> Wiring:
-    """A share `density` of all synapses, drawn without replacement: the same share of sensory and of recurrent ones.
+    """A random wiring: a share `density` of the sensory and of the recurrent synapses, drawn without replacement.
 
     Args:
         inputs, neurons: sizes; the last `motors` neurons are the motor neurons.
-        density: share of the possible synapses that are there, in (0, 1]; counts are rounded, and at least 1.
-        seed: of synapses and signs.
+        density: share of the possible synapses that exist, in (0, 1]; counts are rounded, and at least 1.
+        seed: seeds the synapses and signs.
         attempts: whole wirings to draw, one after the other, until one passes `Wiring.check`.
         excitatory: probability of a positive sign, in [0, 1].
 
     Raises:
-        ArgumentError: a bad argument, or a motor neuron out of reach in each of the `attempts` draws.
+        ArgumentError: a bad argument, or each of the `attempts` draws leaves some motor neuron out of reach.
     """
     inputs, neurons, motors = _sizes(inputs, neurons, motors)
     density = _share("density", density, zero=False)
@@ -212,20 +212,20 @@ def ncp(
 ) -> Wiring:
     """Neural circuit policy: inputs -> inter -> command -> motor neurons, sparse between consecutive layers.
 
-    The design rules of Lechner et al. (2020), "Neural circuit policies enabling auditable autonomy", Nature Machine
-    Intelligence 2, section on NCP design: every source gets its fan-out, to targets drawn without replacement; a
-    target left without a synapse gets as many as its layer has on average; command neurons are recurrent. The
-    motor layer is drawn by fan-in. Neurons are ordered inter, command, motor.
+    It follows the design rules of Lechner et al. (2020), "Neural circuit policies enabling auditable autonomy", Nature
+    Machine Intelligence 2, section on NCP design. Every source gets its fan-out, to targets drawn without replacement.
+    A target left without a synapse gets as many as the targets of its layer have on average. Command neurons are
+    recurrent. The motor layer is drawn by fan-in. Neurons are ordered inter, command, motor.
 
     Args:
         inputs, inter, command, motors: sizes of the layers; motors is the number of actions.
         sensory_fanout: inter neurons that each input drives, 1 … inter.
         inter_fanout: command neurons that each inter neuron drives, 1 … command.
-        recurrent_command: synapses among the command neurons (onto itself included), 0 … command².
+        recurrent_command: synapses among the command neurons (those onto themselves included), 0 … command².
         motor_fanin: command neurons that drive each motor neuron, 1 … command. A command neuron that would drive
-            no motor neuron, not even through others, gets one synapse more, so a fan-in can come out larger.
+            no motor neuron, not even through others, gets one more synapse, so a fan-in can be larger than this.
         excitatory: probability of a positive sign, in [0, 1].
-        seed: of synapses and signs.
+        seed: seeds the synapses and signs.
     """
     layers = dict(inputs=inputs, inter=inter, command=command, motors=motors)
     inputs, inter, command, motors = (check_count(k, v) for k, v in layers.items())

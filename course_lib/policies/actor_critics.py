@@ -1,4 +1,4 @@
-"""Gaussian actor-critics, what PPO trains: with a tanh network, or with a recurrent cell."""
+"""Gaussian actor-critics, the policies that PPO trains: with a tanh network, or with a recurrent cell."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def gaussian_entropy(log_std: Tensor) -> Tensor:
 
 
 class ActorCritic(Policy):
-    """A Gaussian policy with a value, as PPO needs it: whether there is memory in it, PPO need not know.
+    """A Gaussian policy with a value, as PPO needs it. PPO need not know whether it has a memory.
 
-    A subclass defines `step`, `sequence` and `value`, and with memory `memory`. x is (n, obs) or (T, n, obs) and
+    A subclass defines `step`, `sequence` and `value`, and also `memory` if it has one. x is (n, obs) or (T, n, obs) and
     normalised; `starts` (T, n) is true where an episode begins, and the state is set to zero there before it is used.
 
     Args:
         obs_dim, act_dim, normalize, settings: see `Policy`.
-        init_log_std: start of log σ, a free vector.
-        drawn: width of what is drawn at a step; None: that of the action.
+        init_log_std: initial log σ, a free vector.
+        drawn: how many numbers are drawn at a step; None: as many as the action has.
 
     Attributes:
-        forgets: whether a step can be learnt from without the steps before it: all it needs is in its state.
-        chunk: control steps that a decision is made for.
-        dofs: how many of the actions follow a path that goes through a chunk.
+        forgets: whether a step can be learnt from without the steps before it, because its state holds all it needs.
+        chunk: control steps that one decision covers.
+        dofs: how many of the actions follow a path over a chunk.
         explore: what is drawn at random, "actions" or a whole "plan".
     """
 
@@ -63,7 +63,7 @@ class ActorCritic(Policy):
 
     @property
     def networks(self) -> nn.Module:
-        """The networks of mean and value: this policy itself, or what it is built around."""
+        """The networks of mean and value: this policy itself, or the module that it wraps."""
         return self
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,15 +79,15 @@ class ActorCritic(Policy):
         raise NotImplementedError
 
     def memory(self, x: Tensor, state: Tensor, starts: Tensor) -> Tensor:
-        """State before each step (T, n, state_dim), recomputed with the present weights."""
+        """State before each step (T, n, state_dim), recomputed with the current weights."""
         return torch.zeros(*x.shape[:2], self.state_dim)
 
     def execute(self, drawn: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """What was drawn after `step` (n, …), and the state it gave -> action (n, act), state."""
+        """What was drawn after `step` (n, …), and the state that `step` returned -> action (n, act), state."""
         return drawn, state
 
     def log_prob(self, drawn: Tensor, mean: Tensor, state: Tensor, starts: Tensor) -> Tensor:
-        """Log-density of what was drawn at each step (T, n); state (n, state_dim) is the one before the first."""
+        """Log-density of what was drawn at each step (T, n); state (n, state_dim) is that before the first step."""
         return gaussian_log_prob(drawn, mean, self.log_std)
 
     def choose(self, x: Tensor, state: Tensor, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
@@ -112,9 +112,9 @@ class MLPActorCritic(MLPNetworks, ActorCritic):
 
     Args:
         obs_dim, act_dim: widths of observation and action.
-        hidden: widths of the hidden layers of both networks. activation: between them, a name in `ACTIVATIONS`.
-        init_log_std: start of log σ.
-        normalize: whether observations are normalised by their running moments.
+        hidden: widths of the hidden layers of both networks. activation: name of the function in `ACTIVATIONS`.
+        init_log_std: initial log σ.
+        normalize: whether observations are normalised with their running moments.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class RecurrentActorCritic(RecurrentNetworks, ActorCritic):
     Args:
         obs_dim, act_dim: widths of observation and action.
         cell: a `CellConfig`, a dict of its fields, or the name of a cell.
-        hidden, activation: widths of the critic's layers where it is an "mlp", and what is between them.
+        hidden, activation: widths of the critic's layers and its activation, if the critic is an "mlp".
         init_log_std, normalize: as for `MLPActorCritic`.
 
     The memory is (n, state_dim): the state of the actor's cell, then that of the critic's. `dt` is the duration of a

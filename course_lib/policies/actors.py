@@ -1,7 +1,7 @@
-"""Actors of the off-policy algorithms: actions in [-1, 1] by a tanh, deterministic or drawn from a Gaussian before it.
+"""Actors of the off-policy algorithms. A tanh keeps actions in [-1, 1]; before it they may be drawn from a Gaussian.
 
-`unit` gives actions in [-1, 1] and is differentiated by autograd; `forward` and `backward` are the same by hand, for an
-agent in a hurry. Those with memory see a summary of the history instead of the observation.
+`unit` gives actions in [-1, 1] and is differentiated by autograd. `forward` and `backward` do the same by hand, which
+is faster. Actors with memory see a summary of the history instead of the observation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def squash_forward(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor
 
 
 def squash_backward(action: Tensor, spread: Tensor, d_action: Tensor, d_log_prob: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives of a loss by the action (…, act) and by log π (…, 1) -> by the mean and by log σ, each (…, act)."""
+    """Gradients of a loss for the action (…, act) and for log π (…, 1) -> for the mean and log σ, each (…, act)."""
     # da/du = 1 - a², dlog π/du = 2a; du/dlog σ = σ·noise, and log π holds -log σ itself.
     d_u = torch.addcmul(d_action, d_action * action, action, value=-1.0).addcmul_(d_log_prob, action, value=2.0)
     return d_u, (d_u * spread).sub_(d_log_prob)
@@ -64,18 +64,18 @@ def squash(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor
 
 
 class Actor(Policy):
-    """A policy of the off-policy algorithms: a network of the observation, and a tanh.
+    """A policy of the off-policy algorithms: a network that sees the observation, then a tanh.
 
     Args:
         obs_dim, act_dim: widths of observation and action.
         hidden: widths of the ReLU layers.
         noise: sd of the exploration noise that `act` adds to actions in [-1, 1] when it is not deterministic.
-        normalize: whether observations are normalised by their running moments.
+        normalize: whether observations are normalised with their running moments.
         settings: see `Policy`.
 
     Attributes:
-        network: the `Ensemble` of one that gives the numbers of `unit`.
-        outputs: how many of them there are for an action. stochastic: whether an action is drawn from a Gaussian.
+        network: an `Ensemble` with one member, from whose outputs `unit` makes actions.
+        outputs: network outputs per entry of the action. stochastic: whether an action is drawn from a Gaussian.
     """
 
     outputs, stochastic = 1, False
@@ -89,7 +89,7 @@ class Actor(Policy):
 
     def unit(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """x (…, obs) normalised, noise (…, act) from N(0, 1) or None for the most likely action
-        -> action (…, act) in [-1, 1], its log density (…,) or None where it has none."""
+        -> action (…, act) in [-1, 1], its log density (…,) or None if it has none."""
         raise NotImplementedError
 
     def forward(self, tape: Pass, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -97,15 +97,15 @@ class Actor(Policy):
         raise NotImplementedError
 
     def backward(self, tape: Pass, d_action: Tensor, d_log_prob: Tensor) -> Tensor:
-        """Derivative of a loss by the action (B, act) and by log π (0-d, the same for all) -> by `network.flat`, after
-        `forward` on the same pass."""
+        """Gradient of a loss for the action (B, act) and for log π (0-d, the same for all) -> for `network.flat`. Call
+        it after `forward`, on the same pass."""
         raise NotImplementedError
 
     @torch.no_grad()
     def explore(self, x: Tensor, noise: Tensor, tape: Pass | None = None) -> Tensor:
         """x (n, obs), noise (2, n, act) from N(0, 1) -> action (n, act) in [-1, 1] to explore with.
 
-        `tape`: a pass through `network`, for who calls this often.
+        `tape`: a pass through `network`, which saves time if you call this often.
         """
         action, _ = self.forward(Pass(self.network) if tape is None else tape, x, noise[0])
         return (action + self.noise * noise[1]).clamp_(-1.0, 1.0) if self.noise else action
@@ -136,7 +136,7 @@ class Actor(Policy):
 
 
 class DeterministicActor(Actor):
-    """μ(s) = tanh(network(s)), of DDPG and TD3 (Lillicrap et al. 2016). Arguments: see `Actor`."""
+    """μ(s) = tanh(network(s)), the actor of DDPG and TD3 (Lillicrap et al. 2016). Arguments: see `Actor`."""
 
     def __init__(
         self, obs_dim: int, act_dim: int, hidden=(256, 256), noise: float = 0.1, normalize: bool = False, **settings
@@ -156,7 +156,7 @@ class DeterministicActor(Actor):
 
 
 class SquashedActor(Actor):
-    """tanh of a Gaussian whose mean and log σ the network gives (Haarnoja et al. 2018). Arguments: see `Actor`."""
+    """tanh of a Gaussian; the network gives its mean and log σ (Haarnoja et al. 2018). Arguments: see `Actor`."""
 
     outputs, stochastic = 2, True
 
@@ -191,10 +191,10 @@ class RecurrentActor(Actor):
 
     Args:
         obs_dim, act_dim, hidden, noise, normalize: see `Actor`.
-        cell: a `SummarizerConfig`, a dict of its fields, or the name of what remembers.
+        cell: a `SummarizerConfig`, a dict of its fields, or the name of a network that remembers.
 
-    The state of the policy is (n, state_dim): the summarizer's, then the last action and the last reward where they are
-    seen. A reward arrives after the action, so who evaluates such a policy hands it over by `rewarded`.
+    The policy's state is (n, state_dim): the summarizer's state, then the last action and the last reward if the policy
+    sees them. A reward arrives after the action, so whoever evaluates such a policy passes it on with `rewarded`.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class RecurrentActor(Actor):
         return torch.cat(parts, dim=-1)
 
     def rewarded(self, state: Tensor, reward: np.ndarray) -> Tensor:
-        """`state` with the reward (n,) of the last action in it, where this policy sees rewards."""
+        """`state`; if this policy sees rewards, with the reward (n,) of the last action stored in it."""
         if self.previous_reward:
             state = state.clone()
             state[:, -1] = torch.as_tensor(np.asarray(reward), dtype=state.dtype)
@@ -244,8 +244,8 @@ class RecurrentActor(Actor):
 
 
 class RecurrentDeterministicActor(RecurrentActor, DeterministicActor):
-    """μ(history) = tanh(network(summary)), of RDPG and RTD3 (Heess et al. 2015). Arguments: see `RecurrentActor`."""
+    """μ(history) = tanh(network(summary)), for RDPG and RTD3 (Heess et al. 2015). Arguments: see `RecurrentActor`."""
 
 
 class RecurrentSquashedActor(RecurrentActor, SquashedActor):
-    """tanh of a Gaussian given by a network of the summary, of RSAC. Arguments: see `RecurrentActor`."""
+    """tanh of a Gaussian, which a network computes from the summary: for RSAC. Arguments: see `RecurrentActor`."""

@@ -1,4 +1,4 @@
-"""The contract: what every policy is asked for, by whoever acts, evaluates, films, saves or trains with it."""
+"""The contract: what every policy must provide for acting, evaluation, videos, saving and training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from course_lib.machine import check_memory
 
 @contextlib.contextmanager
 def single_precision() -> Iterator[None]:
-    """Policies compute in float32; inside the `with` block (or function) fresh tensors are, whatever the caller set."""
+    """Policies compute in float32. Inside the `with` block (or function) new tensors are float32, whatever was set."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -51,7 +51,7 @@ class RunningMoments(nn.Module):
 class Normalizer(RunningMoments):
     """(x - mean) / sd, clipped to ±`clip`; frozen except for explicit `update` calls.
 
-    plain: how many of the last entries are passed on as they are.
+    plain: how many of the last entries are passed on unchanged.
     """
 
     def __init__(self, dim: int, clip: float = 10.0, enabled: bool = True, plain: int = 0):
@@ -83,23 +83,23 @@ class Normalizer(RunningMoments):
 
 
 class Policy(nn.Module):
-    """What acts: observations (n, obs) and a memory (n, state_dim) -> actions (n, act) and the next memory.
+    """A policy acts: observations (n, obs) and a memory (n, state_dim) -> actions (n, act) and the next memory.
 
-    A subclass defines `choose`, and `state_dim` where it remembers; the rest has defaults with which a plain policy is
-    plain. What an algorithm needs besides is said by `actor_critics.ActorCritic` (PPO) and `actors.Actor` (off-policy).
+    A subclass defines `choose`, and `state_dim` if it has a memory. The defaults of the rest suit a plain policy.
+    `actor_critics.ActorCritic` (PPO) and `actors.Actor` (off-policy) say what else an algorithm needs.
 
     Args:
         obs_dim, act_dim: widths of observation and action.
-        normalize: whether observations are normalised by their running moments.
+        normalize: whether observations are normalised with their running moments.
         settings: the other arguments of the subclass's constructor, as plain JSON values.
 
     Attributes:
-        state_dim: width of the memory, 0 without.
+        state_dim: width of the memory, 0 without memory.
         settings: what the constructor was given; saved with the weights.
         normalizer: raw observations -> what the networks see, of the same shape.
         env_id, env_options, action_low, action_high: where the policy acts; `enter` sets them.
-        env_note: why `cl.make` cannot make these environments again; "" where it can.
-        header: of the file it was loaded from; empty for a fresh one.
+        env_note: why `cl.make` cannot make these environments again; "" if it can.
+        header: header of the file it was loaded from; empty for a fresh policy.
     """
 
     state_dim = 0
@@ -125,11 +125,11 @@ class Policy(nn.Module):
         raise NotImplementedError
 
     def initial_state(self, n: int) -> Tensor:
-        """(n, state_dim) of zeros."""
+        """Zeros, (n, state_dim)."""
         return torch.zeros(n, self.state_dim, dtype=torch.float32)
 
     def rewarded(self, state: Tensor, reward: np.ndarray) -> Tensor:
-        """`state` with the reward (n,) of the last action in it, for a policy that sees rewards."""
+        """For a policy that sees rewards: `state`, with the reward (n,) of the last action stored in it."""
         return state
 
     @torch.no_grad()

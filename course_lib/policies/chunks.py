@@ -1,21 +1,21 @@
 """A policy that decides once for several control steps: actions straight from a network, or along a DMP's path.
 
-At a decision, the network turns an observation into a plan, the mean actions of the next T steps, and the critic into T
-values: of the state now and of those the plan leads to, as far as the first observation tells (the multi-action critic
-of Bahl et al., NeurIPS 2020, section 3.3). T is called `chunk`. Where one stands in a plan is memory, as a cell's state
-is: the place in it and what it was made of are part of `state`, and so is all that the course does with policies
-that remember (PPO, evaluation, videos) done with this one too. The environment goes on step by step, so rewards,
-discounts and ends of episodes come when they come for a policy that decides at every step.
+At a decision, the network turns an observation into a plan: the mean actions of the next T steps. The critic turns it
+into T values: of the state now and of those the plan leads to, as far as the first observation tells (the multi-action
+critic of Bahl et al., NeurIPS 2020, section 3.3). T is called `chunk`. The place in a plan is memory, like a cell's
+state: the place and what the plan was made from are part of `state`. So everything that the course does with policies
+that remember (PPO, evaluation, videos) works with this one too. The environment goes on step by step, so rewards,
+discounts and ends of episodes come at the same steps as for a policy that decides at every step.
 
-A plan ends early only with its episode. No sample exists for a step that was not made: it counts nowhere.
+A plan ends early only with its episode. A step that was not made has no sample and counts nowhere.
 
-PPO learns from single steps, whoever planned them: advantage, ratio and value loss are those of each executed action,
-given the place in the plan and the observation it was made from. That is PPO itself, on a state with these two in it.
-Where noise is drawn at each step, the log-density of a chunk is the sum over its steps; the surrogate of eq. (7) clips
-each step's ratio rather than their product, so that an action answers for the rewards after it only, and for no earlier
-ones. Where it is drawn once for a whole plan, the decision has the density, and the steps after it have none. Where the
-clock ends an episode in the middle of a plan, what is missing is the plan's own value of the step that would have come;
-where it ends one with its plan, the value of the final observation, as without plans.
+PPO learns from single steps, however they were planned: advantage, ratio and value loss are those of each executed
+action, given the place in the plan and the observation that the plan was made from. That is plain PPO, on a state that
+includes these two. If noise is drawn at each step, the log-density of a chunk is the sum over its steps. The surrogate
+of eq. (7) clips each step's ratio rather than their product, so an action answers only for the rewards after it. If
+noise is drawn once for a whole plan, the decision has the density, and the steps after it have none. If the clock ends
+an episode in the middle of a plan, the missing value is the plan's own value of the step that would have come. If the
+episode ends together with the plan, it is the value of the final observation, as without plans.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from course_lib.policies.plans import PlanConfig
 
 
 class ChunkActorCritic(ActorCritic):
-    """A Gaussian policy around plans of `chunk` steps, read out from a tanh network or from a recurrent cell.
+    """A Gaussian policy that plans `chunk` steps at a time, read out from a tanh network or from a recurrent cell.
 
-    A cell makes one step a decision: with "ltc" and a DMP, goal and weights come from a liquid network.
+    A cell makes one step per decision. With "ltc" and a DMP, goal and weights come from a liquid network.
 
     Args:
         obs_dim, act_dim: widths of observation and action.
-        plan: a `PlanConfig`, or a dict of its fields. With explore="actions" there is noise on each action, the plan
-            being its mean; the log-density of a plan is the sum over the actions that were executed. With "plan" there
-            is noise on the numbers that describe the plan, drawn once a decision; all its actions follow, and its
+        plan: a `PlanConfig`, or a dict of its fields. With explore="actions" there is noise on each action, and the
+            plan is its mean; the log-density of a plan is the sum over the executed actions. With "plan" the noise is
+            on the numbers that describe the plan, drawn once per decision; all its actions follow from them, and its
             log-density is that of the numbers. With heads="first" the critic's k-th head values the k-th step of a plan
-            from its first observation, as in the paper; with "present" from the present one, which tells what the noise
-            has done since. Acting needs no critic, so this takes nothing away from the plan. A critic with a cell sees
-            what decisions see, the first.
+            from the plan's first observation, as in the paper; with "present" from the present one, which shows what
+            the noise has done since. Acting needs no critic, so this does not change the plan. A critic with a cell
+            sees what decisions see, the first observation.
         cell: a `CellConfig`, a dict of its fields or a name; without a name, a tanh network. The rest is as for
             `RecurrentActorCritic`.
 
@@ -153,7 +153,7 @@ class ChunkActorCritic(ActorCritic):
         return mean, torch.cat([after[:, None], first, velocity, memory, drawn], dim=-1)
 
     def execute(self, drawn: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """What was drawn after `step`, and the state it gave -> action (n, act), state."""
+        """What was drawn after `step`, and the state that `step` returned -> action (n, act), state."""
         if self.explore == "actions":
             return drawn, state
         after, first, velocity, memory, kept = state.split(self.widths, dim=-1)
@@ -170,7 +170,7 @@ class ChunkActorCritic(ActorCritic):
 
     @torch.no_grad()
     def plans(self, obs: np.ndarray, state: Tensor | None = None) -> np.ndarray:
-        """obs (n, obs) -> the actions that a decision here and now means to take, (n, chunk, act), unclipped."""
+        """obs (n, obs) -> the actions that a decision made now would plan, (n, chunk, act), unclipped."""
         x = self.normalizer(torch.as_tensor(np.asarray(obs), dtype=torch.float32))
         state = self.initial_state(len(x)) if state is None else state.clone()
         state[:, 0] = 0
@@ -178,7 +178,7 @@ class ChunkActorCritic(ActorCritic):
         return self.plan(self._numbers(first, memory), velocity)[0].numpy()
 
     def at_decision(self, state: Tensor, velocity: Tensor) -> Tensor:
-        """`state` (n, state_dim) with a decision due, and the path as fast as `velocity` (n, dofs), strides a chunk."""
+        """`state` (n, state_dim) with a decision due, and the path at `velocity` (n, dofs), in strides per chunk."""
         _, first, _, memory, drawn = state.split(self.widths, dim=-1)
         return torch.cat([torch.zeros(len(state), 1), first, velocity, memory, drawn], dim=-1)
 
@@ -191,7 +191,7 @@ class ChunkActorCritic(ActorCritic):
         return torch.where(begun < 0, t + state[:, 0].long(), t - begun) % self.chunk
 
     def log_prob(self, drawn: Tensor, mean: Tensor, state: Tensor, starts: Tensor) -> Tensor:
-        """Log-density of what was drawn at each step (T, n); 0 at a step at which nothing was."""
+        """Log-density of what was drawn at each step (T, n); 0 at steps where nothing was drawn."""
         density = gaussian_log_prob(drawn, mean, self.log_std)
         return density if self.explore == "actions" else density.masked_fill(self.phases(state, starts) != 0, 0)
 
@@ -239,8 +239,8 @@ class ChunkActorCritic(ActorCritic):
 
     @torch.no_grad()
     def memory(self, x: Tensor, state: Tensor, starts: Tensor) -> Tensor:
-        """State before each step (T, n, state_dim), recomputed with the present weights; numbers drawn are left out,
-        which learning does not read."""
+        """State before each step (T, n, state_dim), recomputed with the current weights. Drawn numbers are left out,
+        because learning does not read them."""
         before = []
         for t in range(len(x)):
             before.append(state.masked_fill(starts[t][:, None], 0))

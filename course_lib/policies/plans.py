@@ -1,4 +1,4 @@
-"""Plans: from a network's numbers to the actions of the next T control steps, directly or along a DMP's path."""
+"""Plans turn a network's numbers into the actions of the next T control steps, directly or along a DMP's path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUBSTEPS = 40  # of Euler's method in a plan, at least (Bahl et al., appendix)
 
 @dataclass
 class PlanConfig(Nested):
-    """How many steps a policy decides for at once, and how it describes them."""
+    """How many steps a policy decides at once, and how it describes them."""
 
     prefix: ClassVar[str] = "plan."
 
@@ -27,23 +27,23 @@ class PlanConfig(Nested):
     trajectory: Literal["none", "dmp"] = "none"
     """'none': the network plans the actions themselves; 'dmp': a path of the hand, by a dynamic movement primitive"""
     dofs: Count = 3
-    """leading actions that move the hand along the DMP's path; the network plans the others itself"""
+    """number of leading actions that move the hand along the DMP's path; the network plans the others itself"""
     basis: Annotated[int, Whole(1, 1000)] = 6
-    """basis functions of each degree of freedom of the DMP (N in the paper)"""
+    """number of basis functions of each degree of freedom of the DMP (N in the paper)"""
     alpha: Annotated[float, Between(0, 1000, open_low=True)] = 10.0
-    """spring constant of the DMP, per chunk: with no weights a plan gets .72 of the way at 5, .97 at 10, 1 at 25"""
+    """spring constant of the DMP, per chunk: with zero weights a plan covers .72 of the way at 5, .97 at 10, 1 at 25"""
     explore: Literal["actions", "plan"] = "actions"
-    """what is drawn at random: each of the 'actions', as in the paper, or at each decision the whole 'plan'"""
+    """what is drawn at random: each of the 'actions', as in the paper, or the whole 'plan' at each decision"""
     heads: Literal["first", "present"] = "first"
     """what the critic sees at a step of a plan: its 'first' observation, as in the paper, or the 'present' one"""
 
     @property
     def plain(self) -> bool:
-        """Whether each step is decided by itself, by its own action."""
+        """Whether each step has its own decision, which is the action itself."""
         return self.chunk == 1 and self.trajectory == "none"
 
     def build(self, act_dim: int) -> DirectPlan | PathPlan:
-        """From a network's numbers to actions."""
+        """The module that turns a network's numbers into actions."""
         if self.trajectory == "none":
             return DirectPlan(self.chunk, act_dim)
         return PathPlan(self.chunk, act_dim, self.dofs, self.basis, self.alpha)
@@ -64,17 +64,17 @@ class DirectPlan(nn.Module):
 
 
 class PathPlan(nn.Module):
-    """The numbers are goal and weights of a DMP for each of the first `dofs` actions, and all the other actions.
+    """The numbers are a goal and weights of a DMP for each of the first `dofs` actions, and the other actions directly.
 
-    An action asks for a displacement of the hand in units of the task's stride, and the path is one of the hand, in
-    that unit, from where the hand is. The inverse controller is therefore the difference of neighbouring points: it
-    asks for what leads from where the plan has the hand now to where it is to be next. Nothing of a plan depends on
-    where in the world it is made, and as the DMP is linear without its factor (g - y0), which would tie motion to the
-    distance from the goal, plan and inverse controller are one product with a fixed matrix.
+    An action asks for a displacement of the hand in units of the task's stride. The path is that of the hand, in the
+    same unit, starting where the hand is. The inverse controller is therefore the difference of neighbouring points: it
+    asks for the displacement from the hand's planned position now to its next one. A plan does not depend on where in
+    the world it is made. The DMP is used without its factor (g - y0), which would tie motion to the distance from the
+    goal. It is then linear, so plan and inverse controller are one product with a fixed matrix.
 
-    A goal of 1 is `unit` strides away, and a weight of 1 moves the spring's anchor as far at x = 1. The unit is such
-    that independent numbers of sd 1 make actions of sd 1, on average over the plan: noise of one σ is then as strong on
-    the numbers as on the actions themselves, whatever the constants of the spring.
+    A goal of 1 is `unit` strides away, and a weight of 1 moves the spring's anchor equally far at x = 1. The unit is
+    chosen so that independent numbers of sd 1 make actions of sd 1, on average over the plan. Noise of one σ is then
+    equally strong on the numbers and on the actions, whatever the constants of the spring.
     """
 
     def __init__(self, chunk: int, act_dim: int, dofs: int, basis: int, alpha: float):

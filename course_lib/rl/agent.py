@@ -1,6 +1,6 @@
-"""What every agent shares: checks of its environments, its policy, finished episodes, metrics that all have, saving.
+"""What every agent shares: checks of its environments, its policy, finished episodes, common metrics, saving.
 
-How it collects, which losses it descends and how it updates is written out in each algorithm.
+Each algorithm spells out how it collects experience, which losses it minimises and how it updates.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Agent:
 
     Args:
         envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
-        config: hyperparameters; those of the class where none are given.
-        policy: what `make_policy` takes: a policy to go on from, of which a copy is trained, or None for a fresh one.
+        config: hyperparameters; None for the defaults of the class.
+        policy: passed to `make_policy`: a policy to start from (a copy of it is trained), or None for a new one.
 
     Attributes:
-        policy: what acts, normaliser included.
+        policy: the policy that acts, with its normaliser.
         env_steps: transitions seen so far, over all copies. iterations: calls of `iterate`.
         observation: (N, obs), None before the first `begin`.
         recent: (return, length) of the last 100 finished episodes.
-        generator: of all the random numbers that learning draws.
-        saving_hint: what to add where a checkpoint cannot be written.
+        generator: source of all random numbers that learning draws.
+        saving_hint: what to add to the error when a checkpoint cannot be written.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Agent:
     # --- what a subclass defines --------------------------------------------------------------
 
     def check(self, envs: gym.vector.VectorEnv) -> None:
-        """Raise where config and environments do not go together, before anything is built."""
+        """Raise if the config does not fit the environments, before anything is built."""
 
     def make_policy(self, policy) -> Policy:
         """The policy that the config describes, or a copy of `policy`."""
         raise NotImplementedError
 
     def build(self) -> None:
-        """What has weights besides the policy, once there is one."""
+        """Build everything else that has weights. The policy exists by then."""
 
     def iterate(self, progress: float) -> dict[str, float]:
-        """Collect and improve once -> metrics. `progress` in [0, 1] is the share of training behind us."""
+        """Collect and improve once -> metrics. `progress` in [0, 1] is the share of training that is done."""
         raise NotImplementedError
 
     # --- environments -------------------------------------------------------------------------
@@ -86,19 +86,19 @@ class Agent:
         self.observation, _ = self.envs.reset(options={"stagger": True})
 
     def copied(self, policy: Policy) -> Policy:
-        """A copy of `policy` to go on from, which must have the widths of these environments."""
+        """A copy of `policy` to start from. Its widths must be those of these environments."""
         policy.check_widths(self.obs_dim, self.act_dim)
         return copy.deepcopy(policy)
 
     # --- metrics ------------------------------------------------------------------------------
 
     def count_episodes(self, infos: dict) -> None:
-        """Take in the returns and lengths of the episodes that ended in a step."""
+        """Record the returns and lengths of the episodes that ended in this step."""
         episode, index = infos["episode"], np.flatnonzero(infos["_episode"])
         self.recent.extend(zip(episode["r"][index].tolist(), episode["l"][index].tolist(), strict=True))
 
     def learning_rate(self, progress: float) -> float:
-        """Step size by the schedule of the config."""
+        """Step size according to the config's schedule."""
         c = self.config
         return c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
 
@@ -111,13 +111,13 @@ class Agent:
         }
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and value of everything that learning moves."""
+        """Name and value of everything that learning changes."""
         yield from self.policy.named_parameters()
 
     # --- saving -------------------------------------------------------------------------------
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict]:
-        """All that decides the future -> tensors, JSON facts. See `load_state_dict`."""
+        """Everything needed to continue exactly -> tensors, JSON facts. See `load_state_dict`."""
         tensors = {"generator": self.generator.get_state()}
         facts = {"env_steps": self.env_steps, "iterations": self.iterations, "recent": list(self.recent), "envs": None}
         snapshot = None if self.observation is None else self.envs.snapshot()
@@ -128,7 +128,7 @@ class Agent:
         return tensors, facts
 
     def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
-        """Back to where `state_dict` was taken. Environments without a snapshot start new episodes."""
+        """Return to the state that `state_dict` saved. Environments without a snapshot start new episodes."""
         self.generator.set_state(tensors["generator"])
         self.env_steps, self.iterations = facts["env_steps"], facts["iterations"]
         self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)
@@ -142,13 +142,13 @@ class Agent:
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it; each owns its memory.
 
-    A view into a file's memory may be aligned in another way than a fresh tensor, and then sums round in another way.
+    A view into a file's memory may be aligned differently from a fresh tensor, and then sums round differently.
     """
     return {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def load_fitting(what: str, load, tensors: dict[str, Tensor]) -> None:
-    """`load(tensors)`, with a sentence in the place of torch's list where they do not fit."""
+    """`load(tensors)`, with a one-sentence error instead of torch's list if they do not fit."""
     try:
         load(tensors)
     except (RuntimeError, KeyError) as error:

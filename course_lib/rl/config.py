@@ -1,4 +1,4 @@
-"""What all configs have in common: fields that are checked, settings to begin with on some tasks, changes by name."""
+"""What all configs share: fields that are checked, recommended settings for some tasks, and changes by name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Config:
 
     @classmethod
     def recommended(cls, env_id: str, **changes):
-        """The settings found to work best here on `env_id` (the defaults where none were sought), with `changes`.
+        """The settings that worked best here on `env_id` (for a task that was not tuned, the defaults), with `changes`.
 
-        Of a `cell` or a `plan` given as a dict or a name, the other fields stay as found.
+        If you give a `cell` or a `plan` as a dict or a name, its other fields keep their recommended values.
         """
         known = TUNED.get(env_id.removeprefix("course/"), {}) if isinstance(env_id, str) else {}
         tuned = known.get(cls.__name__, {})
@@ -27,7 +27,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, facts: Mapping):
-        """A config from what `dataclasses.asdict` gave, today or in an older version."""
+        """A config from the dict that `dataclasses.asdict` returned, in this version or an older one."""
         return cls(**nested(dict(facts)))
 
 

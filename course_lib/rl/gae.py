@@ -1,4 +1,4 @@
-"""Generalised advantage estimation (Schulman et al. 2016), with truncation treated as what it is."""
+"""Generalised advantage estimation (Schulman et al. 2016). It tells truncation from termination."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def gae(
     Args:
         rewards: r_t.
         values: V(s_t).
-        next_values: V(s_{t+1}) of the state that really followed: the final one where an episode ended,
-            not the first of the next episode.
-        terminated: the episode ended inside the problem, so nothing is to come.
-        over: terminated or truncated; the recursion must not reach across into the next episode.
-        gamma, lam: γ and λ, numbers, or (N,) where the steps of copies are not equally long.
+        next_values: V(s_{t+1}) of the state that really followed: where an episode ended, its final state,
+            not the first state of the next episode.
+        terminated: the task itself ended the episode, so no reward follows.
+        over: terminated or truncated; the recursion stops here and does not reach into the next episode.
+        gamma, lam: γ and λ, numbers, or (N,) if the copies have steps of different lengths.
 
     Returns:
         advantages A_t and targets A_t + V(s_t), each (T, N).

@@ -1,7 +1,7 @@
 """Imitation: a policy learns what an expert did in the same situations (behaviour cloning; Pomerleau 1989).
 
-Any policy that PPO trains can be cloned: one that decides at each step, one that plans several steps, with a cell or
-without. A plan is compared with what the expert did over its steps, so that gradients come back through the DMP.
+You can clone any policy that PPO can train, with or without a cell. It may decide at each step or plan several steps. A
+plan is compared with what the expert did over the same steps, so gradients flow back through the DMP.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def clone(
     lr: float = 3e-3,
     seed: int = 0,
 ) -> np.ndarray:
-    """Train `policy`, in place, by Adam with a cosine from `lr` to 0 -> losses (updates,).
+    """Train `policy` in place with Adam, on a cosine schedule from `lr` to 0 -> losses (updates,).
 
-    The loss is the mean squared difference to the expert's actions, in units of the action. The normaliser takes the
-    moments of the data; the critic and the noise stay as they are.
+    The loss is the mean squared difference from the expert's actions, in units of the action. The normaliser takes in
+    the moments of the data; the critic and the noise stay as they are.
 
     Args:
-        policy: such as `PPO(...).policy`.
+        policy: the policy to train, such as `PPO(...).policy`.
         data: "observations" (E, T + 1, obs) and "actions" (E, T, act) of whole episodes, such as
             `tabletop.experts.demonstrations` returns.
-        episodes: how many of them an update learns from, drawn anew each time. Where a policy plans, so is the moment
-            of its first decision, and its path then begins with the velocity that the expert asked for last.
-        seed: of these draws.
+        episodes: how many of these episodes each update learns from, drawn anew each time. For a policy that plans, the
+            step of its first decision is drawn too, and its path starts at the velocity the expert last asked for.
+        seed: seeds these draws.
 
     Raises:
-        ArgumentError: data of other widths, or a policy whose noise is on the numbers that describe a plan.
+        ArgumentError: the data does not have the policy's widths, or the policy's noise is on the numbers of a plan.
         NonFiniteError: the loss is NaN or infinite; the message says at which update.
     """
     observation, action = _checked(policy, data)
@@ -65,10 +65,10 @@ def clone(
 
 
 def means(policy: ActorCritic, x: Tensor, action: Tensor, first: int = 0) -> Tensor:
-    """What `policy` would do along demonstrations from step `first` on, (T - first, n, act), without noise.
+    """Actions without noise that `policy` takes along demonstrations, from step `first` on -> (T - first, n, act).
 
-    x (T, n, obs): normalised observations before each step; action (T, n, act): what the expert did, which says how
-    fast the hand is at step `first`.
+    x (T, n, obs): normalised observations before each step; action (T, n, act): what the expert did. It gives the speed
+    of the hand at step `first`.
     """
     state, starts = policy.initial_state(x.shape[1]), torch.zeros(len(x) - first, x.shape[1], dtype=torch.bool)
     if first and policy.dofs:
@@ -78,7 +78,7 @@ def means(policy: ActorCritic, x: Tensor, action: Tensor, first: int = 0) -> Ten
 
 
 def _moments(policy: ActorCritic) -> int:
-    """How many steps the first decision may come late: any of a plan's, but none where there is a memory to fill."""
+    """From how many steps the first decision is drawn: all of a plan, but only the first if a memory must be filled."""
     return policy.chunk if policy.forgets else 1
 
 

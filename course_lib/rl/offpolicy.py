@@ -1,7 +1,7 @@
 """DDPG, TD3 and SAC: Q-learning for continuous actions, one algorithm with switches.
 
-`OffPolicy.iterate()` acts, stores and improves; the learning itself is `q_learner.QLearner.update`, from the losses in
-`q_losses`. What the three algorithms differ in are fields of the config, so that each change can be switched on alone.
+`OffPolicy.iterate()` acts, stores and improves. The learning itself is in `q_learner.QLearner.update`, with the losses
+in `q_losses`. The three algorithms differ only in fields of the config, so you can switch on each change alone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from course_lib.rl.spaces import check_bounds
 
 
 class OffPolicy(Agent):
-    """An agent that trains on `envs` from a replay buffer.
+    """An agent that trains in `envs` from a replay buffer.
 
     Args:
         envs, config: see `Agent`.
-        policy: an actor to go on from, such as `cl.load` returns (a copy of it is trained; the critics start anew).
+        policy: an actor to start from, such as `cl.load` returns (a copy of it is trained; the critics start anew).
 
     Attributes:
         learner: critics, targets, temperature, and their updates.
@@ -59,12 +59,12 @@ class OffPolicy(Agent):
         return self.copied(policy)
 
     def actor_settings(self) -> dict:
-        """What the config says of the actor."""
+        """What the config says about the actor."""
         c = self.config
         return dict(hidden=c.hidden, noise=c.exploration_noise, normalize=c.normalize_observation)
 
     def build(self) -> None:
-        """Buffer and learner."""
+        """Make the buffer and the learner."""
         self.replay = Replay(self.config.buffer_size, self.obs_dim, self.act_dim)
         self.learner = QLearner(self.policy, self.config)
 
@@ -83,7 +83,7 @@ class OffPolicy(Agent):
 
     @torch.no_grad()
     def collect(self) -> None:
-        """One step of every copy into the buffer."""
+        """Take one step in every copy and store it in the buffer."""
         envs, n = self.envs, self.envs.num_envs
         if self.env_steps < self.config.learning_starts:
             unit = self.random_actions()
@@ -106,7 +106,7 @@ class OffPolicy(Agent):
         self.env_steps += n
 
     def random_actions(self) -> Tensor:
-        """Uniform in [-1, 1], (n, act), each kept for `random_hold` steps."""
+        """Uniformly random actions in [-1, 1], (n, act); each is held for `random_hold` steps."""
         if self.env_steps // self.envs.num_envs % self.config.random_hold == 0:
             self.held = torch.rand(*self.held.shape, generator=self.generator) * 2.0 - 1.0
         return self.held
@@ -118,10 +118,10 @@ class OffPolicy(Agent):
     # --- 2. improve -------------------------------------------------------------------------
 
     def iterate(self, progress: float) -> dict[str, float]:
-        """One iteration -> metrics. `progress` in [0, 1] is the share of training behind us.
+        """One iteration -> metrics. `progress` in [0, 1] is the share of training that is done.
 
-        Losses are means over some of the updates, and NaN where there was none: while the buffer holds less than
-        `learning_starts` transitions.
+        Losses are means over some of the updates. They are NaN while the buffer holds fewer than `learning_starts`
+        transitions, because there are no updates then.
         """
         if self.observation is None:
             self.begin()
@@ -167,7 +167,7 @@ class OffPolicy(Agent):
 
     @property
     def saving_hint(self) -> str:
-        """What to add where a checkpoint cannot be written: most of it is the buffer."""
+        """What to add to the error when a checkpoint cannot be written, because most of it is the buffer."""
         size = 4 * self.replay.rows.shape[1] * self.replay.size / MEBI
         return f"; {size:,.0f} MiB of it are the replay buffer: save_buffer=False leaves it out" if size else ""
 
@@ -179,14 +179,14 @@ class OffPolicy(Agent):
         return tensors | {"held": self.held}, facts | {"owed": self.owed}
 
     def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
-        """See `Agent`. A buffer that was not saved is filled again by acting before updates go on."""
+        """See `Agent`. If the buffer was not saved, acting fills it again before updates continue."""
         load_fitting("agent", self.learner.load_state_dict, part(tensors, "learner."))
         self.replay.clear()
         if self.config.save_buffer and "replay.rows" in tensors:
             self.replay.load_state_dict(part(tensors, "replay."))
         super().load_state_dict(tensors, facts)
         self.owed = facts["owed"]
-        self.held = tensors.get("held", self.held).clone()  # checkpoints of before `random_hold` have none
+        self.held = tensors.get("held", self.held).clone()  # checkpoints older than `random_hold` have none
 
 
 class DDPG(OffPolicy):
@@ -194,14 +194,14 @@ class DDPG(OffPolicy):
 
 
 class TD3(OffPolicy):
-    """Twin delayed DDPG (Fujimoto et al. 2018): the lesser of two critics, smoothed targets, a delayed actor."""
+    """Twin delayed DDPG (Fujimoto et al. 2018): the lower of two critics, smoothed targets, a delayed actor."""
 
     name = "td3"
     Config = TD3Config
 
 
 class SAC(OffPolicy):
-    """Soft actor-critic (Haarnoja et al. 2018b): twin critics, a stochastic actor, entropy with a learned worth."""
+    """Soft actor-critic (Haarnoja et al. 2018b): twin critics, a stochastic actor, entropy with a learned weight."""
 
     name = "sac"
     Config = SACConfig

@@ -12,29 +12,32 @@ from course_lib.rl.config import Config
 
 @dataclass
 class DDPGConfig(Config):
-    """Hyperparameters of the family. The defaults are DDPG's (Lillicrap et al. 2016), with the networks, rates and
-    batches that TD3 and SAC are usually compared with; each change of those two is one of the first ten fields."""
+    """Hyperparameters of DDPG. Those of TD3 and SAC derive from them.
+
+    The defaults are DDPG's (Lillicrap et al. 2016), with the network sizes, learning rates and batch sizes that are
+    usual when TD3 and SAC are compared. The first ten fields hold every change that TD3 and SAC make.
+    """
 
     critics: Few = 1
-    """networks that estimate Q; targets use the least estimate (TD3, section 4.2: twin critics)"""
+    """number of networks that estimate Q; targets use the lowest estimate (TD3, section 4.2: twin critics)"""
     smoothing: NonNegative = 0.0
     """sd of the noise on the target's action (TD3, section 5.3); 0 for none"""
     smoothing_clip: Positive = 0.5
     """that noise is clipped to ± this"""
     policy_delay: Count = 1
-    """critic updates for one of actor, temperature and all targets (TD3, section 5.2)"""
+    """critic updates for each update of the actor, the temperature and all targets (TD3, section 5.2)"""
     stochastic: bool = False
     """the actor is a Gaussian squashed by a tanh (SAC), not a deterministic tanh network"""
     temperature: NonNegative = 0.0
-    """α, the worth of a nat of entropy (SAC); its start where it is learned; 0 for none"""
+    """α, how much one nat of entropy is worth (SAC); its initial value if it is learned; 0 for no entropy term"""
     learn_temperature: bool = False
     """α is learned so that the entropy becomes `target_entropy` (Haarnoja et al. 2018b, section 5)"""
     target_entropy: Number | None = None
-    """in nats; None for minus the number of actions"""
+    """entropy to aim at, in nats; None for minus the number of actions"""
     target_actor: bool = True
-    """targets take the action of a slowly following copy of the actor (DDPG, TD3), else of the actor itself (SAC)"""
+    """targets use the action of a copy that slowly follows the actor (DDPG, TD3); otherwise the actor's own (SAC)"""
     actor_critic: Literal["first", "least"] = "first"
-    """the Q that the actor climbs: 'first' critic (DDPG, TD3) or 'least' of all (SAC)"""
+    """the Q that the actor climbs: the 'first' critic's (DDPG, TD3) or the 'least' of all critics' (SAC)"""
     exploration_noise: NonNegative = 0.1
     """sd of the noise on actions in [-1, 1] while acting; a stochastic actor needs none"""
 
@@ -43,7 +46,7 @@ class DDPGConfig(Config):
     gamma: Share = 0.99
     """discount factor"""
     tau: Annotated[float, Between(0, 1, open_low=True)] = 0.005
-    """share of the way that targets move at an update (1 - polyak)"""
+    """share of the way towards the trained networks that targets move at each update (1 - polyak)"""
     learning_rate: Positive = 3e-4
     """step size of Adam for actor, critics and log α"""
     lr_schedule: Literal["linear", "constant"] = "constant"
@@ -55,20 +58,20 @@ class DDPGConfig(Config):
     buffer_size: Count = 1_000_000
     """transitions that the replay buffer holds"""
     save_buffer: bool = True
-    """checkpoints hold the buffer, and resuming goes on bit for bit; else it is filled again by acting"""
+    """checkpoints include the buffer, so a resumed run is the same bit for bit; otherwise acting fills it again"""
     learning_starts: Count = 5_000
     """transitions with uniformly random actions before the first update"""
     random_hold: Count = 1
-    """control steps that each of those actions is kept; drawn anew at each step, they cancel out and lead nowhere"""
+    """control steps that each random action is held; if drawn anew at each step, they cancel out and lead nowhere"""
     updates_per_step: Positive = 1.0
-    """gradient steps for each transition; with 64 copies and 0.25, 16 of them after each step of all copies"""
+    """gradient steps per transition; with 64 copies and 0.25, there are 16 after each step of all copies"""
     rollout_steps: Count = 16
     """control steps each copy takes in an iteration (a row of the curve)"""
     normalize_observation: bool = False
-    """normalise observations by running moments (inside the policy)"""
+    """normalise observations with their running moments (inside the policy)"""
     products: Annotated[str, OneOf(tuple(PRODUCTS))] = "float32"
-    """'bfloat16' rounds the factors of the updates' matrix products, several times faster where the processor has AMX;
-    elsewhere it does nothing"""
+    """'bfloat16' rounds the factors of the matrix products in updates, which makes them several times faster on
+    processors with AMX; elsewhere it does nothing"""
     torch_threads: Few = 1
     """threads torch may use; small networks gain nothing from more"""
     seed: Seed = 0
@@ -86,7 +89,7 @@ class DDPGConfig(Config):
                 "entropy: stochastic=True; accepted for a deterministic one: 0 and False"
             )
         if self.learn_temperature and not self.temperature:
-            raise ArgumentError("temperature=0 cannot be learned, because its logarithm is; it must start above 0")
+            raise ArgumentError("temperature=0 cannot be learned, as its logarithm is learned; it must start above 0")
         if self.learning_starts > self.buffer_size:
             raise ArgumentError(
                 f"learning_starts={self.learning_starts} is more than the buffer holds: "

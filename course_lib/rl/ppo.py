@@ -1,7 +1,7 @@
 """Proximal policy optimisation (Schulman et al. 2017), clipped form.
 
-`PPO.iterate()` is the whole algorithm: collect, estimate advantages, improve. The losses are pure functions. All of it
-stands in one file, to be read from top to bottom.
+`PPO.iterate()` is the whole algorithm: collect, estimate advantages, improve. The losses are pure functions. It is all
+in one file, so you can read it from top to bottom.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from course_lib.rl.spaces import widths
 def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, Tensor]:
     """Clipped surrogate, negated: -E[min(ρ A, clip(ρ, 1-ε, 1+ε) A)], ρ = π/π_old.  # eq. (7)
 
-    All arguments of one shape. Returns the loss and log ρ, for `ratio_statistics`.
+    All tensors have the same shape. Returns the loss and log ρ, for `ratio_statistics`.
     """
     log_ratio = log_prob - old_log_prob
     ratio = log_ratio.exp()
@@ -64,10 +64,10 @@ def value_loss(value: Tensor, target: Tensor) -> Tensor:
 
 @dataclass
 class Rollout:
-    """One iteration's experience, each (T, N, …)."""
+    """The experience of one iteration; each tensor is (T, N, …)."""
 
     x: Tensor  # normalised observations (T, N, obs)
-    action: Tensor  # (T, N, act), before clipping to the bounds; or what else the policy drew
+    action: Tensor  # (T, N, act), before clipping to the bounds; or whatever else the policy drew
     starts: Tensor  # (T, N) true where an episode begins at this step
     state: Tensor  # (T, N, state_dim) memory before the step
     log_prob: Tensor  # (T, N) under the policy that acted
@@ -75,7 +75,7 @@ class Rollout:
     target: Tensor  # (T, N) for the value
 
     def segments(self, length: int) -> Rollout:
-        """The same cut into pieces of `length` steps: (length, T/length × N, …), states at their first step only."""
+        """The same data in pieces of `length` steps: (length, T/length × N, …); states only at each piece's start."""
 
         def cut(a: Tensor) -> Tensor:
             T, n, *rest = a.shape
@@ -93,14 +93,14 @@ class Rollout:
 
 
 class PPO(Agent):
-    """An agent that trains on `envs` from its own latest rollouts.
+    """An agent that trains in `envs` on its own latest rollouts.
 
     Args:
         envs, config: see `Agent`.
-        policy: class of the actor-critic; see `actor_critics.ActorCritic`. None: an `MLPActorCritic`, a
-            `RecurrentActorCritic` where the config names a cell, a `ChunkActorCritic` where it has a plan. Or a policy,
-            such as `cl.load` returns: training goes on with a copy of it (its weights and normaliser; the optimiser
-            starts anew).
+        policy: class of the actor-critic; see `actor_critics.ActorCritic`. None means a `ChunkActorCritic` if the
+            config has a plan, a `RecurrentActorCritic` if it names a cell, otherwise an `MLPActorCritic`. You can also
+            give a policy, such as `cl.load` returns: training continues with a copy of it (its weights and normaliser;
+            the optimiser starts anew).
     """
 
     name = "ppo"
@@ -151,10 +151,10 @@ class PPO(Agent):
         super().enter(envs)
 
     def move_to(self, envs: gym.vector.VectorEnv) -> PPO:
-        """Go on in other environments, such as the same robot on rough ground: fine-tuning.
+        """Continue in other environments, such as the same robot on rough ground: fine-tuning.
 
-        Policy, normaliser, optimiser state and the scale of the returns stay. Observations and actions must have the
-        widths of before, and there must be as many copies.
+        The policy, the normaliser, the optimiser state and the scale of the returns are kept. Observations and actions
+        must have the same widths as before, and the number of copies must be the same.
         """
         old = (*widths(self.envs, "PPO"), self.envs.num_envs)
         new = (*widths(envs, "PPO"), envs.num_envs)
@@ -227,8 +227,8 @@ class PPO(Agent):
         return self.policy.value(self.policy.normalizer(torch.from_numpy(obs).float()), state)
 
     def per_step(self, factor: float) -> float | np.ndarray:
-        """`factor` of a usual control step -> of the steps of these copies, a number or (N,): where control steps are
-        half as long there are twice as many, and the horizon in seconds is to stay (De Asis & Sutton 2024)."""
+        """`factor` for a usual control step -> for the steps of these copies, a number or (N,). If control steps are
+        half as long, there are twice as many, and the horizon in seconds must not change (De Asis & Sutton 2024)."""
         return factor**self.envs.step_length
 
     def _scale_rewards(self, rewards: np.ndarray, over: np.ndarray) -> np.ndarray:
@@ -281,7 +281,7 @@ class PPO(Agent):
         return {name: float(np.mean([e[name] for e in epochs])) for name in epochs[0]}
 
     def epoch(self, segments: Rollout, order: Tensor, size: int) -> tuple[float, float, Tensor]:
-        """A gradient step on each `size` of the segments in `order` -> the mean losses, and log ρ of all steps."""
+        """One gradient step for every `size` segments, in `order` -> the mean losses, and log ρ of all steps."""
         parts = []
         for batch in segments.minibatches(size, order):
             loss, part = self.loss(batch)
@@ -295,7 +295,7 @@ class PPO(Agent):
         )
 
     def iterate(self, progress: float) -> dict[str, float]:
-        """One iteration -> metrics. `progress` in [0, 1] is the share of training behind us."""
+        """One iteration -> metrics. `progress` in [0, 1] is the share of training that is done."""
         if self.observation is None:
             self.begin()
         self.optimizer.lr = lr = self.learning_rate(progress)

@@ -33,8 +33,8 @@ class PPOConfig(Config):
     clip: Positive = 0.2
     """ε of the clipped surrogate, eq. (7)"""
     value_coef: NonNegative = 0.5
-    """weight of the value loss, c1 of eq. (9); it multiplies ½ (V - target)², where Stable-Baselines3's vf_coef
-    multiplies the whole square: 1 here is its .5"""
+    """weight of the value loss, c1 of eq. (9). It multiplies ½ (V - target)². Stable-Baselines3's vf_coef multiplies
+    the whole square, so 1 here is 0.5 there"""
     entropy_coef: NonNegative = 0.0
     """weight of the entropy bonus, c2 of eq. (9)"""
     max_grad_norm: Positive = 0.5
@@ -42,26 +42,26 @@ class PPOConfig(Config):
     target_kl: Positive | None = None
     """stop the epochs of an iteration once the approximate KL is above this"""
     normalize_observation: bool = True
-    """normalise observations by running moments (inside the policy)"""
+    """normalise observations with their running moments (inside the policy)"""
     normalize_reward: bool = True
     """divide rewards by the running sd of the discounted return"""
     normalize_advantage: bool = True
-    """zero mean, unit variance in each minibatch"""
+    """give advantages zero mean and unit variance in each minibatch"""
     sequence_length: Count = 16
     """control steps of back-propagation through time; policies without a cell do not use it"""
     refresh_states: bool = False
-    """recompute the states in which sequences begin before each epoch; else those met while acting are used, which go
-    stale as the weights move (Kapturowski et al. 2019)"""
+    """before each epoch, recompute the states that sequences start from; otherwise the states met while acting are
+    used, and they go stale as the weights change (Kapturowski et al. 2019)"""
     cell: CellConfig = field(default_factory=CellConfig)
-    """recurrent cell of the policy, and of its critic; a name or a dict will do; None for an MLP"""
+    """recurrent cell of the policy and its critic: a `CellConfig`, a name or a dict; None for an MLP"""
     plan: PlanConfig = field(default_factory=PlanConfig)
-    """how many steps a policy decides for at once; a dict will do"""
+    """how many steps the policy decides at once: a `PlanConfig` or a dict"""
     hidden: tuple[Count, ...] = (64, 64)
     """widths of the hidden layers"""
     activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = "tanh"
-    """between the hidden layers: "tanh" or "elu", which walking robots are mostly trained with"""
+    """between the hidden layers: "tanh", or "elu", the usual choice for walking robots"""
     init_log_std: Annotated[float, Between(-20, 5)] = 0.0
-    """start of log σ of the Gaussian"""
+    """initial log σ of the Gaussian policy"""
     adam_eps: Positive = 1e-5
     """ε of Adam"""
     torch_threads: Few = 1

@@ -43,8 +43,8 @@ def td_target(
 
     Args:
         reward, terminated: (B,); an episode that was only cut off (truncated) is not terminated.
-        next_q: target critics at the next state, the one that really followed, (E, B).
-        next_log_prob: log π of the next action, (B,); None without entropy.
+        next_q: values of the target critics at the state that really came next, (E, B).
+        next_log_prob: log π of the next action, (B,); None for no entropy term.
     """
     value = least(next_q)
     if next_log_prob is not None:

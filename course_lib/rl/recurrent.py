@@ -1,7 +1,7 @@
 """RDPG, RTD3 and RSAC: DDPG, TD3 and SAC with memory (Yang & Nguyen 2021), for tasks that hide part of their state.
 
-What acts and learns is a summary of the history, from a recurrent network, in place of the observation. The learning is
-`recurrent_learner.RecurrentLearner.update`; episodes are kept in a `sequence_replay.SequenceReplay`.
+Actor and critics see a summary of the history, made by a recurrent network, instead of the observation. The learning is
+in `recurrent_learner.RecurrentLearner.update`. Episodes are kept in a `sequence_replay.SequenceReplay`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["RDPG", "RSAC", "RTD3", "RDPGConfig", "RSACConfig", "RTD3Config", "Re
 
 
 class RecurrentOffPolicy(OffPolicy):
-    """An agent with memory that trains on `envs` from a buffer of episodes. Arguments and attributes: see `OffPolicy`.
+    """An agent with memory that trains in `envs` from a buffer of episodes. Arguments and attributes: see `OffPolicy`.
 
     Attributes:
-        memory: of the summarizers that act, (n, width): the actor's, and the critics' too where it is stored.
+        memory: memory of the summarizers while acting, (n, width): the actor's, and the critics' too if it is stored.
     """
 
     name = "rdpg"
@@ -53,7 +53,7 @@ class RecurrentOffPolicy(OffPolicy):
 
     @torch.no_grad()
     def collect(self) -> None:
-        """One step of every copy into the buffer."""
+        """Take one step in every copy and store it in the buffer."""
         envs, n, policy = self.envs, self.envs.num_envs, self.policy
         x = policy.normalizer(torch.from_numpy(self.observation).float())
         # Also while actions are random: the episode may outlast that.
@@ -88,7 +88,7 @@ class RecurrentOffPolicy(OffPolicy):
         return tensors | {f"recurrent.{name}": getattr(self, name) for name in names}, facts
 
     def load_state_dict(self, tensors: dict[str, Tensor], facts: dict) -> None:
-        """See `OffPolicy`. Where the buffer was not saved, episodes in progress are acted to their ends, unrecorded."""
+        """See `OffPolicy`. If the buffer was not saved, episodes in progress run to their ends and are not recorded."""
         super().load_state_dict(tensors, facts)
         for name in ("memory", "last_action", "last_reward"):
             setattr(self, name, tensors[f"recurrent.{name}"].clone())

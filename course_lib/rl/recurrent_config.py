@@ -1,4 +1,4 @@
-"""Hyperparameters of RDPG, RTD3 and RSAC: those of DDPG, TD3 and SAC, and what concerns memory."""
+"""Hyperparameters of RDPG, RTD3 and RSAC: those of DDPG, TD3 and SAC, and those for memory."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from course_lib.rl.sequence_replay import check_sequences
 
 @dataclass
 class RDPGConfig(DDPGConfig):
-    """Hyperparameters of the family with memory. The defaults are RDPG's (Heess et al. 2015); every switch of
-    `DDPGConfig` is one here too. A batch is made of sequences, and a loss is a mean over all of its steps."""
+    """Hyperparameters of RDPG. Those of RTD3 and RSAC derive from them.
+
+    The defaults are RDPG's (Heess et al. 2015). Every switch of `DDPGConfig` works here too. A batch is made of
+    sequences, and a loss is a mean over all steps of a batch.
+    """
 
     cell: SummarizerConfig = field(default_factory=SummarizerConfig)
-    """what remembers; a name or a dict will do"""
+    """the network that remembers: a `SummarizerConfig`, a name or a dict"""
     summarizers: Literal["separate", "critics", "shared"] = "separate"
-    """'separate': actor and each critic have one (Yang & Nguyen 2021); 'critics': the actor one, all critics another;
-    'shared': one for all, trained by the critics' loss alone"""
+    """'separate': the actor and each critic have their own (Yang & Nguyen 2021); 'critics': the actor has one and all
+    critics share another; 'shared': one for all, trained only by the critics' loss"""
     sequence_length: Count | None = None
     """steps in a sequence of a batch, burn-in included; None for whole episodes"""
     burn_in: Natural = 0
     """first steps of a sequence that only bring memory up to date (R2D2, Kapturowski et al. 2019)"""
     memory_start: Literal["zero", "stored"] = "zero"
-    """memory at the beginning of a sequence inside an episode: 'zero', or 'stored' as it was when acting"""
+    """memory at the start of a sequence that begins inside an episode: 'zero', or 'stored', as it was while acting"""
 
     batch_size: Count = 10
     """sequences in a gradient step"""

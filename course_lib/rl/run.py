@@ -1,4 +1,4 @@
-"""A training, in progress or finished: its curve, its folder, what is saved there and what that is compared with."""
+"""A training run, in progress or finished: its curve, its folder, and the checks before anything is saved there."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MOST_WEIGHT = 1e6  # a network with a greater weight has exploded
 
 
 class Run:
-    """A training in progress or finished: the agent, its curve, where it is saved.
+    """A training run, in progress or finished: the agent, its curve, and where it is saved.
 
     Attributes:
         agent: the agent that was trained.
-        curve: metric name -> array, one entry an iteration (env_steps, wall_seconds, return_mean, …).
+        curve: metric name -> array, one entry per iteration (env_steps, wall_seconds, return_mean, …).
         interrupted: why training ended before its budget ("stopped by the user", …), or None.
     """
 
@@ -66,8 +66,8 @@ class Run:
         """Write `policy.safetensors`, `checkpoint.safetensors` and `curve.csv` into `folder`.
 
         Raises:
-            ArgumentError: the folder holds another training, or more of this one, and `overwrite` is not set.
-            NonFiniteError: a weight or a statistic is NaN, infinite or beyond all measure; nothing is written.
+            ArgumentError: the folder holds another run, or a later state of this one, and `overwrite` is not set.
+            NonFiniteError: a weight is not finite or far too large, or a statistic is not finite; nothing is written.
         """
         folder = self.folder if folder is None else as_folder(folder)
         if folder is None:
@@ -84,7 +84,7 @@ class Run:
         return folder
 
     def recipe(self) -> dict:
-        """All that decides a training besides its length, as plain JSON."""
+        """Everything that determines a training run, except its length, as plain JSON."""
         agent, policy = self.agent, self.policy
         config = {name: value for name, value in asdict(agent.config).items() if name != "torch_threads"}
         facts = dict(algorithm=agent.name, env_id=policy.env_id, env_options=policy.env_options, note=policy.env_note)
@@ -106,7 +106,7 @@ class Run:
         )
 
     def checkpoint(self) -> Path:
-        """Write all that a later `resume` needs to go on as if nothing had happened."""
+        """Write everything that a later `resume` needs to continue as if nothing had happened."""
         self.check_health()
         tensors, facts = self.agent.state_dict()
         header = {
@@ -127,7 +127,7 @@ class Run:
         return path
 
     def check_health(self) -> None:
-        """Raise if a weight or a statistic is such that it must not be written over a good one."""
+        """Raise if a weight is not finite or far too large, or a statistic is not finite. Nothing is saved then."""
         agent = self.agent
         for name, value in agent.weights():
             if not (most := value.detach().abs().max()) <= MOST_WEIGHT:  # NaN is not either
@@ -145,10 +145,10 @@ class Run:
                 )
 
     def restore(self, folder: str | Path | None = None) -> Run:
-        """Put agent and curve back to the checkpoint in `folder`.
+        """Restore the agent and the curve from the checkpoint in `folder`.
 
         Raises:
-            ArgumentError: it is of another training: environment, options, network or hyperparameters differ.
+            ArgumentError: it is from another training run: environment, options, network or hyperparameters differ.
         """
         folder = self.folder if folder is None else Path(folder)
         tensors, header = load_tensors(folder / NAME, CHECKPOINT)
@@ -177,7 +177,7 @@ def as_folder(folder: str | Path | None) -> Path | None:
 
 
 def held_in(folder: Path) -> dict | None:
-    """Header of the checkpoint in `folder`, None where there is none."""
+    """Header of the checkpoint in `folder`, or None if there is no checkpoint."""
     return load_header(folder / NAME, CHECKPOINT) if (folder / NAME).is_file() else None
 
 
@@ -187,7 +187,7 @@ def _holds(folder: Path, there: dict) -> str:
 
 
 def differences(there: dict, here: dict) -> list[str]:
-    """What two recipes say differently, as "cell.neurons: 8 there, 5 here"; names that only one of them has aside."""
+    """Differences between two recipes, such as "cell.neurons: 8 there, 5 here". Names found in only one are ignored."""
     out = []
     for name in here.keys() & there.keys():
         a, b = there[name], here[name]
@@ -201,7 +201,7 @@ def differences(there: dict, here: dict) -> list[str]:
 
 
 def settle(run: Run, resume: bool, overwrite: bool) -> None:
-    """Go on with the training in the run's folder, or make sure that none is lost."""
+    """Resume the training run in the run's folder, or make sure that none is lost."""
     folder = run.folder
     remove_leftovers(folder)
     there = None if folder == run._own else held_in(folder)

@@ -9,7 +9,7 @@ from course_lib.errors import ArgumentError
 
 
 def widths(envs: gym.vector.VectorEnv, who: str) -> tuple[int, int]:
-    """(obs_dim, act_dim), raising where the algorithm `who` cannot act."""
+    """(obs_dim, act_dim). Raises if the algorithm `who` cannot act in these spaces."""
     obs, act = envs.single_observation_space, envs.single_action_space
     if not isinstance(act, gym.spaces.Box) or len(act.shape) != 1:
         raise ArgumentError(f"the action space {act} is not accepted; {who} here needs a flat Box (continuous actions)")
@@ -21,7 +21,7 @@ def widths(envs: gym.vector.VectorEnv, who: str) -> tuple[int, int]:
 
 
 def check_bounds(envs: gym.vector.VectorEnv, who: str) -> None:
-    """Raise unless all actions have finite bounds, as a tanh that is stretched between them needs."""
+    """Raise unless all actions have finite bounds, because a tanh is stretched between them."""
     low, high = envs.single_action_space.low, envs.single_action_space.high
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ArgumentError(

@@ -64,20 +64,20 @@ def train(
     """Train for `env_steps` more transitions and return the run. Interrupting keeps everything so far.
 
     Args:
-        agent: an agent, or a `Run` to go on with (its curve continues).
+        agent: an agent, or a `Run` to continue (its curve goes on).
         env_steps: transitions over all copies; rounded up to whole iterations.
         progress: show a progress bar with the time left.
         folder: where checkpoints go, every `checkpoint_every` seconds and at the end.
-        resume: go on from the checkpoint in `folder`, if there is one, to the same total: the result is the same as
-            never having stopped, bit for bit. Refused where anything that decides the future differs.
-        overwrite: begin anew in a folder that holds a training, which is lost.
+        resume: continue from the checkpoint in `folder`, if there is one, to the same total. The result is bit for bit
+            what it would be without the stop. Refused if any setting that affects the result differs.
+        overwrite: start anew in a folder that already holds a training run; that run is lost.
         callbacks: objects with any of `on_start(run)`, `on_update(run)`, `on_end(run)`.
         log: names of loggers: "csv", "tensorboard" (written into `folder`), "trackio", "wandb" (when installed).
         stop: training ends soon after this event is set (for a Stop button, from another thread).
         max_seconds: training also ends after this much wall-clock time; the schedule still follows `env_steps`.
 
     Raises:
-        ArgumentError: the folder holds a training and neither `resume` nor `overwrite` is set.
+        ArgumentError: the folder holds a training run and neither `resume` nor `overwrite` is set.
         NonFiniteError: an observation, reward, loss or weight is not finite; the last checkpoint is untouched.
     """
     env_steps = check_count("env_steps", env_steps)
@@ -145,7 +145,7 @@ def _redraw_seconds() -> float:
 
 
 def notify(callbacks, event: str, subject) -> None:
-    """Tell the callbacks that have a method for `event` ("on_update", …) of it."""
+    """Call the method named `event` ("on_update", …) of every callback that has it."""
     for callback in callbacks:
         if hasattr(callback, event):
             getattr(callback, event)(subject)

@@ -1,4 +1,4 @@
-"""Hyperparameter sweeps: Optuna chooses, this package trains, keeps, resumes and draws."""
+"""Hyperparameter sweeps: Optuna chooses the settings; this package trains, records, resumes and evaluates."""
 
 from course_lib.sweeps.importance import Importance, importances
 from course_lib.sweeps.results import Record, Sweep

@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered: shares of the variance that each explains alone, with intervals."""
+"""Which hyperparameters mattered: the share of the variance that each explains alone, with intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Importance:
     Attributes:
         value: mean over the sweeps.
         low, high: ends of the 95 % interval; NaN without draws.
-        each: one value a sweep.
+        each: one value per sweep.
     """
 
     value: float
@@ -34,7 +34,7 @@ class Importances(dict):
     """Hyperparameter -> `Importance`, the largest first.
 
     Attributes:
-        seeds: of the sweeps that the shares are means of. method, at, draws: as `importances` was called.
+        seeds: those of the sweeps over which the shares are averaged. method, at, draws: arguments of `importances`.
     """
 
     def __init__(self, shares: dict[str, Importance], seeds: list, method: str, at: int | None, draws: int):
@@ -54,18 +54,18 @@ def importances(
     """How much the value varies with each hyperparameter, as shares that sum to 1; the largest first.
 
     Args:
-        sweeps: one sweep or more of one space, e.g. of several seeds.
-        at: None for the final values, which only complete trials have: with pruning these are the good ones, so the
-            shares speak of the good region. Or a step: every trial that reported there counts with that report.
+        sweeps: one or more sweeps over the same space, e.g. with several seeds.
+        at: None for the final values, which only complete trials have. With pruning these are the good trials, so the
+            shares describe the good region. Or a step: every trial that reported at this step counts with that report.
         method: "fanova" (Hutter et al. 2014: variance decomposition of a random forest) or "ped-anova" (Watanabe et
             al. 2023: which values the best tenth of the trials share).
         draws: for the interval, how often the shares are computed anew without a random fifth of each sweep's trials; 0
             for none. Their spread gives a standard error (delete-d jackknife, Shao and Wu 1989; a bootstrap would put
-            trials in twice, which the forest takes for certainty). Between several sweeps the larger of this and what
-            their differences give counts. The interval is ± 1.96 standard errors.
+            trials in twice, which the forest takes for certainty). With several sweeps, their differences give another
+            standard error, and the larger one counts. The interval is ± 1.96 standard errors.
 
     Raises:
-        ArgumentError: fewer than 4 trials with a value, sweeps of different spaces.
+        ArgumentError: fewer than 4 trials with a value, or sweeps over different spaces.
     """
     sweeps = [sweeps] if isinstance(sweeps, Sweep) else list(sweeps)
     check_choice("method", method, ("fanova", "ped-anova"))

@@ -1,4 +1,4 @@
-"""What a sweep found: its trials as plain records, the best of them, as a table and as a file."""
+"""What a sweep found: its trials as plain records, the best of them, a table and a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record:
     """One trial.
 
     Attributes:
-        number: its place in the sweep, from 0.
+        number: its place in the sweep, counted from 0.
         state: "complete", "pruned", "failed", "running" or "waiting".
         value: what is maximised; NaN unless complete.
         params: hyperparameter -> value.
@@ -40,12 +40,12 @@ class Record:
 
     @property
     def last(self) -> float:
-        """The value, or the last report of a trial that has none."""
+        """The value, or the last report if the trial has no value."""
         return self.value if self.state == "complete" or not self.reports else self.reports[max(self.reports)]
 
 
 def records_of(study: optuna.Study, space: dict[str, Dimension]) -> list[Record]:
-    """The trials of an Optuna study, in order; those that two callers added beyond the number asked for left out."""
+    """The trials of an Optuna study, in order, without surplus ones that two callers added beyond the limit."""
     out = []
     for t in study.get_trials(deepcopy=False):
         if t.user_attrs.get("surplus"):
@@ -68,7 +68,7 @@ def records_of(study: optuna.Study, space: dict[str, Dimension]) -> list[Record]
 
 
 class Table:
-    """Rows of equal keys; prints as text, and as a table in a notebook."""
+    """Rows with the same keys; prints as text, and as a table in a notebook."""
 
     def __init__(self, rows: list[dict]):
         self.rows = rows
@@ -101,10 +101,10 @@ class Sweep:
     """The trials of a sweep, finished or not.
 
     Attributes:
-        name: of the sweep in its storage.
+        name: name of the sweep in its storage.
         space: hyperparameter -> `Dimension`.
         recipe: what every trial shares: env, algorithm, env_steps, config, seed, …
-        study: the Optuna study behind it; None where it was read from a file.
+        study: the Optuna study behind it; None if it was read from a file.
         interrupted: why it ended before its number of trials, or None.
     """
 
@@ -125,7 +125,7 @@ class Sweep:
 
     @property
     def best(self) -> Record:
-        """The complete trial of the highest value."""
+        """The complete trial with the highest value."""
         done = self.of_state("complete")
         if not done:
             raise ArgumentError(f"sweep {self.name!r} has no complete trial yet, so none is the best")
@@ -139,7 +139,7 @@ class Sweep:
         return with_values(self.config, self.best.params)
 
     def table(self, top: int | None = None) -> Table:
-        """The trials, best first, pruned ones by their last report; `top` of them."""
+        """The trials, best first; pruned ones are ranked by their last report. `top`: how many; None for all."""
         order = {"complete": 0, "pruned": 1, "running": 2, "waiting": 3, "failed": 4}
         trials = sorted(self.trials, key=lambda t: (order[t.state], -t.last if math.isfinite(t.last) else 0, t.number))
         rows = []
@@ -173,7 +173,7 @@ class Sweep:
 
     @classmethod
     def from_dict(cls, content: dict) -> Sweep:
-        """A sweep from what `to_dict` gave, e.g. out of a result file."""
+        """A sweep from the dict that `to_dict` returned, e.g. from a result file."""
         space = {name: dimension(**facts) for name, facts in content["space"].items()}
         records = []
         for row in content["trials"]:

@@ -1,4 +1,4 @@
-"""`sweep`: choose, run, record, until the number of trials is reached; resumable at every moment."""
+"""`sweep`: choose, run and record until the number of trials is reached. You can resume it at any moment."""
 
 from __future__ import annotations
 
@@ -50,35 +50,36 @@ def sweep(
     resume: bool = True,
     max_seconds: float | None = None,
 ) -> Sweep:
-    """Try `trials` settings of an algorithm, each a whole training, and keep them. ■ or a crash loses none.
+    """Try `trials` settings of an algorithm, each in a full training run, and keep them. ■ or a crash loses none.
 
     Args:
-        env, algorithm: what to train on and with: a name, or an agent class that takes (envs, config).
+        env, algorithm: name of the environment; name of the algorithm, or an agent class that takes (envs, config).
         space: field of the config -> `cl.uniform`, `cl.log_uniform`, `cl.integer` or `cl.choice`.
-        config: what the trials share, a dataclass; the recommended one by default. Every trial has the seed `seed`.
-        objective: instead of a training, `objective(config, report) -> float`, which is maximised. `config` is then
-            the dataclass with the trial's values, or without one a namespace of them; `report(step, value)` offers
-            the trial for pruning.
-        env_steps, num_envs, env_options: of each training.
-        trials: how many in all, those of earlier calls included; failed and pruned ones count.
-        sampler: "tpe" (Bergstra et al. 2011; the first 10 at random), "random", or one of Optuna's. The two named are
-            seeded by `seed` and the trial's number: a resumed sweep draws what it would have drawn.
+        config: a dataclass with what all trials share; the recommended one by default. All trials have the seed `seed`.
+        objective: replaces the training: `objective(config, report) -> float`, which is maximised. Its `config` is the
+            dataclass with the trial's values, or a namespace of them if you give no `config`; `report(step, value)`
+            reports a value, so that the trial can be pruned.
+        env_steps, num_envs, env_options: for each training run.
+        trials: how many in all, including those of earlier calls; failed and pruned ones count.
+        sampler: "tpe" (Bergstra et al. 2011; the first 10 at random), "random", or one of Optuna's. The first two are
+            seeded by `seed` and the trial's number, so a resumed sweep draws what it would have drawn anyway.
         pruner: "median" (stop below the median of earlier trials at the same step), "hyperband" (Li et al. 2018),
             None, or one of Optuna's.
-        reports: shares of the budget after which the training return is reported.
-        value: of a trial: "deterministic", "stochastic" (both over `episodes` episodes), "training" or a function of
-            the `Run`.
+        reports: into how many equal parts the budget is divided; the training return is reported after all but the
+            last.
+        value: value of a trial: "deterministic", "stochastic" (both over `episodes` episodes), "training" or a function
+            of the `Run`.
         storage: "sqlite:///FILE" (default: runs/sweep.db), another database's URL, or "journal:///FILE".
-        name: of the sweep in its storage; ALGORITHM-ENV-SEED by default.
-        workers: trials at once; 1 by default, with Ray the processors of the cluster.
-        backend: "processes" of this machine, or "ray": tasks on the cluster that `ray.init` or Ray itself finds.
+        name: name of the sweep in its storage; ALGORITHM-ENV-SEED by default.
+        workers: how many trials run at once; by default 1, and with Ray as many as the cluster has processors.
+        backend: "processes" on this machine, or "ray": tasks on the cluster that `ray.init` or Ray itself finds.
         callbacks: objects with any of `on_trial(sweep)`, called after each trial, and `on_end(sweep)`.
-        resume: go on with a sweep of this name; False refuses one that is there.
-        max_seconds: begin no trial after this much wall-clock time.
+        resume: continue a sweep of this name; False refuses if there is one.
+        max_seconds: start no trial after this much wall-clock time.
 
     Raises:
         ArgumentError: an argument that is not accepted, storage that cannot be used, a cluster that is gone, or all
-            trials failed. Trials that raise or return NaN are recorded as failed with their reason; the sweep goes on.
+            trials failed. Trials that raise or return NaN are recorded as failed, with the reason; the sweep goes on.
     """
     trials, seed = check_count("trials", trials), check_count("seed", seed, 0)
     check_choice("backend", backend, BACKENDS)
@@ -200,7 +201,7 @@ def _study(store, url, name, options, space, recipe, resume) -> optuna.Study:
     if not resume:
         raise ArgumentError(f"{where}, with {finished} trials; choose another name, or resume=True to go on with it")
     if "sweep" not in facts:
-        raise ArgumentError(f"{where}, and not a sweep of this library; choose another name")
+        raise ArgumentError(f"{where}, and it is not a sweep of this library; choose another name")
     for what, old, new in (("space", facts["sweep"]["space"], described), ("", facts["sweep"]["recipe"], recipe)):
         if difference := _difference(old, new):
             raise ArgumentError(f"{where}, with another {f'{what} ' if what else ''}{difference}; choose another name")

@@ -20,12 +20,12 @@ PLAIN = (type(None), bool, int, float, str)  # what a storage keeps as it is
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
-    """One hyperparameter's values: made by `uniform`, `log_uniform`, `integer` or `choice`.
+    """The values that one hyperparameter may have, made by `uniform`, `log_uniform`, `integer` or `choice`.
 
     Attributes:
         kind: "uniform", "log_uniform", "integer" or "choice".
         low, high: ends of the range, both included.
-        log: whether the range is even in the logarithm.
+        log: whether values are spread evenly in the logarithm.
         choices: the values of a choice.
     """
 
@@ -41,7 +41,7 @@ class Dimension:
         return [c if isinstance(c, PLAIN) else repr(c) for c in self.choices]
 
     def distribution(self) -> BaseDistribution:
-        """The same for Optuna."""
+        """The same values as a distribution of Optuna."""
         if self.kind == "choice":
             return CategoricalDistribution(self.labels)
         kind = IntDistribution if self.kind == "integer" else FloatDistribution
@@ -52,7 +52,7 @@ class Dimension:
         return self.choices[self.labels.index(stored)] if self.kind == "choice" else stored
 
     def position(self, value) -> float:
-        """Where `value` lies between the ends, in [0, 1]; a choice's place in the list."""
+        """Where `value` lies between the ends, in [0, 1]; for a choice, its place in the list."""
         if self.kind == "choice":
             at = next(i for i, c in enumerate(self.choices) if c == value and type(c) is type(value))
             return at / max(len(self.choices) - 1, 1)
@@ -75,7 +75,7 @@ class Dimension:
 
 
 def dimension(kind: str, low=None, high=None, log: bool = False, choices=()) -> Dimension:
-    """What `Dimension.to_dict` wrote."""
+    """The `Dimension` that `Dimension.to_dict` wrote."""
     return Dimension(kind, low, high, log, tuple(ast.literal_eval(c) for c in choices))
 
 
@@ -125,7 +125,7 @@ def choice(*values) -> Dimension:
                 f"choice({value!r}) is not accepted; a choice holds None, booleans, numbers, strings, tuples or dicts"
             )
     if len({repr(v) for v in values}) < len(values):
-        raise ArgumentError(f"choice({', '.join(map(repr, values))}) holds a value twice; each must stand once")
+        raise ArgumentError(f"choice({', '.join(map(repr, values))}) holds a value twice; each must occur once")
     return Dimension("choice", choices=values)
 
 
@@ -187,7 +187,7 @@ def _hints(kind: type) -> dict:
 
 
 def with_values(config, values: Mapping):
-    """A copy of the dataclass `config` with other values; "cell.neurons" is the field of the config in its `cell`."""
+    """A copy of the dataclass `config` with other values; "cell.neurons" is the field `neurons` of its `cell`."""
     inner: dict[str, dict] = {}
     for name in [name for name in values if "." in name]:
         first, rest = name.split(".", 1)
@@ -244,7 +244,7 @@ def parse_space(words: typing.Iterable[str]) -> dict[str, Dimension]:
         if kind != "choice" and len(values) != 2:
             raise ArgumentError(f"space={word!r} has {len(values)} ends; a range has two, a low one and a high one")
         if name in space:
-            raise ArgumentError(f"space names {name!r} twice; each hyperparameter must stand once")
+            raise ArgumentError(f"space names {name!r} twice; each hyperparameter must occur once")
         space[name] = WORDS[kind](*values)
     return space
 

@@ -1,6 +1,6 @@
 """Learning curves, comparisons and bars: every figure with its units, its seeds and its interval.
 
-All functions return the `Figure` and never show it: as the last line of a cell a figure appears once.
+All functions return the `Figure` and never show it, so a figure appears once if it is the last line of a cell.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def middle(values: np.ndarray, statistic: str = "median", axis: int = 0) -> np.n
 
 
 def band(values: np.ndarray, statistic: str = "median", level: float = 0.95, draws: int = 1000) -> np.ndarray:
-    """Bootstrap interval over seeds: values (seeds, …) -> (2, …), low and high; below five seeds their range.
+    """Bootstrap interval over seeds: values (seeds, …) -> (2, …), low and high. Below five seeds it is their range.
 
     NaN for one seed. `statistics.spread_name` says in words which it is.
     """
@@ -78,7 +78,7 @@ def band(values: np.ndarray, statistic: str = "median", level: float = 0.95, dra
 def on_grid(curves: Iterable[Mapping], key: str, x: str, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
     """Curves on a grid that all of them cover -> x (points,), y (curves, points).
 
-    A curve without a finite value (no episode has ended yet) is left out; with none left, both are empty.
+    A curve without a finite value (no episode has ended yet) is left out; if no curve is left, both are empty.
     """
     pairs = []
     for curve in curves:
@@ -112,11 +112,11 @@ def compare(
     target: float | None = None,
     ylabel: str | None = None,
 ):
-    """Curves of one or several settings, each the median over its seeds with its 95 % bootstrap interval (range).
+    """Curves of one or more settings: the median over seeds with its 95 % bootstrap interval (below five: the range).
 
     Args:
-        runs: a dict label -> runs (one a seed), or a list of runs; a run is a `Run` or a dict of arrays.
-        labels: one for each entry of a list; runs of equal label are seeds of one setting.
+        runs: a dict label -> runs (one per seed), or a list of runs; a run is a `Run` or a dict of arrays.
+        labels: one for each entry of a list; runs with the same label are seeds of one setting.
         key, x: names in the curve; x is "env_steps" or "wall_seconds".
         statistic: "median", "iqm" (interquartile mean) or "mean" over seeds.
         individual: also draw each seed as a thin line.
@@ -154,7 +154,7 @@ def compare(
 
 
 def learning_curve(run, title: str | None = None):
-    """One run: its return, and the four metrics that say how the update went."""
+    """The return of one run, and the four metrics that say how its updates went."""
     curve = curve_of(run)
     panels = [name for name in ("approx_kl", "clip_fraction", "explained_variance", "entropy") if name in curve]
     steps = np.asarray(curve["env_steps"], float)
@@ -191,7 +191,7 @@ def bars(
     title: str | None = None,
     target: float | None = None,
 ):
-    """Ablations: label -> values, one a seed; a bar is their median, its line the 95 % bootstrap interval (range)."""
+    """Ablations: label -> values, one per seed. A bar is the median, its line the 95 % bootstrap interval (range)."""
     if not isinstance(results, Mapping) or not results:
         raise ArgumentError("results must be a dict label -> values, one a seed, with at least one entry")
     groups = {str(k): np.atleast_1d(np.asarray(v, dtype=float)) for k, v in results.items()}
@@ -227,7 +227,7 @@ def bars(
 def prediction_overlay(figure, points, label: str = "your prediction"):
     """Draw a predicted curve, a list of (x, y), over a figure made by `compare` or `learning_curve`.
 
-    The legend says how far it is, on average, from the first curve of the figure where both are known.
+    The legend says how far it is, on average, from the figure's first curve in the range that both cover.
     """
     points = np.asarray(sorted(map(tuple, points)), dtype=float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:

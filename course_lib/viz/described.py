@@ -1,4 +1,4 @@
-"""Pictures for those who cannot see them: a text for every figure, and a search for labels that cover each other."""
+"""Pictures for those who cannot see them: a text for every figure, and a search for labels that overlap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLACK = 1.0  # px by which two texts may touch
 
 
 def described(figure) -> str:
-    """What a matplotlib figure shows: `figure.alt` where somebody wrote it, else titles, axes, ranges and names."""
+    """What a matplotlib figure shows, in words: `figure.alt` if it is set, else titles, axes, ranges and names."""
     if getattr(figure, "alt", ""):
         return figure.alt
     panels = []
@@ -65,7 +65,7 @@ def _number(text: str) -> bool:
 
 
 def overlaps(figure) -> list[tuple[str, str]]:
-    """Pairs of texts in a figure that cover each other at the size at which it is shown."""
+    """Pairs of texts in a figure that overlap at the size at which it is shown."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     before, canvas = figure.canvas, FigureCanvasAgg(figure)
@@ -123,7 +123,7 @@ def picture_class() -> type:
 
 
 def register() -> None:
-    """Tell a Jupyter kernel how to show a picture; nothing elsewhere."""
+    """Tell a Jupyter kernel how to show a picture. Without a kernel this does nothing."""
     module = sys.modules.get("IPython")
     if shell := module.get_ipython() if module else None:
         shell.display_formatter.formatters["image/png"].for_type(picture_class(), _shown)

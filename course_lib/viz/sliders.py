@@ -1,4 +1,4 @@
-"""A plot under sliders that answers without a kernel: every setting is computed beforehand and drawn as SVG.
+"""A plot with sliders that needs no kernel: every setting is computed beforehand and drawn as SVG.
 
     def draw(γ):
         k = np.arange(40)
@@ -7,9 +7,9 @@
 
     SliderPlot({"γ": (0.5, 0.9, 0.95, 0.99)}, [Panel("steps ahead", "weight")], draw, start={"γ": 0.95})
 
-It works in a saved notebook, in JupyterLab, VS Code, Colab and on a web page. Where frames are taken out, as on GitHub,
-a still picture of the first setting is seen. Plot, page and its script stand in one file: a change of one is a change
-of all.
+It works in a saved notebook, in JupyterLab, VS Code, Colab and on a web page. Where frames are removed, as on GitHub,
+you see a still picture of the first setting. The plot, the page and its script are in one file because they always
+change together.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KINDS = {  # of curves -> how they are stroked
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes: labels with units; limits, from the curves of all settings where None; logarithmic or not."""
+    """Axes: labels with units; limits (None: taken from the curves of all settings); logarithmic or not."""
 
     x_label: str
     y_label: str
@@ -56,7 +56,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line, dots or bars: `name` in the legend, x and y (n,), NaN lifts the pen. `panel` counts from 0."""
+    """A line, dots or bars: `name` in the legend, x and y (n,). NaN breaks the line. `panel` counts from 0."""
 
     name: str
     x: Sequence[float]
@@ -67,14 +67,14 @@ class Curve:
 
 
 class SliderPlot:
-    """Panels of curves under sliders; a notebook shows it when it ends a cell.
+    """Panels of curves with sliders. A notebook shows it if it is the last line of a cell.
 
     Args:
         sliders: name -> values in order, numbers or words. At most `MOST` settings in all.
-        panels: side by side.
-        draw: called once for every setting with one value of each slider, in their order; gives curves, and
-            sentences (str) that stand below the plot. A curve has its colour by its name.
-        start: name -> value at the beginning; the first value where it is not given.
+        panels: the panels, from left to right.
+        draw: called once for every setting, with one value of each slider, in their order. It yields curves, and
+            sentences (str) to print below the plot. Curves with the same name have the same colour.
+        start: name -> value at the beginning; the first value if none is given.
         drag: names of two sliders; dragging in the first panel sets them to the values nearest to the pointer.
         alt: what the plot shows, for those who cannot see it.
 
@@ -148,7 +148,7 @@ class SliderPlot:
     # --- the still picture ----------------------------------------------------------------------
 
     def figure(self, *at: int):
-        """A matplotlib figure of one setting: places of the sliders, the first setting by default."""
+        """A matplotlib figure of one setting. `at`: positions of the sliders; by default the setting at the start."""
         at = at or self.first
         curves, sentences = self.settings[self._index(at)]
         rows = -(-len(self.panels) // self.columns)

@@ -28,9 +28,9 @@ def render(
 
     Args:
         agent_or_states: an agent, run or policy, or what `rollout_states` returned.
-        fps: frames a second, at most 1/dt; control steps are skipped to reach it. Default: up to 30.
+        fps: frames per second, at most 1/dt; control steps are skipped to reach it. Default: up to 30.
         camera: name of a camera of the model; by default one that follows the robot.
-        caption: text burnt into the top left corner.
+        caption: text in the top left corner of every frame.
     """
     rollout = agent_or_states
     if not isinstance(rollout, Rollout):
@@ -48,7 +48,7 @@ def render(
 
 
 def show(agent_or_frames, *args, title: str | None = None, fps: float | None = None, crf: int = 25, **options) -> None:
-    """Show a video under the cell: of an agent, run, policy or `Rollout` (as `render`), or ready frames."""
+    """Show a video under the cell: of an agent, run, policy or `Rollout` (see `render`), or of finished frames."""
     if isinstance(agent_or_frames, np.ndarray):
         frames = agent_or_frames
     else:

@@ -30,7 +30,7 @@ def spaces_of(task: Task) -> tuple[gym.spaces.Box, gym.spaces.Box]:
 
 
 class BatchedEnv(VectorEnv):
-    """N copies of `task`, one native call a step.
+    """N copies of `task`, stepped together in one native call.
 
     Args:
         task: the control problem.
@@ -38,19 +38,19 @@ class BatchedEnv(VectorEnv):
         seed: copy i draws its start states from a generator seeded with `seed + i`, as in
             Gymnasium's own vector environments; None draws a fresh one.
         threads: native threads; the cores of the machine by default. Results do not depend on it.
-        engine: "rollout", "data" (see `physics`) or "auto": "data" where the task needs derived
-            quantities, else "rollout".
-        options: what `cl.make` was given; None where it did not make these copies.
+        engine: "rollout", "data" (see `physics`) or "auto": "data" if the task needs derived quantities,
+            else "rollout".
+        options: what `cl.make` was given; None if it did not make these copies.
 
-    `infos["episode"]` holds return and length of the episodes that ended ("r", "l", where "_episode"), as Gymnasium's
-    vector `RecordEpisodeStatistics` gives them; around these copies that wrapper asks for a `stats_key` of its own.
+    `infos["episode"]` holds return "r" and length "l" of the episodes that ended (marked in "_episode"), as Gymnasium's
+    vector `RecordEpisodeStatistics` does. If you put that wrapper around these copies, give it another `stats_key`.
 
     Attributes:
-        id, options: what `cl.make` makes such copies from, so that a policy can be evaluated where it was trained.
-        note: why it cannot make them again ("of a task of its own, MyTask"); "" where it can.
+        id, options: with these `cl.make` makes such copies again, so that a policy is evaluated where it was trained.
+        note: why `cl.make` cannot make them again ("of a task of its own, MyTask"); "" if it can.
         task: the control problem. horizon: control steps of an episode.
         model, dt, physics: the simulator, s of a control step, the state of each copy.
-        step_length: of a control step, in those of the task undisturbed (1 but for `Disturbed` ones).
+        step_length: length of a control step, in control steps of the undisturbed task (1 unless it is `Disturbed`).
         steps, returns: control steps of each copy in its episode, and the sum of its rewards (N,).
     """
 
@@ -149,9 +149,9 @@ class BatchedEnv(VectorEnv):
         """New episodes -> observation (N, obs_dim), info.
 
         Args:
-            seed: copy i gets seed + i, or its own of a list; None goes on with the generators.
-            options: "stagger": True spreads the clocks of the copies over the horizon, so that their episodes do not
-                all end at once and every rollout holds starts as well as late steps; the first, shortened episode of
+            seed: copy i gets seed + i, or entry i of a list; None keeps the generators as they are.
+            options: "stagger": True spreads the clocks of the copies over the horizon. Then their episodes do not
+                all end at once, and every rollout holds starts as well as late steps. The first, shortened episode of
                 each copy is left out of `infos["episode"]`. "reset_mask" (N,) bool: only these copies begin anew, as
                 in Gymnasium's vector environments.
         """
@@ -203,7 +203,7 @@ class BatchedEnv(VectorEnv):
         return observation, reward, terminated, truncated, infos
 
     def snapshot(self) -> dict:
-        """Everything that decides the future: restoring it makes the next steps the same bit for bit."""
+        """Everything that the next steps depend on: after `restore` they are the same bit for bit."""
         return {
             "physics": self._engine.snapshot(),
             "memory": {k: v.copy() for k, v in self.state.memory.items()},
@@ -215,7 +215,7 @@ class BatchedEnv(VectorEnv):
 
     @property
     def snapshot_shape(self) -> tuple[int, int]:
-        """Of `snapshot()["physics"]`."""
+        """Shape of `snapshot()["physics"]`."""
         return self._engine.snapshot().shape
 
     def restore(self, snapshot: dict) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`Disturbance`: what can be different from the conditions that a policy was trained in."""
+"""`Disturbance`: conditions that can differ from those a policy was trained in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PREFIX = "disturb."
 
 @dataclass(frozen=True)
 class Rates:
-    """A ratio p/q of whole numbers from 1 to 64, or up to 64 such."""
+    """A ratio p/q of whole numbers from 1 to 64, or up to 64 such ratios."""
 
     def check(self, name: str, value: object) -> float | tuple[float, ...]:
         several = _several(value)
@@ -58,7 +58,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Indices:
-    """An index or several; whether they exist is known where the observation is."""
+    """An index or several. Whether they exist is checked once the observation is known."""
 
     def check(self, name: str, value: object) -> tuple[int, ...]:
         several = _several(value)
@@ -70,32 +70,33 @@ class Indices:
 
 @dataclass
 class Disturbance(Nested):
-    """Test conditions, each alone or together. A dict of some of these fields will do wherever one is asked for.
+    """Test conditions, alone or together. Wherever a `Disturbance` is expected, a dict of some of its fields will do.
 
-    What sensors report passes, in this order, through `noise`, `dead`, `delay` and `drop`; `clock` comes last.
+    Sensor readings pass through `noise`, `dead`, `delay` and `drop`, in this order; `clock` comes last.
 
-    rate: control steps in the same time, in those of the task: 2 is twice as many. A ratio of whole numbers up to 64,
-        or several, which the copies share in turn: copy i has number i modulo their count. The physics step stays
-        what it is if it fits into the new control step, and is divided by the smallest whole number that makes it fit
-        if not. An episode lasts as long as before. Terms of the reward are divided by the rate (De Asis & Sutton 2024,
-        arXiv 2406.14951), except those that do not grow with the number of steps (`Task.integrals`), so its return
-        can be compared. `gymnasium.make`, which counts steps by itself, wants `max_episode_steps` too.
-    noise: standard deviation of Gaussian noise on each entry of the observation, in its own unit: one number, or one
-        for each entry.
-    drop: share of the control steps in which no observation arrives, and the one seen before is seen again. The first
-        of an episode always arrives.
-    burst: control steps in a row that are lost together.
-    dead: indices of sensors, in the observation that is seen, that read 0.
-    dead_from: control step of the episode from which on they do.
-    delay: control steps by which observations are late; until the first has come, it is what is seen.
-    mass: of every body, with its inertia, times so much. The inertia of motors (armature) stays.
-    friction: sliding friction of all shapes times so much.
-    strength: force of the actuators times so much: gain, bias and force limit. Motors are weaker by that factor; servos
-        pull less per rad off their target, have less damping of their own and a lower limit.
-    push: N along +x, then along -x, in turn, on the centre of mass of the first body that has a joint: for 0.1 s in
-        every second, from 0.5 s on. Spread over a control step that it only fills in part.
-    clock: whether the observation gets a last entry that says how long a control step is, in those of the task:
-        1 / rate.
+    rate: control rate, relative to that of the task: 2 means twice as many control steps in the same time. A ratio of
+        whole numbers up to 64, or several, which the copies take in turn: copy i has number i modulo their count. If
+        the physics step fits into the new control step, it stays the same; if not, it is divided by the smallest
+        whole number that makes it fit. An episode lasts as long as before. Terms of the reward are divided by the rate
+        (De Asis & Sutton 2024, arXiv 2406.14951), except those that do not grow with the number of steps
+        (`Task.integrals`), so returns can be compared. `gymnasium.make` counts steps itself: give it
+        `max_episode_steps` too.
+    noise: standard deviation of Gaussian noise on each entry of the observation, in the entry's unit: one number, or
+        one for each entry.
+    drop: share of the control steps in which no observation arrives, and the last one is seen again. The first
+        observation of an episode always arrives.
+    burst: number of control steps in a row that are lost together.
+    dead: indices, in the observation that is seen, of sensors that read 0.
+    dead_from: control step of the episode from which they read 0.
+    delay: control steps by which observations are late. The first one is seen until later ones arrive.
+    mass: factor on the mass and inertia of every body. The inertia of motors (armature) stays the same.
+    friction: factor on the sliding friction of all shapes.
+    strength: factor on the force of the actuators: gain, bias and force limit. Below 1, motors are weaker; servos pull
+        less per rad off their target, have less damping of their own and a lower limit.
+    push: force in N on the centre of mass of the first body that has a joint, along +x and -x in turn: for 0.1 s in
+        every second, starting at 0.5 s. If it fills a control step only in part, it is spread over that step.
+    clock: whether the observation gets one more entry at its end: the length of a control step, in control steps of the
+        task, which is 1 / rate.
     """
 
     prefix = PREFIX
@@ -115,7 +116,7 @@ class Disturbance(Nested):
 
     @classmethod
     def of(cls, value) -> Disturbance:
-        """`value` itself, or one made of a dict of fields; None disturbs nothing."""
+        """`value` itself, or a `Disturbance` made from a dict of fields; None disturbs nothing."""
         if value is not None and not isinstance(value, (cls, Mapping)):
             fields = ", ".join(field.name for field in dataclasses.fields(cls))
             raise ArgumentError(f"disturb={value!r:.200} is not accepted; it must be a dict of some of: {fields}")
@@ -139,7 +140,7 @@ class Disturbance(Nested):
         return self.rate if isinstance(self.rate, tuple) else (self.rate,)
 
     def at(self, rate: float) -> Disturbance:
-        """The same at this one control rate."""
+        """The same disturbance at this one control rate."""
         return dataclasses.replace(self, rate=rate)
 
     @property
@@ -155,7 +156,7 @@ def _fractions() -> tuple[Fraction, ...]:
 
 
 def fraction(name: str, value: object) -> Fraction:
-    """The ratio of small whole numbers that the number `value` is."""
+    """The number `value` as a ratio of small whole numbers."""
     rate = check_range(name, value, 1 / LARGEST, LARGEST)
     near = min(_fractions(), key=lambda f: abs(float(f) - rate))
     if abs(float(near) - rate) > 1e-9 * rate:

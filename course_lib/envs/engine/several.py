@@ -18,14 +18,14 @@ ENDS = ("final_obs", "_final_obs", "episode", "_episode")
 class Several(VectorEnv):
     """N copies, of which copy i runs `tasks[i % len(tasks)]`: equal shares, or as near as N allows.
 
-    Each task has a `BatchedEnv` of its own, in which copies have one control rate and one horizon. A step here is a
-    control step of each copy, so that clocks drift apart. Arguments: see `BatchedEnv`; copy i gets seed + i here too.
-    What a task varies from copy to copy (`Task.variant`) is counted within its group: as many robots, the same ones at
-    every rate.
+    Each task has its own `BatchedEnv`, in which copies have one control rate and one horizon. A step here is one
+    control step of each copy, so their clocks drift apart. Arguments: see `BatchedEnv`; copy i gets seed + i here too.
+    What a task varies from copy to copy (`Task.variant`) is counted within its group, so every rate gets the same
+    robots.
 
     Attributes:
-        groups: a `BatchedEnv` for each task. step_length: of the coming control step of each copy (N,), see `Task`.
-        horizon: the longest. dt: s of a control step of each copy (N,). task, model: of copy 0.
+        groups: a `BatchedEnv` for each task. step_length: that of the next control step of each copy (N,), see `Task`.
+        horizon: the longest. dt: s of a control step of each copy (N,). task, model: those of copy 0.
         id, options, note, physics: see `BatchedEnv`.
     """
 

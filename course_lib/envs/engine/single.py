@@ -13,7 +13,7 @@ from course_lib.errors import ArgumentError, check_count
 
 
 class TaskEnv(gym.Env):
-    """One copy of `task`. Truncation is left to `gymnasium.wrappers.TimeLimit`, which `make` adds."""
+    """One copy of `task`. It leaves truncation to `gymnasium.wrappers.TimeLimit`, which `gymnasium.make` adds."""
 
     metadata = {"render_modes": ["rgb_array"]}
 

@@ -1,7 +1,7 @@
 """A task: a control problem on a batch of MuJoCo states, written once in numpy.
 
 Both engines (`batched.BatchedEnv`, `single.TaskEnv`) run the same `Task`. A task never steps the
-physics; it only says where an episode starts, what is seen, what is paid and when it is over.
+physics; it only says where an episode starts, what is seen, what is rewarded and when it is over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class State:
         return len(self.qpos)
 
     def take(self, index) -> State:
-        """The copies in `index` (an integer or boolean array), copied."""
+        """A new state with the copies in `index` (an integer or boolean array)."""
         return State(
             self.time[index].copy(),
             self.qpos[index].copy(),
@@ -65,7 +65,7 @@ def _init(kind: type) -> inspect.Signature:
 
 
 def options_of(kind: type[Task]) -> list[str]:
-    """What the constructor of a task takes, by name."""
+    """Names of the arguments that the constructor of a task takes."""
     return list(_init(kind).parameters)[1:]
 
 
@@ -78,15 +78,15 @@ class Task:
         horizon: control steps after which an episode is truncated.
         derived: names of `MjData` fields that `observe`, `reward` or `terminated` read besides the
             state itself (e.g. "cfrc_ext"); asking for any selects the engine that can deliver them.
-        substeps: whether `state.derived["substep_qpos"]` (N, frame_skip, nq) is to hold the positions after each
-            physics step of the control step. Both engines deliver it; at an episode's start all are the first.
-        sensors: whether `state.derived["sensordata"]` (N, nsensordata) is to hold the model's sensors, as MuJoCo
-            leaves them: computed at the beginning of the last physics step. Both engines deliver it.
+        substeps: whether `state.derived["substep_qpos"]` (N, frame_skip, nq) holds the positions after each
+            physics step of the control step. Both engines deliver it; at an episode's start all are the first position.
+        sensors: whether `state.derived["sensordata"]` (N, nsensordata) holds the model's sensors as MuJoCo leaves
+            them, computed at the beginning of the last physics step. Both engines deliver it.
         pushed: number of the body that `push` acts on; None for a task without pushes.
-        integrals: terms of the reward whose sum over an episode does not grow with the number of control steps that
-            it is divided into: events, gains, what is multiplied by dt. At another control rate they stay as they are.
-        refuses: fields of `disturbed.Disturbance` that mean nothing here.
-        step_length: of a control step, in those of the task undisturbed.
+        integrals: terms of the reward whose sum over an episode does not grow with the number of its control steps:
+            events, gains, and terms that are multiplied by dt. They do not change with the control rate.
+        refuses: fields of `disturbed.Disturbance` that make no sense for this task.
+        step_length: length of a control step, in control steps of the undisturbed task.
         render_fps: frames per second of real time.
     """
 
@@ -113,7 +113,7 @@ class Task:
         self.init_qvel = data.qvel.copy()
 
     def arguments(self) -> dict:
-        """What the constructor was given, by name."""
+        """Arguments that the constructor was given, by name."""
         args, kwargs = self._given
         return dict(list(_init(type(self)).bind(self, *args, **kwargs).arguments.items())[1:])
 
@@ -151,7 +151,7 @@ class Task:
 
     @property
     def keep(self) -> Array:
-        """Which entries of the whole observation are seen (see `partial.Masked`)."""
+        """Indices of the entries of the whole observation that are seen (see `partial.Masked`)."""
         return np.arange(len(self.observation_kinds()))
 
     def observation_kinds(self) -> list[str]:
@@ -163,13 +163,13 @@ class Task:
         raise NotImplementedError
 
     def terminated(self, after: State) -> Array:
-        """(N,) bool: the episode ended inside the problem (a fall), not by the clock."""
+        """(N,) bool: the task itself ended the episode (such as by a fall), not the time limit."""
         return np.zeros(len(after), dtype=bool)
 
     # --- may be overridden ------------------------------------------------------------------
 
     def reward(self, before: State, action: Array, after: State) -> Array:
-        """(N,)"""
+        """The reward (N,): the sum of its terms."""
         return sum(self.reward_terms(before, action, after).values())
 
     def control(self, before: State, action: Array) -> Array:
@@ -181,28 +181,28 @@ class Task:
         raise NotImplementedError
 
     def variant(self, i: int) -> mujoco.MjModel:
-        """The model that copy i lives in: the task's own unless overridden (domain randomisation). All have the
-        same sizes; they may lack what is only drawn in `model`.
+        """The model of copy i: the task's own unless overridden (domain randomisation). All models have the same
+        sizes; they may lack the parts of `model` that are only for drawing.
         """
         return self.model
 
     def remember(self, before: State, action: Array, after: State) -> dict[str, Array]:
-        """The memory carried into `after`; the one of `before` unless overridden."""
+        """The memory carried into `after`: that of `before` unless overridden."""
         return before.memory
 
     def outcome(self, after: State) -> dict[str, Array]:
-        """What `infos` tells besides the terms of the reward, e.g. whether this is a success, each (N,)."""
+        """What `infos` holds besides the terms of the reward, e.g. whether this is a success, each (N,)."""
         return {}
 
     # --- at another control rate (see `disturbed.Disturbed`) --------------------------------
 
     def pace(self, rate: Fraction) -> tuple[int, Fraction]:
-        """Physics steps in a control step of dt / `rate`, and by what a physics step is divided so that they fit."""
+        """Physics steps in a control step of dt / `rate`, and the divisor of a physics step that makes them fit."""
         finer = rate.numerator // math.gcd(self.frame_skip * rate.denominator, rate.numerator)
         return int(self.frame_skip * finer / rate), Fraction(finer)
 
     def altered(self, model: mujoco.MjModel, rate: Fraction) -> Task:
-        """A copy that lives in `model`, with `rate` times as many control steps in the same time."""
+        """A copy of the task with `model`, and with `rate` times as many control steps in the same time."""
         other = copy.copy(self)
         other.model, (other.frame_skip, _) = model, self.pace(rate)
         other.horizon = max(1, round(self.horizon * rate))
@@ -210,7 +210,7 @@ class Task:
         return other
 
     def retime(self, rate: Fraction) -> None:
-        """Set what the constructor derived from the length of a control step, which is now divided by `rate`."""
+        """Update what the constructor derived from a control step's length, which is now divided by `rate`."""
 
     def start(self, qpos: Array, qvel: Array, **memory: Array) -> State:
         """A start state at time 0 from qpos (n, nq) and qvel (n, nv)."""
@@ -220,7 +220,7 @@ class Task:
 
 @contextmanager
 def quiet():
-    """Keep MuJoCo's compiler from noting old attributes of shipped models, which no learner can act on."""
+    """Silence MuJoCo's notes about old attributes of shipped models, because learners can do nothing about them."""
     handler = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(lambda message: None)
     try:

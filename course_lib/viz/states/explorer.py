@@ -1,4 +1,4 @@
-"""The explorer: one slider that drives video, states, time constants and phase portraits; neurons to click away.
+"""The explorer: one slider moves video, states, time constants and phase portraits. Click a neuron to hold it still.
 
 explorer = Explorer(cl.load("pendulum_ltc"), reset_noise_scale=0.1)
 explorer                       # the last line of a cell: the widget, and a picture where widgets do not run
@@ -22,16 +22,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Explorer:
-    """An episode of a recurrent policy, to walk through and to play again with neurons held still.
+    """An episode of a recurrent policy, to step through and to play again with neurons held still.
 
     Args:
         policy: an agent, a run or a recurrent policy.
-        seed: of the start.
-        steps: control steps, at most.
-        step: where the cursor stands first.
-        pushes: disturbances, step -> what is added to the action there.
-        planes, action: of the phase portraits, see `Dashboard`.
-        width, height: of the video, pixels.
+        seed: seed of the start state.
+        steps: largest number of control steps.
+        step: where the cursor is at first.
+        pushes: disturbances, step -> what is added to the action at that step.
+        planes, action: for the phase portraits, see `Dashboard`.
+        width, height: size of the video in pixels.
         env_options: for the environment, e.g. reset_noise_scale=0.1.
     """
 
@@ -73,7 +73,7 @@ class Explorer:
             self._widget.refresh()
 
     def ablate(self, held: Mapping[int, float | None] | None = None) -> Record:
-        """Play the same episode again with the neurons in `held` (neuron -> value) still; {} heals all.
+        """Play the same episode again with the neurons in `held` (neuron -> value) held still; {} releases all.
 
         The value None means the neuron's own mean in the untouched episode. Returns the new record.
         """
@@ -110,7 +110,7 @@ class Explorer:
         return "  ·  ".join(parts)
 
     def frame(self) -> np.ndarray:
-        """The video picture of the present step (H, W, 3) uint8."""
+        """The video picture of the current step (H, W, 3) uint8."""
         return self.film[self._step]
 
     def png(self) -> bytes:
@@ -178,7 +178,7 @@ class Explorer:
 
 
 class Film:
-    """The pictures of an episode, (H, W, 3) uint8 each, drawn when they are looked at: most never are."""
+    """The pictures of an episode, (H, W, 3) uint8 each. They are only drawn when they are looked at."""
 
     def __init__(self, played: Record, lens):
         self._physics, self._lens = played.rollout.physics, lens

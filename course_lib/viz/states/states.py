@@ -1,6 +1,6 @@
-"""Inside a recurrent policy: record an episode with its hidden states, hold neurons still, and what states tell.
+"""Inside a recurrent policy: record an episode with its hidden states, hold neurons still, see what states tell.
 
-Everything here computes and nothing draws; the pictures are in `state_figures`, the slider in `explorer`.
+This module only computes. The pictures are in `state_figures`, the slider in `explorer`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Record:
 
 
 def recurrent(policy):
-    """The recurrent policy of an agent, a run or a policy; ArgumentError where there is no cell in it."""
+    """The recurrent policy of an agent, a run or a policy. Raises ArgumentError if it has no cell."""
     found = policy_of(policy)
     if not isinstance(found, RecurrentActorCritic):
         raise ArgumentError(
@@ -97,7 +97,7 @@ def recurrent(policy):
 
 @contextlib.contextmanager
 def held_at(policy, held: Mapping[int, float] | None) -> Iterator:
-    """Inside the `with` block the actor's neurons in `held` (neuron -> value) stand still at these values."""
+    """Inside the `with` block the actor's neurons in `held` (neuron -> value) are held at these values."""
     policy = recurrent(policy)
     checked = check_held(held, policy.cell.neurons)
     before = policy.clamped
@@ -109,7 +109,7 @@ def held_at(policy, held: Mapping[int, float] | None) -> Iterator:
 
 
 def check_held(held: Mapping[int, float] | None, neurons: int) -> dict[int, float]:
-    """`held` as {neuron: value}; ArgumentError for a neuron that is not there or a value that is not finite."""
+    """`held` as {neuron: value}. Raises ArgumentError if a neuron does not exist or a value is not finite."""
     if held is None:
         return {}
     if not isinstance(held, Mapping):
@@ -153,7 +153,7 @@ def record(
     Args:
         policy: an agent, a run or a recurrent policy.
         held: neurons of the actor to hold still (ablation), neuron -> value.
-        pushes: disturbances, step -> what is added to every entry of the action there.
+        pushes: disturbances, step -> what is added to every entry of the action at that step.
         env_options: for the environment, e.g. reset_noise_scale=0.1.
     """
     steps, pushes = check_count("steps", steps), check_pushes(pushes)
@@ -231,10 +231,10 @@ def ablation_returns(
     pushes: Mapping[int, float] | None = None,
     **env_options,
 ) -> np.ndarray:
-    """The mean return with each neuron in turn held still -> (neurons + 1,); the last entry: none held.
+    """The mean return with each neuron in turn held still -> (neurons + 1,); for the last entry none is held.
 
     Args:
-        at: neuron -> where to hold it; 0 for those not named.
+        at: neuron -> value at which to hold it; 0 for those not named.
         pushes: disturbances of every episode, as for `record`.
     """
     policy, episodes, pushes = recurrent(policy), check_count("episodes", episodes), check_pushes(pushes)

@@ -1,7 +1,7 @@
 """Figures of a sweep: history, importances, parallel coordinates, slices. All return the `Figure`.
 
-Complete trials are filled dots at their value, pruned ones hollow dots at their last report, which was taken before
-the end of the budget: it is lower than what they might have reached.
+Complete trials are filled dots at their value. Pruned ones are hollow dots at their last report. That report was taken
+before the end of the budget, so it is lower than what they might have reached.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def plot_history(sweeps, *, x: str = "trial", title: str | None = None):
     """Every trial at its value, and the best so far as a line.
 
     Args:
-        sweeps: a `Sweep` or several, one a colour.
-        x: "trial", or "minutes": trial time added up, as one worker would have taken.
+        sweeps: a `Sweep` or several, each in its own colour.
+        x: "trial", or "minutes": the times of the trials added up, as if one worker had run them all.
     """
     check_choice("x", x, ("trial", "minutes"))
     sweeps = _several(sweeps)
@@ -99,9 +99,9 @@ def _dots(axes, points: list, colour: str, label: str) -> None:
 
 
 def plot_importances(shares, *, title: str | None = None):
-    """Shares of the variance that each hyperparameter explains alone, with their intervals where they have some.
+    """The share of the variance that each hyperparameter explains alone, with its interval if it has one.
 
-    shares: what `course_lib.sweeps.importances` returns; of several sweeps a bar is the mean and each is a dot.
+    shares: what `course_lib.sweeps.importances` returns. For several sweeps a bar is the mean, and each sweep is a dot.
     """
     names = list(shares)
     with style():
@@ -128,7 +128,7 @@ def plot_importances(shares, *, title: str | None = None):
 
 
 def plot_parallel(sweep, *, title: str | None = None):
-    """One line a trial through its hyperparameters to its value; yellow is high, blue low, grey was pruned."""
+    """One line per trial, through its hyperparameters to its value. Yellow is high, blue is low, grey was pruned."""
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection
 
@@ -207,7 +207,7 @@ def _broken(text: str) -> str:
 
 
 def plot_slices(sweeps, *, title: str | None = None):
-    """The value against each hyperparameter, a panel each."""
+    """The value against each hyperparameter, with one panel for each."""
     sweeps = _several(sweeps)
     space = sweeps[0].space
     columns = min(len(space), 4)
@@ -269,7 +269,7 @@ def _place(found, value, number: int) -> float:
 
 
 class LiveHistory(LivePlot):
-    """`plot_history` under the running cell, redrawn while trials come in, in a small share of the time."""
+    """`plot_history` under the running cell, redrawn as trials come in. Drawing takes a small share of the time."""
 
     def on_trial(self, sweep, last: bool = False) -> None:
         """Draw again, unless that was done just now."""
@@ -294,5 +294,5 @@ class LiveHistory(LivePlot):
 
 
 def live_histories() -> list[LiveHistory]:
-    """Callbacks of a sweep that draw its trials under the cell: none outside a notebook, where the bar is enough."""
+    """Callbacks of a sweep that draw its trials under the cell. None outside a notebook, where the bar is enough."""
     return [LiveHistory()] if in_notebook() else []

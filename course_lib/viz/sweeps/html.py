@@ -19,10 +19,10 @@ INK = "#22303f"
 
 
 class SweepView:
-    """An interactive drawing; a notebook shows it when it ends a cell. It needs no kernel, widget or network.
+    """An interactive drawing. A notebook shows it if it is the last line of a cell. It needs no kernel or internet.
 
-    Point at a line or a dot: its trial lights up everywhere, with its numbers below. Drag along an axis: only trials
-    that pass there stay; click the axis to let go. The slider keeps the best trials.
+    Point at a line or a dot: its trial lights up everywhere, with its numbers below. Drag along an axis: only the
+    trials that pass there stay. Click the axis to see all again. The slider keeps the best trials.
 
     Attributes:
         html: the piece of HTML that the notebook shows.
@@ -42,7 +42,7 @@ class SweepView:
 
     @property
     def html(self) -> str:
-        """The page in a frame over a still picture: where frames are taken out (GitHub), the picture is seen."""
+        """The page in a frame over a still picture. Where frames are removed (GitHub), you see the picture."""
         picture = few_colours(plot_parallel(self._sweep))
         return framed(self.page, picture, "the trials of the sweep", WIDTH + 20, self.height + BELOW)
 

@@ -28,16 +28,16 @@ def topology_view(
     scale: str = "kind",
     title: str | None = None,
 ):
-    """The same drawing to explore: hover, click or tab to a neuron and only its synapses stay, with their weights.
+    """The drawing of `topology`, to explore: point at, click or tab to a neuron, and you see only its synapses.
 
-    The view is one self-contained piece of HTML without a network, a kernel or a widget: it works in a saved notebook,
-    and where scripts are not allowed a picture takes its place. Arguments as in `topology`, and:
+    Their weights appear too. The view is one piece of HTML that needs no internet, kernel or widget, so it works in a
+    saved notebook. Where scripts are not allowed, you see a picture instead. Arguments as in `topology`, and:
 
     Args:
         activations: (neurons,), or (T, neurons) for a slider over T steps.
 
     Returns:
-        A `TopologyView`, shown when it ends a cell; `view.html` and `view.svg` are its text.
+        A `TopologyView`, which a notebook shows as the last line of a cell; `view.html` and `view.svg` are its text.
     """
     net = network_of(cell_or_wiring, readout, observation_names, action_names)
     check_share(smallest)
@@ -51,7 +51,7 @@ def topology_view(
 
 
 class TopologyView:
-    """An interactive drawing; a notebook shows it when it ends a cell.
+    """An interactive drawing. A notebook shows it if it is the last line of a cell.
 
     Attributes:
         html: the piece of HTML that the notebook shows.
@@ -72,7 +72,7 @@ class TopologyView:
 
     @property
     def html(self) -> str:
-        """The page in a frame over a still picture: where frames are taken out (GitHub), the picture is seen."""
+        """The page in a frame over a still picture. Where frames are removed (GitHub), you see the picture."""
         width = int(self._still.width) + 20
         return framed(self.page, self.png(), "the network as a graph", width, self._height)
 
@@ -92,7 +92,7 @@ def _numbers(points: np.ndarray) -> list[str]:
 
 
 def element(shape: Shape) -> str:
-    """A shape as SVG, in single quotes: the page stands inside double ones."""
+    """A shape as SVG, in single quotes, because the page is put inside double quotes."""
     extra, d = "", shape.data
     if "from" in d:
         extra = f" class='e' data-s='{d['from']}' data-t='{d['to']}'"

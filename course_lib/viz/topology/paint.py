@@ -28,17 +28,17 @@ def topology(
 
     Args:
         cell_or_wiring: a cell (`input_weight`, `recurrent_weight`, perhaps `wiring`), a `Wiring` (signs only), or a
-            policy (its `cell` and `readout`; neurons in `clamped` are dashed). Of a policy's readout the weights on the
-            states are drawn, `Readout.affine`; what goes around the cell (feedthrough) is not.
+            policy (its `cell` and `readout`; neurons in `clamped` are dashed). For a policy, the drawing shows the
+            readout's weights on the states, `Readout.affine`, and not those that bypass the cell (feedthrough).
         readout: linear layer, or its weights (actions, neurons). Without it, motor neurons of a wiring are
             joined to one action each.
         observation_names, action_names: a name for each input and action.
         activations: (neurons,), fills the neurons: red above zero, blue below.
-        ax: matplotlib axes to draw into; None: a figure of its own.
-        scale: what full width means: "kind", the largest input, recurrent or readout weight, each for its own kind
-            (an untrained readout would not be seen otherwise); "shared", the largest of all.
-        smallest: synapses below this share of full width are left out (their number is told), in [0, 1).
-        title: over the drawing.
+        ax: matplotlib axes to draw into; None: a new figure.
+        scale: which weight gets the full width: "kind", the largest of each kind, which is input, recurrent or readout
+            (otherwise you would not see an untrained readout); "shared", the largest of all.
+        smallest: synapses below this share of full width are left out (the drawing says how many), in [0, 1).
+        title: the title above the drawing.
 
     Raises:
         ArgumentError: nothing to draw, sizes that disagree, values that are not finite.
