@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test slow demo run notebooks sync bench readme repository doctor lint format clean environment \
-	site site-check release grade slides live-test
+	site site-check release grade slides live live-test
 
 help:  ## this list
 	@echo "Liquid Control: reinforcement learning with continuous-time neural networks"
@@ -81,6 +81,10 @@ grade:  ## a graded class: points and feedback for what lies in build/class/subm
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,instructor
 	@$(PY) scripts/classroom.py grade $(NB)
 
+live: $(INSTALLED)  ## policies at work in your browser: build the live player (Node 20 or newer) and serve it
+	@$(PY) scripts/live.py build || { [ -f web/dist/index.html ] && echo "what was built before is served"; }
+	@exec $(PY) scripts/live.py serve
+
 live-test: $(INSTALLED)  ## the live player's parts beside Python, with Node 20 or newer
 	@cd web && npm ci --silent && npx tsc --noEmit && npx vitest run
 
@@ -108,5 +112,5 @@ format: $(INSTALLED)  ## lay out the code and mend what ruff can
 	@$(BIN)/ruff check --fix .
 
 clean:  ## remove what the commands made, except .venv and runs
-	rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
+	rm -rf build dist web/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -15,19 +15,15 @@ Builds the site with `scripts/website.py` and opens each page in headless Chromi
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import os
 import re
 import subprocess
 import sys
 import tarfile
-import threading
 import time
-from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
+from _browser import chromium, served
 from _report import Table, cli, run_all
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,22 +33,6 @@ SERIOUS = ("serious", "critical")
 # Pages inside of frames are drawings under sliders, with a text of their own; the equations of MathJax are read out by
 # its own hidden MathML.
 AXE = "async () => (await axe.run(document, {iframes: false, resultTypes: ['violations']})).violations"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(folder: Path):
-    """The address at which `folder` can be read."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
 
 
 def axe_core() -> str:
@@ -122,9 +102,8 @@ def one_run(args, seed: int) -> dict:
     seconds, axe, pages = round(time.perf_counter() - began, 1), axe_core(), pages_of(SITE)
     pages = pages[: args.pages] if args.pages else pages
     out, places, links = [], {}, {}
-    executable = os.environ.get("COURSE_CHROMIUM") or next(iter(filter(os.path.exists, ["/usr/bin/chromium"])), None)
     with served(SITE) as address, sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = p.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for page in pages:
             for name, view in VIEWS.items():
                 seen = look(browser, address, page, view, axe)

@@ -46,6 +46,7 @@ _PLACES = {
     "topology": "course_lib.viz.topology.paint",
     "topology_view": "course_lib.viz.topology.html",
     "show": "course_lib.viz.video",
+    "live": "course_lib.viz.player.live",
     "background": "course_lib.course.session",
     "setup": "course_lib.course.doctor",
     "see": "course_lib.course.seeing",

@@ -31,6 +31,13 @@ def assets_folder() -> Path:
     raise PolicyFileError("the shipped assets are missing from this installation; install liquid-control again")
 
 
+def player_folder() -> Path | None:
+    """The folder of the live player: `make live` builds it in a checkout, a released wheel brings it; None without."""
+    here = Path(__file__).resolve().parent
+    folders = (here.parent / "web" / "dist", here / "_assets" / "live")
+    return next((folder for folder in folders if (folder / "player.js").is_file()), None)
+
+
 def result(name: str) -> dict:
     """The measured result `assets/results/NAME.json` (claims, intervals, seeds, per_seed, config, versions …)."""
     path = assets_folder() / "results" / f"{name}.json"
@@ -101,13 +108,17 @@ def _digest_1(tensors: dict[str, torch.Tensor], header: str) -> str:
     return sha.hexdigest()
 
 
+def tensor_bytes(tensors: dict[str, torch.Tensor], header: dict) -> bytes:
+    """`tensors` with a JSON `header` and a digest of both, as a file holds them."""
+    tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    text = json.dumps(header)
+    return safetensors_bytes(tensors, {"header": text, "digest": _digest(tensors, text)})
+
+
 def save_tensors(path: str | Path, tensors: dict[str, torch.Tensor], header: dict) -> Path:
     """Write `tensors` with a JSON `header` and a digest of both, atomically."""
     path = Path(path)
-    tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
-    text = json.dumps(header)
-    content = safetensors_bytes(tensors, {"header": text, "digest": _digest(tensors, text)})
-    write_atomically(path, content)
+    write_atomically(path, tensor_bytes(tensors, header))
     return path
 
 

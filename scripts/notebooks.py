@@ -65,6 +65,12 @@ def slug(root: Path = ROOT) -> str:
     return found.group(1)
 
 
+def site(slug: str) -> str:
+    """Address of the course's site, without what follows it."""
+    owner, _, name = slug.partition("/")
+    return f"https://{owner}.github.io/{name}"
+
+
 def ref(root: Path = ROOT) -> str:
     """Branch or tag that badges and set-up cells name, from pyproject.toml."""
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
@@ -91,6 +97,7 @@ def repository(new: str, root: Path = ROOT, at: str | None = None) -> list[Path]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", at):
         raise Trouble(f"REF={at!r} is not accepted; it must be a branch or a tag, as in REF=autumn-2027")
     link = re.compile(r"(github(?:\.com)?/)" + re.escape(slug(root)) + r"(?![\w-]|\.\w)")
+    pages = re.compile(re.escape(site(slug(root))) + r"(?![\w-]|\.\w)")
     install = re.compile(r"(git\+https://github\.com/" + re.escape(new) + r")(@[\w./-]+)?")
     names = ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md")
     files = [root / name for name in names] + sorted((root / "notebooks").glob("**/*.ipynb"))
@@ -100,6 +107,7 @@ def repository(new: str, root: Path = ROOT, at: str | None = None) -> list[Path]
             continue
         text = path.read_text(encoding="utf-8")
         replaced = link.sub(lambda m: m.group(1) + new, text)
+        replaced = pages.sub(lambda m: site(new), replaced)
         replaced = replaced.replace(f"github/{new}/blob/{before}/", f"github/{new}/blob/{at}/")
         replaced = install.sub(lambda m: m.group(1) + ("" if at == "main" else f"@{at}"), replaced)
         if path.name == "pyproject.toml":
@@ -221,7 +229,10 @@ def as_text(nb) -> str:
 
 # ------------------------------------------------------------------------------------------- execution
 def execute(nb, budget: str, folder: Path, timeout: int, label: str = "") -> None:
-    """Run all cells in `folder` under COURSE_BUDGET=budget, printing a line for each; fills in `nb`."""
+    """Run all cells in `folder` under COURSE_BUDGET=budget, printing a line for each; fills in `nb`.
+
+    Of the live player only a picture with a link is put out: files stay small.
+    """
     from nbclient import NotebookClient
 
     codes = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
@@ -233,8 +244,8 @@ def execute(nb, budget: str, folder: Path, timeout: int, label: str = "") -> Non
             seconds = time.monotonic() - started
             print(f"{label} {codes.index(cell_index) + 1:3d}/{len(codes)} {seconds:6.0f} s  {first}", flush=True)
 
-    before = {name: os.environ.get(name) for name in ("COURSE_BUDGET", "PYTHONPATH")}
-    os.environ["COURSE_BUDGET"] = budget
+    before = {name: os.environ.get(name) for name in ("COURSE_BUDGET", "COURSE_LIVE", "PYTHONPATH")}
+    os.environ["COURSE_BUDGET"], os.environ["COURSE_LIVE"] = budget, "picture"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), before["PYTHONPATH"]]))
     try:
         NotebookClient(

@@ -15,21 +15,18 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
-from unittest import mock
 
 import mujoco
 import numpy as np
 
 from course_lib.envs import make_task
-from course_lib.envs.anymal import model as anymal
 from course_lib.envs.anymal.terrain import terrain_of
 from course_lib.envs.engine.single import TaskEnv
-from course_lib.envs.engine.task import State, Task, gymnasium_asset
-from course_lib.envs.tabletop import scene
+from course_lib.envs.engine.task import State, Task
+from course_lib.envs.mjcf import model_text
 from course_lib.policies.saved import load
 
 ROOT = Path(__file__).parents[1]
-GYMNASIUM = {"InvertedPendulum-v5": "inverted_pendulum.xml", "HalfCheetah-v5": "half_cheetah.xml"}
 EVERY, EVENTS = 25, 8  # one control step in so many is kept; of each kind of event, so many of an episode
 STARTS, PROBES = 2000, 300
 
@@ -43,20 +40,6 @@ def settings() -> list[dict]:
         entry = found.setdefault(key, {"id": policy.env_id, "options": policy.env_options, "policies": []})
         entry["policies"].append(path.stem)
     return [{"name": f"{e['id']}_{i}", **e} for i, e in enumerate(found.values())]
-
-
-def model_text(task: Task) -> str:
-    """MJCF of the model of `task` as it is drawn, or "" where the task builds it in a way not known here."""
-    id, bare = task.id, task.unmasked
-    if id in GYMNASIUM:
-        return gymnasium_asset(GYMNASIUM[id]).read_text()
-    if id.startswith("Anymal") and bare.terrain.kind != "rough":
-        return anymal.mjcf(terrain=bare.terrain, sensors=bare.sensors)
-    if getattr(bare, "kind", "") in scene.THINGS:
-        with mock.patch.object(scene, "mujoco") as spy:  # the text is made inside of `build`
-            scene.build(bare.kind)
-        return spy.MjModel.from_xml_string.call_args.args[0]
-    return ""
 
 
 def plain(value):

@@ -1,7 +1,8 @@
 """The course's site: gathers the pages, and builds them with Sphinx. `make site`.
 
 What is written by hand stands in docs/. Notebooks are taken as they were executed; the tables of results and of
-hyperparameters, the reference and the page for contributors are made from the repository.
+hyperparameters, the reference and the page for contributors are made from the repository. Where Node is, the live
+player is built and put into live/.
 
     python scripts/website.py            build/site/index.html
     python scripts/website.py --sources  the gathered pages alone, in build/docs
@@ -13,20 +14,26 @@ import argparse
 import dataclasses
 import importlib
 import inspect
+import math
 import re
 import shutil
 import sys
+import types
 import typing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+import live  # noqa: E402
+import live_pages  # noqa: E402
 import numpy as np  # noqa: E402
 import readme_table  # noqa: E402
 
 import notebooks as pairs  # noqa: E402
+from course_lib.errors import Between, OneOf, Whole  # noqa: E402
 
 PAGES, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
+PLAYER = ROOT / "web" / "dist"
 HIDDEN = "hide-input"  # tag of cells that stand folded
 CONFIGS = {  # config -> notebooks that use it
     "PPOConfig": "02, 04, 06, 10", "DDPGConfig": "05", "TD3Config": "05", "SACConfig": "05, 08",
@@ -45,7 +52,7 @@ REFERENCE = {  # page -> what it is about, modules whose public names it lists
                      "envs.engine.disturbance envs.engine.partial envs.adopt"),
     "sweeps": ("Sweeps", "sweeps sweeps.space sweeps.results sweeps.importance"),
     "pictures": ("Pictures", "viz.curves viz.video viz.sliders viz.described viz.states.states viz.states.explorer "
-                 "viz.topology.html viz.topology.paint viz.sweeps.figures"),
+                 "viz.player.live viz.topology.html viz.topology.paint viz.sweeps.figures"),
     "course": ("The course's own tools", "course.budget course.seeing course.predictions course.exercises "
                "course.doctor"),
 }  # fmt: skip
@@ -127,12 +134,37 @@ def default_of(field: dataclasses.Field):
 
 
 def accepts(hint) -> str:
-    """A type as words."""
-    metadata = getattr(hint, "__metadata__", ())
-    said = [str(m) for m in metadata if isinstance(m, str)]
-    text = str(getattr(hint, "__name__", hint)).replace("typing.", "").replace("NoneType", "None")
-    text = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
-    return ", ".join([f"`{text}`", *said])
+    """What `check_fields` accepts for an annotation, in words."""
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("`None`" if part is type(None) else accepts(part) for part in inside)
+    if origin is typing.Annotated:
+        return rule_in_words(next(rule for rule in inside if hasattr(rule, "check")))
+    if origin is typing.Literal:
+        return rule_in_words(OneOf(inside))
+    if origin is tuple:
+        return f"several: {accepts(inside[0])}"
+    if dataclasses.is_dataclass(hint):
+        return f"a `{hint.__name__}`, or a dict of its fields"
+    return {bool: "`True`, `False`", dict: "a dict"}.get(hint, f"`{getattr(hint, '__name__', hint)}`")
+
+
+def rule_in_words(rule) -> str:
+    """What a rule of a config's field lets through."""
+    if isinstance(rule, Whole):
+        return f"a whole number, at least {rule.least:,}" + (
+            f", at most {rule.most:,}" if rule.most and rule.most < 1e9 else ""
+        )
+    if isinstance(rule, OneOf):
+        return ", ".join(f"`{name!r}`" for name in rule.names)
+    if isinstance(rule, Between):
+        if rule.low == -math.inf:
+            return "a finite number"
+        if rule.high == math.inf:
+            return f"a number {'above' if rule.open_low else 'of at least'} {rule.low:g}" + " or `inf`" * rule.or_inf
+        return f"a number {'above' if rule.open_low else 'from'} {rule.low:g} {'up ' * rule.open_low}to {rule.high:g}"
+    text = inspect.getdoc(rule).splitlines()[0].rstrip(".")
+    return text[0].lower() + text[1:]
 
 
 def documented(config: type) -> dict[str, str]:
@@ -224,7 +256,7 @@ def gallery(titles: dict[str, str]) -> str:
 # --- all of it ----------------------------------------------------------------------------------
 
 
-def gather(out: Path = PAGES) -> Path:
+def gather(out: Path = PAGES, player: Path = PLAYER) -> Path:
     """All pages as Sphinx wants them, in `out`."""
     if out.exists():
         shutil.rmtree(out)
@@ -241,6 +273,7 @@ def gather(out: Path = PAGES) -> Path:
         ("contribute.md", contribute_page()),
         ("hyperparameters.md", hyperparameters_page()),
         ("handbook/mistakes.md", mistakes_page()),
+        ("live.md", live_pages.site_page(out, player)),
         ("changelog.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")),
     ):
         (out / name).write_text(text, encoding="utf-8")
@@ -261,12 +294,21 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", action="store_true", help="gather the pages and stop")
     args = parser.parse_args(argv)
+    if not args.sources:
+        try:
+            live.build()
+        except live.Trouble as trouble:
+            told = "the site gets what was built before" if PLAYER.is_dir() else "the site is built without the player"
+            print(f"{told}: {trouble}")
     pages = gather()
     if args.sources:
         print(f"pages in {pages.relative_to(ROOT)}")
         return 0
     status = build(pages)
     if not status:
+        shutil.rmtree(SITE / "live", ignore_errors=True)
+        if PLAYER.is_dir():
+            shutil.copytree(PLAYER, SITE / "live")
         print(f"open {(SITE / 'index.html').relative_to(ROOT)}")
     return status
 

@@ -154,6 +154,7 @@ class TestMake:
             "release",
             "grade",
             "slides",
+            "live",
             "site",
         ):
             assert f"make {word} " in done.stdout
@@ -203,6 +204,8 @@ def test_repository_points_everything_to_a_fork_and_back(fork):
     assert notebooks.slug(fork) == "some-one/my.course"
     for path in before:
         assert not re.search(rf"github(\.com)?/{old}\b", path.read_text()), path.name
+        assert f"{old.replace('/', '.github.io/')}" not in path.read_text(), path.name
+    assert "https://some-one.github.io/my.course/live/" in (fork / "README.md").read_text()
     notebooks.repository(old, fork)
     assert {path: path.read_text() for path in before} == before
 

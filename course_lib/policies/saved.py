@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import ArgumentError, PolicyFileError, check_count, nearest, plain
-from course_lib.files import assets_folder, load_tensors, save_tensors, versions
+from course_lib.files import assets_folder, load_tensors, save_tensors, tensor_bytes, versions
 from course_lib.machine import memory_limit
 from course_lib.nets.config import to_be_filled
 from course_lib.policies.actor_critics import MLPActorCritic, RecurrentActorCritic
@@ -47,8 +47,20 @@ def nested(flat: dict) -> dict:
 
 def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
     """Write `policy`; `facts` (algorithm, config, returns, seed …) go into the header beside the versions."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        path = path.with_name(path.name + ".safetensors")
+    return save_tensors(path, policy.state_dict(), _header(policy, facts))
+
+
+def policy_bytes(policy: Policy, **facts) -> bytes:
+    """What `save_policy` would write."""
+    return tensor_bytes(policy.state_dict(), _header(policy, facts))
+
+
+def _header(policy: Policy, facts: dict) -> dict:
     low, high = policy.action_low, policy.action_high
-    header = {
+    return {
         "format": FORMAT,
         "policy": type(policy).__name__,
         "settings": policy.settings,
@@ -60,10 +72,6 @@ def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
         "versions": versions(),
         **plain(facts, finite=False),  # no limit on a norm is infinity
     }
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        path = path.with_name(path.name + ".safetensors")
-    return save_tensors(path, policy.state_dict(), header)
 
 
 def policy_path(name: str | Path) -> Path:

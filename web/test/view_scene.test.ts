@@ -1,4 +1,4 @@
-/** The parts of the stage that need no WebGL: shapes, colours, the camera's place, and the spring the reader pulls with. */
+/** What of the stage needs no WebGL: shapes, colours, the camera's place, and the spring of the reader's pull. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PerspectiveCamera, Scene, Vector3 } from 'three';
@@ -34,14 +34,15 @@ function dragOf(physics: Physics, onChange?: (dragging: boolean) => void) {
   const controls = { enabled: true };
   const canvas = Object.assign(new EventTarget(), { style: {} });
   const view = { camera: new PerspectiveCamera(), controls };
-  const stage = { scene: new Scene(), view, beforeDraw: new Set<() => void>(), solid: [], followed: firstRoot(physics) };
+  const beforeDraw = new Set<() => void>();
+  const stage = { scene: new Scene(), view, beforeDraw, solid: [], followed: firstRoot(physics) };
   const drag = new Drag(stage as unknown as Stage, canvas as unknown as HTMLCanvasElement, physics, onChange);
   return { drag, controls, stage };
 }
 
 describe('camera', () => {
   test('stands where MuJoCo says for an azimuth and an elevation', () => {
-    const near = (place: number[], expected: number[]) => place.forEach((v, i) => expect(v).toBeCloseTo(expected[i], 9));
+    const near = (a: number[], b: number[]) => a.forEach((v, i) => expect(v).toBeCloseTo(b[i], 9));
     near(placement(90, 0, 2), [0, -2, 0]); // looks along y: x to the right
     near(placement(0, -90, 3), [0, 0, 3]); // from above
     near(placement(180, -30, 2), [Math.sqrt(3), 0, 1]);
@@ -70,8 +71,10 @@ describe('camera', () => {
     const follower = new Follower(3);
     for (let k = 0; k <= 100; k++) follower.update(k / 60, (8 * k) / 60, 0, 0.5);
     expect(follower.point[0]).toBeCloseTo((8 * 100) / 60, 2);
-    follower.update(100 / 60, 14, 0, 0.5); // a pause
+    follower.update(100 / 60, (8 * 100) / 60, 0, 0.5); // a pause
     expect(follower.point[0]).toBeCloseTo((8 * 100) / 60, 2);
+    follower.update(100 / 60, 14, 0, 0.5); // put elsewhere in the pause
+    expect(follower.point[0]).toBe(14);
     follower.update(0, 0.1, 0.2, 0.6);
     expect(follower.point).toEqual([0.1, 0.2, 0.6]);
   });
@@ -127,9 +130,10 @@ describe('look', () => {
     }
     const hill = geometryOf(model, model.geom_type[6], model.geom_size.slice(18, 21), model.geom_dataid[6])!;
     const { position } = hill.attributes;
-    const tops = Array.from({ length: position.count }, (_, i) => [position.getX(i), position.getY(i), position.getZ(i)]);
+    const at = new Vector3();
+    const tops = Array.from({ length: position.count }, (_, i) => at.fromBufferAttribute(position, i).toArray());
     const highest = tops.reduce((a, b) => (b[2] > a[2] ? b : a));
-    highest.forEach((v, i) => expect(v).toBeCloseTo([0.6, 0.4, 0.2][i], 6)); // the last height is at +x, +y
+    highest.forEach((v, i) => expect(v).toBeCloseTo([0.6, -0.4, 0.2][i], 6)); // MJCF tells rows from +y down
   });
 });
 
@@ -200,7 +204,8 @@ describe('drag', () => {
           const speed = Math.hypot(...((drag as any).velocity((drag as any).grabbed()) as number[]));
           if (time > 1.5) fastest = Math.max(fastest, speed);
         }
-        expect(fastest, `body ${body}, a force held for ${held} steps`).toBeLessThan(3); // m/s, long after the pull began
+        // m/s, long after the pull began
+        expect(fastest, `body ${body}, a force held for ${held} steps`).toBeLessThan(3);
         drag.dispose();
       }
     }

@@ -187,7 +187,13 @@ THINGS = {
 
 
 def build(task: str, look: bool = True) -> mujoco.MjModel:
-    """The model of `task`, one of `THINGS`; without `look`, only what takes part in the physics (faster).
+    """The model that `mjcf` describes."""
+    with quiet():
+        return mujoco.MjModel.from_xml_string(mjcf(task, look))
+
+
+def mjcf(task: str, look: bool = True) -> str:
+    """The scene of `task`, one of `THINGS`; without `look`, only what takes part in the physics (faster).
 
     Joints, in this order: carriage x, sleeve z, boom y (m, the middle of the fingertips), two fingers where the task
     needs a grip (m from the middle), then those of the task's things. Actuators: position targets of the first ones.
@@ -207,7 +213,7 @@ def build(task: str, look: bool = True) -> mujoco.MjModel:
     low, high = LOWEST, HIGHEST
     light = 2 * FINGER if grips else 0.0  # kg: the axes carry the fingers as well
     fence = FENCE if task in ("throw", "pick", "soccer") else ""
-    xml = f"""<mujoco model="{task}">
+    return f"""<mujoco model="{task}">
   <option timestep="{TIMESTEP}" integrator="implicitfast" iterations="20" ls_iterations="10"
     impratio="{10 if grips else 1}"/>
   <compiler angle="radian"/>
@@ -238,8 +244,6 @@ def build(task: str, look: bool = True) -> mujoco.MjModel:
   </worldbody>
   {COUPLED if grips else ""}<actuator>{drives}</actuator>
 </mujoco>"""
-    with quiet():
-        return mujoco.MjModel.from_xml_string(xml)
 
 
 def _finger(side: str, sign: int, task: str, look: bool) -> str:

@@ -1,57 +1,72 @@
 /** An arrow drawn over everything: where the reader pulls, or what pushes. */
 import {
-  ConeGeometry, CylinderGeometry, Group, Mesh, MeshBasicMaterial, type PerspectiveCamera, SphereGeometry, Vector3,
+  type BufferGeometry, ConeGeometry, CylinderGeometry, Group, Mesh, MeshBasicMaterial, type PerspectiveCamera,
+  SphereGeometry, Vector3,
 } from 'three';
 
-const THICK = 0.0035; // radius of the shaft in distances of the camera: about as thick on the screen wherever it is
-const HEAD = 6; // shafts: length of the point
+const THICK = 0.004; // radius of the shaft in distances of the camera: about as thick on the screen wherever it is
+const HEAD = 7; // shafts: length of the point
+const EDGE = 0.45; // shafts: of white around it, for it lies on robots of any colour
+const COLOUR = '#d6109c';
 const UP = new Vector3(0, 1, 0); // three.js's cylinders and cones
 
 export class Arrow {
   readonly group = new Group();
-  private readonly material: MeshBasicMaterial;
-  private readonly ball: Mesh;
-  private readonly shaft: Mesh;
-  private readonly head: Mesh;
+  private readonly geometries = [
+    new SphereGeometry(1, 20, 14),
+    new CylinderGeometry(1, 1, 1, 12).translate(0, 0.5, 0),
+    new ConeGeometry(1, 1, 20).translate(0, -0.5, 0),
+  ];
+  private readonly layers: { material: MeshBasicMaterial; edge: number; ball: Mesh; shaft: Mesh; head: Mesh }[];
   private readonly along = new Vector3();
 
-  /** `marked`: where the sphere is, at the arrow's beginning or at its point. */
-  constructor(colour: string, private readonly marked: 'start' | 'end') {
-    // Transparent things are drawn last; without a test of depth, they are on top.
-    this.material = new MeshBasicMaterial({ color: colour, depthTest: false, depthWrite: false, fog: false });
-    this.material.transparent = true;
-    this.ball = new Mesh(new SphereGeometry(1, 20, 14), this.material);
-    this.shaft = new Mesh(new CylinderGeometry(1, 1, 1, 12).translate(0, 0.5, 0), this.material);
-    this.head = new Mesh(new ConeGeometry(1, 1, 20).translate(0, -0.5, 0), this.material);
-    this.group.add(this.ball, this.shaft, this.head);
-    for (const part of this.group.children) part.renderOrder = 1000;
+  /** `held`: with a sphere where it begins. */
+  constructor(private readonly held: boolean) {
+    this.layers = [EDGE, 0].map((edge, layer) => {
+      // Transparent things are drawn last; without a test of depth, they are on top.
+      const material = new MeshBasicMaterial({ color: edge ? '#ffffff' : COLOUR, transparent: true, fog: false });
+      material.depthTest = material.depthWrite = false;
+      const [ball, shaft, head] = this.geometries.map((geometry: BufferGeometry) => {
+        const part = new Mesh(geometry, material);
+        part.renderOrder = 1000 + layer;
+        part.frustumCulled = false;
+        this.group.add(part);
+        return part;
+      });
+      return { material, edge, ball, shaft, head };
+    });
     this.hide();
   }
 
   hide(): void { this.group.visible = false; }
 
   show(from: Vector3, to: Vector3, camera: PerspectiveCamera): void {
-    const { group, ball, shaft, head, along } = this;
-    group.visible = true;
+    const { along } = this;
+    this.group.visible = true;
     const thick = THICK * camera.position.distanceTo(from);
     along.subVectors(to, from);
     const length = along.length();
     const point = Math.min(HEAD * thick, 0.6 * length); // of a short arrow not all is point
-    shaft.visible = head.visible = length > thick;
-    ball.position.copy(this.marked === 'start' ? from : to);
-    ball.scale.setScalar(2.2 * thick);
-    if (!head.visible) return;
-    shaft.quaternion.setFromUnitVectors(UP, along.divideScalar(length));
-    head.quaternion.copy(shaft.quaternion);
-    shaft.position.copy(from);
-    shaft.scale.set(thick, length - point, thick);
-    head.position.copy(to);
-    head.scale.set(0.42 * point, point, 0.42 * point);
+    if (length > 0) along.divideScalar(length);
+    for (const { edge, ball, shaft, head } of this.layers) {
+      const rim = edge * thick;
+      ball.visible = this.held;
+      ball.position.copy(from);
+      ball.scale.setScalar(2.2 * thick + rim);
+      shaft.visible = head.visible = length > thick;
+      if (!head.visible) continue;
+      shaft.quaternion.setFromUnitVectors(UP, along);
+      head.quaternion.copy(shaft.quaternion);
+      shaft.position.copy(from).addScaledVector(along, -rim);
+      shaft.scale.set(thick + rim, length - point + rim, thick + rim);
+      head.position.copy(to).addScaledVector(along, 2 * rim); // a rim as wide around a point reaches further at its tip
+      head.scale.set(0.42 * point + rim, point + 3 * rim, 0.42 * point + rim);
+    }
   }
 
   dispose(): void {
     this.group.removeFromParent();
-    for (const part of [this.ball, this.shaft, this.head]) part.geometry.dispose();
-    this.material.dispose();
+    for (const geometry of this.geometries) geometry.dispose();
+    for (const { material } of this.layers) material.dispose();
   }
 }

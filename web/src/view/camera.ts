@@ -100,17 +100,20 @@ export function placement(azimuth: number, elevation: number, distance: number):
 export class Follower {
   readonly point: [number, number, number] = [0, 0, 0];
   private readonly speed: [number, number] = [0, 0];
+  private readonly last: [number, number, number] = [0, 0, 0]; // where the other point was
   private time = -Infinity;
 
   /** `reset`: m; further away than this, the point jumps (a new episode). */
   constructor(private readonly reset: number) {}
 
   update(time: number, x: number, y: number, z: number): void {
-    const [point, speed] = [this.point, this.speed];
+    const { point, speed, last } = this;
     const dt = time - this.time;
     this.time = time;
     const away = Math.hypot(x - point[0] - speed[0] * dt, y - point[1] - speed[1] * dt, z - point[2]);
-    if (!(dt >= 0 && dt < 1) || !(away < this.reset)) {
+    const put = dt === 0 && (x !== last[0] || y !== last[1] || z !== last[2]); // moved, in no time
+    [last[0], last[1], last[2]] = [x, y, z];
+    if (!(dt >= 0 && dt < 1) || !(away < this.reset) || put) {
       [point[0], point[1], point[2], speed[0], speed[1]] = [x, y, z, 0, 0];
       return;
     }

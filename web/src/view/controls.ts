@@ -153,7 +153,7 @@ export class Panel {
   private commands(): HTMLElement[] {
     let told: number[] = [];
     const inputs = COMMANDS.map(({ least, most }) =>
-      make('input', { type: 'range', min: least, max: most, step: 0.05, 'data-setting': 'command' }),
+      make('input', { type: 'range', min: least, max: most, step: 0.05, value: 0, 'data-setting': 'command' }),
     );
     const own = make('input', { type: 'checkbox' });
     const set = () => this.react.set('command', own.checked ? [] : inputs.map((input) => Number(input.value)));

@@ -8,7 +8,6 @@ import { GRAVITY, type Point, REACH, forceOf, springOf } from './spring';
 
 const NEAR = { mouse: 5, touch: 16 }; // pixels of the page: so near to a body it is hit, too
 const RING = 8; // directions that are tried
-const COLOUR = '#e8174b';
 
 export class Drag {
   private held: { body: number; local: Point; light: number; pointer: number | null } | null = null;
@@ -19,8 +18,8 @@ export class Drag {
   private readonly point = new Vector3();
   private readonly from = new Vector3();
   private readonly normal = new Vector3();
-  private readonly arrow = new Arrow(COLOUR, 'start');
-  private readonly push = new Arrow(COLOUR, 'end');
+  private readonly arrow = new Arrow(true);
+  private readonly push = new Arrow(false);
   private pushed: { point: Point; force: Point } | null = null;
   private last = Infinity; // s: when `pull` was asked last
   private hold = 0; // s between two such times

@@ -4,9 +4,9 @@ import {
 } from 'three';
 import type { Physics } from '../physics';
 import { FollowCamera, firstRoot } from './camera';
+import { Dress, type Rgba } from './dress';
 import { HFIELD, PLANE, type Wrap, geometryOf } from './geoms';
 import { drawnBySoftware, rendererOf } from './gl';
-import { Dress, type Rgba } from './dress';
 import { Surroundings } from './surroundings';
 
 const GROUPS = 3; // 0, 1 and 2 are drawn, as MuJoCo does; in 3 and above are the shapes that only collide
@@ -41,8 +41,8 @@ export class Stage {
   private readonly geometries = new Map<string, BufferGeometry>();
   private readonly geoms: { id: number; mesh: Mesh }[] = [];
   private readonly sites: { id: number; mesh: Mesh }[] = [];
-  private drawn = false;
   private readonly bodies = new Map<Object3D, number>();
+  private drawn = false;
 
   /** The canvas must be a new one: what a stage has freed cannot be drawn on again. */
   constructor(readonly canvas: HTMLCanvasElement, readonly physics: Physics, options: StageOptions) {
@@ -174,6 +174,7 @@ export class Stage {
 
   /** Frees the memory of the graphics card; the canvas cannot be used again. */
   dispose(): void {
+    if (this.renderer.getContext().isContextLost()) return; // freed already
     this.beforeDraw.clear();
     this.view.dispose();
     this.surroundings.dispose();
