@@ -198,6 +198,21 @@ GROUPS = (
         Claim("serious violations of accessibility, found by axe-core", "–", "0", "axe_serious", "site"),
         Claim("building the site", "–", "≤ 180", "build_seconds", "site", "s"),
     )),
+    Group("Live player", "One run each, in headless Chromium with OpenGL in software on two cores. mjswan, the nearest "
+          "peer, plays ONNX policies in the browser and shows no neurons.", (
+        Claim("shipped policies that act as in Python, to 1e-5", "–", "100 %", "policies_equal", "live", "%"),
+        Claim("their tasks that see and pay as in Python, to 1e-6 and 1e-5", "–", "100 %", "tasks_equal", "live", "%"),
+        Claim("robots whose policies all earn, in 20 episodes, what is inside of Python's interval", "–", "100 %",
+              "closed_loop_inside", "live", "%"),
+        Claim("physics and policy of ANYmal, times real time", "–", "≥ 3", "anymal_real_time_factor", "live"),
+        Claim("physics and policy of HalfCheetah, times real time", "–", "≥ 10", "cheetah_real_time_factor", "live"),
+        Claim("from asking for a page to the first movement, slowest page", "–", "≤ 3", "first_motion_seconds", "live",
+              "s"),
+        Claim("from a push to the picture that shows it", "–", "≤ 100", "input_to_picture_ms", "live", "ms"),
+        Claim("frames a second of the ANYmal page, drawn in software", "–", "–", "frames_per_second", "live"),
+        Claim("memory that a page gains in 10 minutes", "–", "flat", "memory_growth_mb", "live", "MB"),
+        Claim("errors that pages write to the browser's console", "–", "0", "console_errors", "live"),
+    )),
     Group("Bad input and crashes", "Counts of cases. What stands under “before” was found with other scripts.", (
         Claim("random configs: errors without a sentence", "82 of 1,200", "0", "config_raw", "faults"),
         Claim("random configs: hangs", "6 of 1,200", "0", "config_hung", "faults"),

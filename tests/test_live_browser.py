@@ -5,9 +5,11 @@ Part of `make slow`. Skipped where there is no playwright, no Chromium or no Nod
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from _browser import served  # noqa: E402
-from test_browser import BROWSER  # noqa: E402
+from test_browser import BROWSER, TOKEN, ask, lab, nbformat, wait_for  # noqa: E402, F401
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "web" / "dist"
@@ -361,3 +363,28 @@ def test_a_frame_of_a_notebook_plays_without_a_network(chromium):
         frame.wait_for_function(MOVED, timeout=PATIENCE)
         assert frame.evaluate("player.settings.rate") == 0.5
         assert frame.evaluate("player.panes[0].entry.key") == "masked_pendulum_ltc"
+
+
+def test_jupyterlab_shows_it_and_it_goes_on_without_the_kernel(chromium, address, lab):  # noqa: F811
+    where, folder = lab
+    nb = nbformat.v4.new_notebook()
+    nb.cells = [nbformat.v4.new_code_cell('import course_lib as cl\ncl.live("masked_pendulum_ltc", height=500)')]
+    nb.metadata.kernelspec = dict(name="python3", display_name="Python 3", language="python")
+    nbformat.write(nb, folder / "live.ipynb")
+    tab = chromium.new_page(viewport=dict(width=1400, height=1000))
+    with contextlib.closing(tab):
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(f"{where}/lab/tree/live.ipynb?token={TOKEN}&reset")
+        tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        wait_for(lambda: ask(where, "api/kernels"), 60, "no kernel started")
+        tab.get_by_role("menuitem", name="Run", exact=True).click()
+        tab.get_by_text("Run All Cells", exact=True).click()
+        frame = tab.wait_for_selector(".jp-OutputArea-output iframe").content_frame()
+        frame.wait_for_function(MOVED, timeout=PATIENCE)
+        for kernel in ask(where, "api/kernels"):
+            request = urllib.request.Request(f"{where}/api/kernels/{kernel['id']}?token={TOKEN}", method="DELETE")
+            urllib.request.urlopen(request, timeout=30)
+        at = frame.evaluate("player.panes[0].player.seconds")
+        frame.wait_for_function(f"player.panes[0].player.seconds > {at + 0.2}", timeout=PATIENCE)
+        if os.environ.get("COURSE_SCREENSHOT"):
+            tab.screenshot(path=os.environ["COURSE_SCREENSHOT"])

@@ -959,6 +959,15 @@ cl.compare({"shipped LTC seeds": [r for r in hidden if r["cell"] == "ltc"], "you
 # stands longer, without noise, than the best network without memory.
 
 # %% [markdown]
+# ### Pull at it
+# The frame below runs in your browser, without this notebook's kernel: MuJoCo, the network and its eight neurons. Drag the
+# pole with the mouse. Click a neuron to hold it at 0, and see which of them the pole cannot do without. On the right is a
+# network without memory, under the same pulls. (Where frames are not shown, the picture leads to the same page.)
+
+# %%
+cl.live("masked_pendulum_ltc", beside="masked_pendulum_mlp")
+
+# %% [markdown]
 # ### Exercise 4.6: as small as it gets (open)
 # Balance the pole (nothing hidden) with **at most two** liquid neurons, eight copies and 4,096 steps, so that the median
 # of three seeds stands for at least 900 steps without noise. BASE of exercise 4.5 with a smaller cell is not enough, so

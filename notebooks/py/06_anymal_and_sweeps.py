@@ -911,6 +911,14 @@ print("the clock helps: no, hardly" + compared("06.14", "no, hardly" if gain < 0
 # the same question of other policies, with seeds and intervals.
 
 # %% [markdown]
+# ### Push it yourself
+# Both walkers again, in your browser, without this notebook's kernel. Steer them, drag them, make the ground slippery, blind
+# a sensor. What you do to one robot happens to both.
+
+# %%
+cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
+
+# %% [markdown]
 # ## 7. Unseen ground
 #
 # A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see it: it feels its joints, and

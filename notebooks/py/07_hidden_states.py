@@ -726,6 +726,14 @@ cl.see("joint velocities with R² above 0.4", sum(v > 0.4 for k, v in scores.ite
 # less strongly than the observed angles. And yet the R² of most joint velocities is above 0.4: mixtures of neurons encode
 # them.
 #
+# ### The same, while it runs
+# The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the
+# cheetah runs, and let them go again. How many can you take away before it stops?
+
+# %%
+cl.live("halfcheetah_masked_ltc")
+
+# %% [markdown]
 # ## 9. A neuron that never forgets
 # A network with one stable fixed point keeps nothing for long, because every state decays to this point. A network that
 # should remember *that something happened* needs two stable states. One neuron is enough for that:

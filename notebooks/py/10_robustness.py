@@ -663,6 +663,13 @@ cl.check("10.7", tough_policy)
 panel.panel({name: cl.load(f"robust_{name}") for name in ("ltc", "gru", "cfc", "mlp")}, "motor strength (times)", 0.5, seconds=cl.budget(smoke=0.5, lite=5.0, full=5.0))
 
 # %% [markdown]
+# The same in your browser, without this notebook's kernel: two of the policies side by side. Noise, delay, lost observations, the
+# control rate and gravity can be changed while they run, and both get the same.
+
+# %%
+cl.live("robust_ltc", beside="robust_gru", noise=0.1)
+
+# %% [markdown]
 # ## 10. What to say about liquid networks, and what not
 #
 # **Say** which task, which disturbance, which measure, how many seeds, and the interval. For example: "On HalfCheetah with

@@ -16,6 +16,7 @@ interface Core {
   readonly cell: Cell | null;
   /** (outputs, neurons) on the states as they are; null without neurons. */
   readonly readoutWeight: Vector | null;
+  readonly inputWeight: Vector | null;
   /** x seen, memory -> the memory after a step of length dt. `clamp` may hold the actor's neurons. */
   remember(x: Vector, memory: Vector, dt: number, clamp: (h: Vector) => void): Vector;
   /** x seen, the memory after it -> outputs */
@@ -35,6 +36,7 @@ function mlpCore(weights: Weights, settings: Settings, obsDim: number, outputs: 
     neurons: 0,
     cell: null,
     readoutWeight: null,
+    inputWeight: null,
     remember: (_, memory) => memory,
     read: (x) => actor.forward(x),
     encode: () => null,
@@ -68,6 +70,7 @@ function recurrentCore(weights: Weights, cellSettings: Settings, seen: number, o
     stateWidth: neurons + (critic?.cell.neurons ?? 0),
     neurons,
     cell,
+    inputWeight: encoder.through(cell.inputWeight, neurons),
     readoutWeight: new Float32Array(outputs * neurons).map((_, at) => {
       const neuron = at % neurons;
       return readout.weight[((at - neuron) / neurons) * columns + neuron] / scale[neuron];
@@ -115,6 +118,7 @@ export class RecurrentActorCritic extends Policy {
     this.neurons = this.core.neurons;
     this.cell = this.core.cell;
     this.readoutWeight = this.core.readoutWeight;
+    this.inputWeight = this.core.inputWeight;
     this.state = new Float32Array(this.core.stateWidth);
   }
 
@@ -152,6 +156,7 @@ export class ChunkActorCritic extends Policy {
       : mlpCore(inner, settings, this.obsDim, outputs);
     this.neurons = this.core.neurons;
     this.neuronsAt = 1 + this.obsDim + dofs;
+    this.inputWeight = this.core.inputWeight;
     this.cell = this.core.cell;
     this.state = new Float32Array(this.neuronsAt + this.core.stateWidth + (this.kept ? outputs : 0));
   }

@@ -140,6 +140,18 @@ export class Encoder {
   forward(x: Vector): Vector {
     return this.layer ? affine(this.layer.weight, x, this.layer.bias).map(Math.tanh) : x;
   }
+
+  /** Input weights (neurons, width) -> weights (neurons, seen) on what the encoder sees, as if it were linear. */
+  through(weight: Vector, neurons: number): Vector {
+    if (!this.layer) return weight;
+    const seen = this.layer.weight.length / this.width;
+    return new Float32Array(neurons * seen).map((_, at) => {
+      const [neuron, entry] = [Math.floor(at / seen), at % seen];
+      let sum = 0;
+      for (let k = 0; k < this.width; k++) sum += weight[neuron * this.width + k] * this.layer!.weight[k * seen + entry];
+      return sum;
+    });
+  }
 }
 
 /** States centred and of unit size, as they were when the network was fresh. */

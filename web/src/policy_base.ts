@@ -25,6 +25,10 @@ export abstract class Policy {
   cell: Cell | null = null;
   /** (actions, neurons) on the states as they are; null where actions do not follow from them by one linear map. */
   readoutWeight: Vector | null = null;
+  /** (neurons, entries of the observation): what each entry does to each neuron, an encoder between taken as linear. */
+  inputWeight: Vector | null = null;
+  /** The normalised observation of the last action; null before the first. */
+  sensed: Vector | null = null;
   /** What the cell was last given, (cell.inputs); null before the first action. */
   seen: Vector | null = null;
   /** Duration of a control step in the cell's time: another value acts at another rate than in training. */
@@ -47,7 +51,8 @@ export abstract class Policy {
     if (observation.length !== this.obsDim) {
       throw new Error(`An observation of ${observation.length} numbers came; this policy accepts ${this.obsDim}.`);
     }
-    const action = this.choose(this.normalizer.forward(Float32Array.from(observation)));
+    this.sensed = this.normalizer.forward(Float32Array.from(observation));
+    const action = this.choose(this.sensed);
     const { actionLow: low, actionHigh: high } = this;
     return low && high ? action.map((a, i) => Math.min(high[i], Math.max(low[i], a))) : action;
   }
@@ -55,7 +60,7 @@ export abstract class Policy {
   /** Forget: a new episode begins. Neurons that are held stay held. */
   reset(): void {
     this.state = new Float32Array(this.state.length);
-    this.seen = null;
+    this.seen = this.sensed = null;
   }
 
   /** Tell the reward of the last action to a policy that sees rewards; others do not listen. */

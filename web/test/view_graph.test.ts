@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { loadPolicy } from '../src/policy';
+import { readSafetensors } from '../src/safetensors';
 import {
   type Layout, type Network, type Point, closest, grouped, layOut, spread, wrapped,
 } from '../src/view/graph_layout';
@@ -11,8 +12,8 @@ import { networkOf } from '../src/view/network';
 import { outlineOf, strongest, synapsesOf, touches } from '../src/view/synapses';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const load = (name: string) =>
-  loadPolicy(`${name}.safetensors`, new Uint8Array(readFileSync(`${ROOT}assets/policies/${name}.safetensors`)));
+const bytesOf = (name: string) => new Uint8Array(readFileSync(`${ROOT}assets/policies/${name}.safetensors`));
+const load = (name: string) => loadPolicy(`${name}.safetensors`, bytesOf(name));
 
 const times = (word: string, count: number) => new Array<string>(count).fill(word);
 const ANYMAL = [
@@ -197,14 +198,26 @@ describe('networks of shipped policies', () => {
     },
   );
 
-  test('inputs have the names of the observation, or are features of an encoder', async () => {
+  test('inputs have the names of the observation, also behind an encoder', async () => {
     const pendulum = networkOf(await load('masked_pendulum_ltc'), ['cart', 'pole'], 1);
     expect([pendulum.inputs, pendulum.actions, pendulum.note]).toEqual([['cart', 'pole'], ['action'], '']);
     const walk = networkOf(await load('anymal_walk_ltc'), ANYMAL, 12);
-    expect([walk.inputs[0], walk.inputs[63], walk.inputs.length]).toEqual(['feature 1', 'feature 64', 64]);
+    expect(walk.inputs).toEqual(ANYMAL);
     expect(walk.actions).toEqual(numbered('action', 12));
-    expect(walk.inputWeight).toHaveLength(32 * 64);
-    expect(walk.note).toMatch(/directly/);
+    expect(walk.note).toMatch(/^A layer of 64 features stands before the neurons; .* directly/);
+  });
+
+  test('behind an encoder the weights are its product with the cell, written out here from the file', async () => {
+    const file = bytesOf('anymal_walk_ltc');
+    const { tensors } = readSafetensors('x', file);
+    const [first, cell] = [tensors.get('encoder.0.weight')!.data, tensors.get('cell.input')!.data];
+    const { inputWeight } = networkOf(await load('anymal_walk_ltc'), ANYMAL, 12);
+    expect(inputWeight).toHaveLength(32 * 52);
+    for (const [neuron, entry] of [[0, 0], [31, 51], [7, 20], [20, 7]]) {
+      let sum = 0;
+      for (let k = 0; k < 64; k++) sum += cell[neuron * 64 + k] * first[k * 52 + entry];
+      expect(inputWeight![neuron * 52 + entry]).toBeCloseTo(sum, 5);
+    }
   });
 
   test('without neurons a sentence, without weights no synapses', async () => {

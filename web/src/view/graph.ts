@@ -77,7 +77,7 @@ export class NeuronGraph {
     if (this.frame++ % TELLING === 0) this.tell();
   }
 
-  /** One scale for all inputs, since they are normalised; the features of an encoder keep within -1..1. */
+  /** One scale for all inputs, since they are normalised. */
   private look(inputs: ArrayLike<number>): void {
     let most = 1;
     for (let i = 0; i < inputs.length; i++) if (Math.abs(inputs[i]) > most) most = Math.min(Math.abs(inputs[i]), INPUT);

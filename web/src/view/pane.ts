@@ -8,7 +8,8 @@ import { StripChart } from './charts';
 import { make } from './dom';
 import { Drag } from './drag';
 import { NeuronGraph } from './graph';
-import { networkOf } from './network';
+import type { Network } from './graph';
+import { inputsOf, networkOf } from './network';
 import { Stage } from './scene';
 
 const PUSH_SECONDS = 0.2;
@@ -23,6 +24,7 @@ export class Pane {
   /** Why there is no picture, or null. */
   readonly blind: string | null = null;
   private readonly stage: Stage | null = null;
+  private readonly network: Network;
   private readonly graph: NeuronGraph;
   private readonly charts: { chart: StripChart; read: () => ArrayLike<number> | null }[] = [];
   private readonly words = make('p', { class: 'status', role: 'status', 'aria-live': 'off' });
@@ -64,9 +66,8 @@ export class Pane {
     this.root = make('section', { class: 'pane', 'data-policy': entry.key },
       make('div', { class: 'seen' }, title, frame, this.words), graphHost, chartHost);
 
-    const network = networkOf(policy, observationNames(task), policy.actDim);
-    network.actions = actionNames(task);
-    this.graph = new NeuronGraph(graphHost, network, options.onHold);
+    this.network = { ...networkOf(policy, observationNames(task), policy.actDim), actions: actionNames(task) };
+    this.graph = new NeuronGraph(graphHost, this.network, options.onHold);
     this.addCharts(chartHost);
     player.onStep = () => this.record();
     this.observer = new ResizeObserver(() => this.stage?.resize(frame.clientWidth, frame.clientHeight));
@@ -176,9 +177,8 @@ export class Pane {
     if (this.drag && this.kick) this.drag.showForce(this.centreOfPushed(), [this.kick.force, 0, 0]);
     else this.drag?.showForce(null, null);
     this.stage?.draw();
-    const cell = policy.cell;
     this.graph.update({
-      inputs: policy.seen && cell && policy.seen.length === cell.inputs ? policy.seen : null,
+      inputs: inputsOf(policy, this.network),
       activations: policy.activations,
       actions: this.unit(player.action),
       timeConstants: policy.timeConstants(),
@@ -199,7 +199,7 @@ export class Pane {
     const told = player.steered?.command(player.episode.state as never);
     if (told) parts.push(`told: ${told.map((v, i) => `${v.toFixed(1)} ${['forward', 'left', 'turn'][i]}`).join(', ')}`);
     if (this.finished.length) parts.push(`before: ${this.finished.join(', ')}`);
-    if (entry.return) parts.push(`in Python: ${rounded(entry.return.mean)} in the mean`);
+    if (entry.return) parts.push(`mean in Python: ${rounded(entry.return.mean)}`);
     return parts.join(' · ');
   }
 
