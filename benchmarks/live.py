@@ -4,11 +4,12 @@
 
 Builds the player (`scripts/live.py`). Then, in Node, its tests against what Python recorded, and whole episodes of
 every policy. Then every page in headless Chromium, with OpenGL in software. What is written:
-    policies_equal            share of the shipped policies whose recorded actions and states agree to 1e-5
+    policies_equal            share of the shipped policies whose recorded actions and states agree to 1e-5; of a neural
+                              ODE, in which nothing fades and roundings add up, each step from Python's state
     tasks_equal               share of the tasks whose recorded observations agree to 1e-6, rewards to 1e-5
     closed_loop_inside        share of the robots whose policies all earn, in the mean of --episodes episodes, what is
                               inside of Python's interval for such a mean: drawn from --python episodes in Python, at
-                              95 % for all policies of a robot together
+                              95 % for all policies of all robots together
     anymal_real_time_factor, cheetah_real_time_factor
                               s of physics and policy that the browser computes in a second, without pictures; the
                               slowest policy of the robot, median over rounds
@@ -57,8 +58,8 @@ MOVED = "() => window.player && player.panes.length && player.panes[0].player.se
 # A push, and the time until a picture is drawn in which its force has acted.
 ANSWER = """() => new Promise(resolve => {
   const begin = performance.now(), [pane] = player.panes, at = pane.player.seconds;
-  player.push(1);
-  const look = () => pane.player.seconds > at ? requestAnimationFrame(() => resolve(performance.now() - begin))
+  player.push(player.turned = -(player.turned ?? 1)); // to and fro, or it would fall in the end
+  const look = () => pane.player.seconds !== at ? requestAnimationFrame(() => resolve(performance.now() - begin))
                                               : requestAnimationFrame(look);
   requestAnimationFrame(look);
 })"""
@@ -129,8 +130,8 @@ def mean_interval(returns: np.ndarray, count: int, level: float) -> list[float]:
 
 def closed_loop(args, robots: list[dict]) -> list[dict]:
     returns, rows = in_node(args.episodes), []
+    level = 1 - (1 - LEVEL) / len(policies_of(robots))
     for robot in robots:
-        level = 1 - (1 - LEVEL) / len(robot["policies"])
         for entry in robot["policies"]:
             ours, theirs = np.array(returns[entry["key"]]["returns"]), in_python(entry, args.python)
             low, high = mean_interval(theirs, args.episodes, level)
