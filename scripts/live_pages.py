@@ -88,7 +88,7 @@ def site_page(out: Path, player: Path) -> str:
         return SITE_PAGE + NOT_BUILT
     robots = json.loads((player / "catalog.json").read_text(encoding="utf-8"))["robots"]
     shutil.copytree(player / "posters", out / "_posters")
-    lines = ["::::{grid} 1 2 2 3", ":class-container: course-cards", ""]
+    lines = ["::::{grid} 1 2 2 3", ":gutter: 3", ":class-container: course-cards", ""]
     for robot in robots:
         lines += [
             f":::{{grid-item-card}} {robot['title']}",

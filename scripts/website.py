@@ -241,7 +241,7 @@ def summary(module) -> list[str]:
 
 def gallery(titles: dict[str, str]) -> str:
     """Cards of the notebooks for the first page."""
-    cards = ["::::{grid} 1 2 2 3", ":class-container: course-cards", ""]
+    cards = ["::::{grid} 1 2 2 3", ":gutter: 3", ":class-container: course-cards", ""]
     for (stem, title), (_, what) in zip(titles.items(), readme_table.NOTEBOOKS, strict=True):
         cards += [
             f":::{{grid-item-card}} {stem[:2]} · {title}",
