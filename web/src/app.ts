@@ -9,6 +9,7 @@ import { observationNames, sensorsOf } from './names';
 import { type Abilities, Bar, Panel } from './view/controls';
 import { make } from './view/dom';
 import { Pane } from './view/pane';
+import { Quality } from './view/quality';
 
 const MOST_BEHIND = 0.25; // s: a page that was asleep goes on from where it was
 const TAKERS = 'input, select, textarea, video, [role="button"]';
@@ -24,6 +25,7 @@ export class App {
   private bar: Bar | null = null;
   private panel: Panel | null = null;
   private behind = 0;
+  private readonly quality = new Quality(() => this.panes.forEach((pane) => pane.simplify()));
   private last = 0;
   private building = Promise.resolve();
   private readonly theme = matchMedia('(prefers-color-scheme: dark)');
@@ -238,7 +240,8 @@ export class App {
     this.last = now;
     try {
       if (!this.settings.paused) this.advance(passed);
-      for (const pane of this.panes) pane.draw();
+      const details = this.quality.details(now, this.settings.paused);
+      for (const pane of this.panes) pane.draw(details);
     } catch (error) {
       // Nothing known ends here; whatever it is, the page says it and stands still instead of failing at every frame.
       this.settings.paused = true;

@@ -18,6 +18,9 @@ const WINDOW = 6; // s that a chart shows
 const MOST_LINES = 12; // more series are drawn as a heat map
 const REMEMBERED = 3; // episodes told in the line of words
 
+/** What is drawn beside the robot's picture. */
+export type Details = 'all' | 'graph' | 'charts' | 'none';
+
 export class Pane {
   readonly root: HTMLElement;
   readonly drag: Drag | null = null;
@@ -170,13 +173,23 @@ export class Pane {
     this.held = new Set(held.map(([neuron]) => neuron));
   }
 
-  /** The picture, the graph, the charts, the words: once a frame. */
-  draw(): void {
+  /** The picture, the graph, the charts, the words: once a frame. A slow machine leaves `details` out of some. */
+  draw(details: Details = 'all'): void {
     const { player } = this;
-    const { policy } = player;
     if (this.drag && this.kick) this.drag.showForce(this.centreOfPushed(), [this.kick.force, 0, 0]);
     else this.drag?.showForce(null, null);
     this.stage?.draw();
+    if (details === 'all' || details === 'graph') this.drawGraph();
+    if (details === 'all' || details === 'charts') {
+      for (const { chart } of this.charts) chart.draw();
+      const words = this.told();
+      if (words !== this.words.textContent) this.words.textContent = words;
+    }
+  }
+
+  private drawGraph(): void {
+    const { player } = this;
+    const { policy } = player;
     this.graph.update({
       inputs: inputsOf(policy, this.network),
       activations: policy.activations,
@@ -184,8 +197,6 @@ export class Pane {
       timeConstants: policy.timeConstants(),
       held: this.held,
     });
-    for (const { chart } of this.charts) chart.draw();
-    this.words.textContent = this.told();
   }
 
   private centreOfPushed(): [number, number, number] {
@@ -201,6 +212,11 @@ export class Pane {
     if (this.finished.length) parts.push(`before: ${this.finished.join(', ')}`);
     if (entry.return) parts.push(`mean in Python: ${rounded(entry.return.mean)}`);
     return parts.join(' · ');
+  }
+
+  /** A plainer picture, which takes less time; false where there is none. */
+  simplify(): boolean {
+    return this.stage?.simplify() ?? false;
   }
 
   setDark(dark: boolean): void {

@@ -12,6 +12,7 @@ import { Surroundings } from './surroundings';
 const GROUPS = 3; // 0, 1 and 2 are drawn, as MuJoCo does; in 3 and above are the shapes that only collide
 const FLOOR = 5; // m: a floor of at least this half width is drawn without an end, which it has not for the physics
 const LARGE = 5; // m: what is no smaller casts no shadow of interest
+const PLAIN = 0.5; // the same after `simplify`
 const CLOSE = 2; // pixels drawn for one of the page, at most: more cost time and are not seen
 const COARSE = 0.75; // and so many where the processor draws
 
@@ -35,6 +36,7 @@ export class Stage {
   readonly coarse: boolean;
   /** Called before each picture, after everything has been put in its place. */
   readonly beforeDraw = new Set<() => void>();
+  private plainer = false;
   private readonly renderer: WebGLRenderer;
   private readonly dress: Dress;
   private readonly surroundings: Surroundings;
@@ -164,13 +166,26 @@ export class Stage {
   /** In pixels of the page. */
   resize(width: number, height: number): void {
     const [w, h] = [Math.max(1, Math.round(width)), Math.max(1, Math.round(height))];
-    this.renderer.setPixelRatio(this.coarse ? COARSE : Math.min(window.devicePixelRatio || 1, CLOSE));
+    const fine = this.coarse ? COARSE : Math.min(window.devicePixelRatio || 1, CLOSE);
+    this.renderer.setPixelRatio(this.plainer ? Math.min(fine, PLAIN) : fine);
     this.renderer.setSize(w, h, false);
     this.view.resize(w, h);
     if (this.drawn) this.draw(); // a canvas of a new size is empty, and would blink
   }
 
   setDark(dark: boolean): void { this.surroundings.setDark(dark); }
+
+  /** For a machine that is too slow: first fewer pixels, then no shadows. False where nothing is left to leave out. */
+  simplify(): boolean {
+    if (!this.plainer) {
+      this.plainer = true;
+      this.resize(this.canvas.clientWidth, this.canvas.clientHeight);
+      return true;
+    }
+    if (!this.surroundings.shadows) return false;
+    this.surroundings.shadows = false;
+    return true;
+  }
 
   /** Frees the memory of the graphics card; the canvas cannot be used again. */
   dispose(): void {

@@ -88,6 +88,9 @@ export class Surroundings {
     scene.add(this.floor, this.dome, this.sky, this.sun, this.sun.target, this.lamp, this.lamp.target);
   }
 
+  get shadows(): boolean { return this.sun.castShadow; }
+  set shadows(cast: boolean) { this.sun.castShadow = cast; }
+
   setDark(dark: boolean): void {
     const theme = dark ? DARK : LIGHT;
     this.sky.intensity = theme.sky;

@@ -1,0 +1,36 @@
+/** What to leave out where pictures take long: without a graphics card every change on the page costs. */
+import type { Details } from './pane';
+
+const SLOW = 28; // ms from frame to frame: from there on graph and charts are drawn less often than the robot,
+const SELDOM = 150; // one of them every so many ms
+const VERY_SLOW = 40; // ms from frame to frame: if it is so for longer than
+const PATIENCE = 1500; // ms, the robot's picture becomes plainer
+
+export class Quality {
+  private interval = 16; // ms from frame to frame, of late
+  private last = 0; // ms: the last frame,
+  private detailed = 0; // the last one with graph or charts,
+  private fast = 0; // the last one that was not slow
+  private turn: Details = 'charts';
+
+  /** `simplify` makes the picture plainer by one step. */
+  constructor(private readonly simplify: () => void) {}
+
+  /** What this frame draws beside the robot: a pull at it is to be seen first. */
+  details(now: number, paused: boolean): Details {
+    this.interval += 0.1 * (Math.min(now - this.last, 200) - this.interval);
+    this.last = now;
+    if (this.interval < SLOW || paused) {
+      this.fast = now;
+      return 'all';
+    }
+    if (now - this.fast > PATIENCE && this.interval > VERY_SLOW) {
+      this.simplify();
+      this.fast = now;
+    }
+    if (now - this.detailed < SELDOM) return 'none';
+    this.detailed = now;
+    this.turn = this.turn === 'graph' ? 'charts' : 'graph';
+    return this.turn;
+  }
+}
