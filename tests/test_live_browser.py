@@ -224,6 +224,9 @@ def test_a_deep_link_restores_everything_and_is_kept_up_to_date(page):
 def test_what_a_link_says_wrong_is_told(page):
     tab = page("pendulum.html#rate=3&gravity=1.5&policy=nobody")
     assert "nobody" in trouble(tab)
+    tab = page("push.html#rate=0.5")
+    assert trouble(tab) == "rate=0.5 is not accepted by Push-v0; accepted: 1."
+    assert tab.evaluate("player.panes[0].player.rate") == 1 and "rate" not in tab.url
     tab = page("pendulum.html#rate=3&gravity=1.5")
     assert trouble(tab) == "rate=3 is not accepted; accepted: 0.25, 0.5, 1, 2, 4."
     assert tab.evaluate("player.settings.gravity") == 1.5

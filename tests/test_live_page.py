@@ -350,6 +350,7 @@ def test_notebooks_are_executed_with_pictures():
         (dict(dead=[52]), r"dead=\[52\].*0 to 51"),
         (dict(hold=32), r"hold=\[32\].*0 to 31"),
         (dict(hold=[(1, "high")]), "hold='high'"),
+        (dict(hold=[(1, 101)]), "hold=101.*at most 100"),
         (dict(told=1), "told=1"),
         (dict(command=[1, 0]), "command=.*forward"),
         (dict(command=[5, 0, 0]), "command=.*-1 to 2"),
@@ -548,8 +549,8 @@ def test_a_frame_plays_without_a_network(bundled, own, tmp_path, monkeypatch):
             tab.goto(f"{address}{name}.html")
             frame = tab.frames[-1]
             frame.wait_for_selector('#live[data-ready="yours"]', timeout=120_000)
-            frame.wait_for_function("live.panes?.[0].player.seconds > 0.05", timeout=120_000)
-            assert frame.evaluate("live.settings.gravity") == 0.5 and frame.evaluate("live.panes.length") == 2
+            frame.wait_for_function("window.player && player.panes[0].player.seconds > 0.05", timeout=120_000)
+            assert frame.evaluate("[player.settings.gravity, player.panes.length]") == [0.5, 2]
             assert {url for url in fetched if url.startswith("http")} - {f"{address}favicon.ico"} == {
                 f"{address}{name}.html"
             }

@@ -132,6 +132,56 @@ def test_library_from_a_wheel_finds_its_assets_away_from_the_checkout(wheel, tmp
     assert result == "{'claims': {}}"
 
 
+PLAYER = {  # a stand-in for what `python scripts/live.py build` makes: in a release, and not in a release
+    "player.js": "made of nothing", "player.css": "body { color: red }", "mujoco.wasm.gz": "engine",
+    "catalog.json": "{}", "licences.txt": "MIT", "models/Pole.xml": "<mujoco/>", "posters/pendulum.jpg": "picture",
+}  # fmt: skip
+LEFT_OUT = ("policies/pendulum_ltc.safetensors", "videos/pendulum.mp4", "index.html", "pendulum.html")
+
+
+def test_a_wheel_holds_the_live_player_where_it_was_built(tmp_path):
+    copy, out = tmp_path / "source", tmp_path / "installed"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "course_lib", copy / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    small = [f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
+    stand_in = {f"web/dist/{name}": PLAYER.get(name, name) for name in (*PLAYER, *LEFT_OUT)}
+    for name, text in {**dict.fromkeys(small, "{}"), **stand_in}.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text(text)
+    (copy / "assets" / "policies").mkdir(parents=True)
+    shutil.copy(ROOT / "assets/policies/pendulum_ltc.safetensors", copy / "assets/policies")
+    # As `python -m build` does it: the source archive first, and the wheel from that.
+    source = "from hatchling.build import build_sdist; print(build_sdist('dist'))"
+    code = "from hatchling.build import build_wheel; print(build_wheel('..'))"
+    done = subprocess.run([sys.executable, "-c", source], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shutil.unpack_archive(next((copy / "dist").glob("*.tar.gz")), copy / "dist")
+    (unpacked,) = (path for path in (copy / "dist").iterdir() if path.is_dir())
+    done = subprocess.run([sys.executable, "-c", code], cwd=unpacked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next((copy / "dist").glob("*.whl"))) as archive:
+        archive.extractall(out)
+    live = out / "course_lib" / "_assets" / "live"
+    found = {str(path.relative_to(live)): path.read_text() for path in live.rglob("*") if path.is_file()}
+    assert found == PLAYER and not (out / "web").exists()
+    code = (
+        "import base64, gzip, re, course_lib as cl; view = cl.live('pendulum_ltc'); "
+        "packed = re.search('packed = \"(.*)\"', view.page)[1]; "
+        "program = gzip.decompress(base64.b64decode(packed)).decode(); "
+        "print(cl.__file__, program, view.picture.decode(), view.link, sep='\\n')"
+    )
+    env = os.environ | {"PYTHONPATH": str(out)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    where, program, picture, link = done.stdout.splitlines()
+    assert where == str(out / "course_lib" / "__init__.py")
+    assert (program, picture) == ("made of nothing", "picture")
+    owner, _, name = notebooks.slug().partition("/")
+    assert link == f"https://{owner}.github.io/{name}/live/pendulum.html#policy=pendulum_ltc"
+
+
 # -------------------------------------------------------------------------------------------- commands
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
 class TestMake:

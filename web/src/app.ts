@@ -1,5 +1,6 @@
 /** The page: loads what it needs, runs the clock, and brings settings, panes and controls together. */
 import { type Engine, Physics, loadEngine } from './physics';
+import { fitPlayers, fitPolicies, hasRates } from './fitting';
 import { Player } from './player';
 import { loadPolicy } from './policy';
 import { type Settings, formatSettings, readSettings } from './settings';
@@ -44,15 +45,6 @@ export class App {
   }
 
   async start(): Promise<void> {
-    const { robot } = this;
-    if (!this.entry(this.settings.policy)) {
-      if (this.settings.policy) this.say(`There is no policy ${this.settings.policy} here; accepted: ${robot.policies.map((p) => p.key).join(', ')}.`);
-      this.settings.policy = robot.policies[0].key;
-    }
-    if (this.settings.beside && !this.entry(this.settings.beside)) {
-      this.say(`There is no policy ${this.settings.beside} here; accepted: ${robot.policies.map((p) => p.key).join(', ')}.`);
-      this.settings.beside = '';
-    }
     await this.build();
     if (!this.panes.length) return;
     this.listen();
@@ -71,10 +63,13 @@ export class App {
   /** Panes and controls for the chosen policies; those that were there stay until the new ones are ready. */
   private async build(): Promise<void> {
     const { settings } = this;
+    const notes = fitPolicies(settings, this.robot);
     const keys = settings.beside ? [settings.policy, settings.beside] : [settings.policy];
     const made: Pane[] = [];
     try {
       for (const key of keys) made.push(await this.pane(this.entry(key)!, keys.length > 1));
+      notes.push(...fitPlayers(settings, made.map((pane) => pane.player)));
+      for (const pane of made) pane.apply(settings);
     } catch (error) {
       for (const pane of made) pane.dispose();
       const [first, second] = this.panes; // what was there before plays on
@@ -103,6 +98,7 @@ export class App {
       pane.setDark(this.dark); // colours can be read now that it is on the page
       pane.draw();
     }
+    if (notes.length) this.say([this.words, ...notes].join(' ').trim());
     this.root.dataset.ready = settings.policy;
   }
 
@@ -116,7 +112,6 @@ export class App {
       const pane = new Pane(player, entry, {
         dark: this.dark, video: this.source.video, titled, moves: moves(entry.task), onHold: (neuron, held) => this.hold(neuron, held),
       });
-      pane.apply(this.settings);
       return pane;
     } catch (error) {
       physics.free();
@@ -130,7 +125,7 @@ export class App {
     return {
       policies: this.robot.policies,
       sensors: sensorsOf(observationNames(player.task)),
-      rates: !('goalPlace' in player.task), // a plan's steps are of one length
+      rates: hasRates(player),
       pushes: !('goalPlace' in player.task),
       commands: player.steered !== null,
       neurons: policies.some((policy) => policy.neurons > 0),
@@ -220,12 +215,13 @@ export class App {
     });
     addEventListener('hashchange', () => {
       const { settings, trouble } = readSettings(location.hash);
-      const policy = this.entry(settings.policy)?.key ?? this.robot.policies[0].key;
-      const other = policy !== this.settings.policy || settings.beside !== this.settings.beside;
-      this.settings = { ...settings, policy, beside: this.entry(settings.beside)?.key ?? '' };
-      this.say(trouble.join(' '));
+      const notes = [...trouble, ...fitPolicies(settings, this.robot)];
+      const other = settings.policy !== this.settings.policy || settings.beside !== this.settings.beside;
+      if (!other) notes.push(...fitPlayers(settings, this.panes.map((pane) => pane.player)));
+      this.settings = settings;
+      this.say(notes.join(' '));
       if (other) this.building = this.building.then(() => this.build());
-      else for (const pane of this.panes) pane.apply(this.settings);
+      else for (const pane of this.panes) pane.apply(settings);
       this.show();
     });
     const darker = () => this.panes.forEach((pane) => pane.setDark(this.dark));

@@ -39,6 +39,7 @@ export type Ranged = keyof typeof RANGES;
 
 const COMMANDS: [number, number][] = [[-1, 2], [-0.6, 0.6], [-1.5, 1.5]];
 const MOST_ENTRIES = 1000;
+const MOST_HELD = 100;
 
 /**
  * Settings from the part of an address behind "#", or from a table of them. What is wrong is left at its default, and
@@ -101,7 +102,9 @@ const READ: Partial<Record<keyof Settings, Reader>> = {
   hold: (value) =>
     list(value).map((entry) => {
       const [neuron, at = 0] = Array.isArray(entry) ? entry : String(entry).split(':');
-      return [whole(neuron, 0, MOST_ENTRIES), number(at)];
+      const value = number(at);
+      if (Math.abs(value) > MOST_HELD) throw new Error(`accepted: neurons, held at values from -${MOST_HELD} to ${MOST_HELD}`);
+      return [whole(neuron, 0, MOST_ENTRIES), value];
     }),
   command(value) {
     const command = list(value).map(number);

@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type Engine, Physics, loadEngine } from '../src/physics';
 import { Player } from '../src/player';
 import { loadPolicy } from '../src/policy';
+import { fitPlayers } from '../src/fitting';
 import { Sensors } from '../src/sensors';
+import { DEFAULTS, type Settings } from '../src/settings';
 import { makeTask, paced } from '../src/tasks/index';
 import { Random } from '../src/tasks/task';
 import { RECORDED } from './record';
@@ -132,6 +134,29 @@ describe('control rate', () => {
     expect(player.physics.timestep).toBeCloseTo(before / 4, 12);
     player.rate = 1;
     expect(player.physics.timestep).toBe(before);
+  });
+});
+
+describe('settings that a robot lacks', () => {
+  const table = (change: object): Settings => ({ ...(structuredClone(DEFAULTS) as Settings), ...change });
+
+  test('are set back, with a sentence each', async () => {
+    const settings = table({ rate: 0.5, command: [1, 0, 0], hold: [[31, 0], [32, 0]], dead: [0, 99] });
+    const said = fitPlayers(settings, [await playerOf('push_ndp_ltc')]);
+    expect(said).toEqual([
+      'rate=0.5 is not accepted by Push-v0; accepted: 1.',
+      'command=1,0,0 is not accepted by Push-v0; accepted: none.',
+      'hold=32 is not there; accepted: 0 to 31.',
+      'dead=99 is not there; accepted: 0 to 14.',
+    ]);
+    expect(settings).toEqual(table({ hold: [[31, 0]], dead: [0] }));
+  });
+
+  test('what is there stays', async () => {
+    const change = { rate: 0.5, command: [1, 0, 0], hold: [[31, 0]], dead: [51] };
+    const settings = table(change);
+    expect(fitPlayers(settings, [await playerOf('anymal_walk_ltc')])).toEqual([]);
+    expect(settings).toEqual(table(change));
   });
 });
 

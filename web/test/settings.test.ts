@@ -27,6 +27,7 @@ describe('what is wrong stays at its default, with a sentence', () => {
     ['drop=1', 'drop=1 is not accepted; accepted: 0 to 0.95.'],
     ['delay=1.5', 'delay=1.5 is not accepted; accepted: a whole number, 0 to 10.'],
     ['hold=x', 'hold=x is not accepted; accepted: a whole number, 0 to 1000.'],
+    ['hold=1:1e300', 'hold=1:1e300 is not accepted; accepted: neurons, held at values from -100 to 100.'],
     ['hold=1:z', 'hold=1:z is not accepted; accepted: a number.'],
     ['command=1,2', 'command=1,2 is not accepted; accepted: three numbers, forward, left and turn, from -1 to 2, -0.6 to 0.6, -1.5 to 1.5.'],
     ['told=perhaps', 'told=perhaps is not accepted; accepted: 0, 1.'],

@@ -49,7 +49,7 @@ class _Held:
         for one in value if isinstance(value, (list, tuple, range)) else [value]:
             pair = isinstance(one, (list, tuple)) and len(one) == 2
             (neuron,) = Indices().check(name, one[0] if pair else one)
-            out.append([neuron, Between(-1000, 1000).check(name, one[1])] if pair else neuron)
+            out.append([neuron, Between(-100, 100).check(name, one[1])] if pair else neuron)
         return out
 
 
