@@ -105,7 +105,7 @@ export class StripChart {
     this.palette = CATEGORICAL[0.3 * r + 0.59 * g + 0.11 * b > 128 ? 'dark' : 'light'];
     if (this.count === 1) this.palette = [this.colours.accent];
     const apart = this.options.colours !== 'signed' && this.spans.length > 1;
-    this.spans.forEach((span, s) => { span.style.color = apart ? this.palette[s] : ''; });
+    this.spans.forEach((span, s) => { span.style.borderBottom = apart ? `3px solid ${this.palette[s]}` : ''; });
     this.heat?.colour(this.colours);
     this.fresh = true;
   }
