@@ -33,7 +33,8 @@ from course_lib.rl import ppo_epoch  # noqa: E402
 from course_lib.rl.optim import FlatAdam  # noqa: E402
 from course_lib.rl.ppo_config import PPOConfig  # noqa: E402
 
-KINDS = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
+GATED = ("gru", "cfc")  # have no solver
+KINDS = [(name, "fused") for name in ("synaptic_ltc", "ltc", "ctrnn", *GATED)]
 KINDS += [(name, solver) for name in ("ltc", "ctrnn", "neural_ode") for solver in ("euler", "midpoint", "rk4")]
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-9}
 PROGRAMS = [(native.KERNELS, defines) for defines in native.TYPES.values()]
@@ -61,7 +62,9 @@ def draw(rng: random.Random):
     torch.manual_seed(rng.randrange(2**31))
     (name, solver), inputs, neurons = rng.choice(KINDS), rng.randint(1, 4), rng.choice([1, 2, 3, 5, 8, 17])
     options = {"substeps": rng.randint(1, 4), "input": rng.choice(["held", "initial"])}
-    if name != "synaptic_ltc":
+    if name in GATED:
+        options = {}
+    elif name != "synaptic_ltc":
         options["solver"] = solver
     if neurons > 2 and rng.random() < 0.2:
         options["wiring"] = wiring.random(inputs, neurons, 0.6, seed=rng.randrange(1000), attempts=200)

@@ -172,6 +172,15 @@ def test_the_kernels_themselves_are_handed_only_what_fits():
         for other in wrong:
             with pytest.raises((ArgumentError, RuntimeError), match="(is|are) not accepted|expected device"):
                 native.decaying("ltc", **(good | {name: other}))
+    good = {name: good[name] for name in good if name not in ("decay", "A")}
+    for kind, gates in (("gru", 4), ("cfc", 3)):
+        mine = good | dict(drive=torch.zeros(T, B, gates * N), weight=torch.zeros(gates * N, N))
+        assert native.gated(kind, **mine).shape == (T, B, N)
+        for name, value in mine.items():
+            if name != "substeps":
+                for other in (value[:-1], value[..., :-1], value[..., None], value[:0]):
+                    with pytest.raises((ArgumentError, RuntimeError), match="is not accepted|invalid for input"):
+                        native.gated(kind, **(mine | {name: other}))
     with refused("weight of shape .*4, 5, 4.* is not accepted here; it must be .4, 5, 5"):
         native.synaptic(torch.zeros(T, B, 2 * N), None, h, None, 1.0, 1, torch.zeros(4, N, N - 1), *torch.ones(3, N))
 
@@ -185,7 +194,7 @@ def test_what_hooks_make_of_saved_tensors_is_checked_too():
         lambda p: p[..., :1],
         lambda p: p.to("meta"),
     ):
-        for name in ("ltc", "synaptic_ltc"):
+        for name in ("ltc", "synaptic_ltc", "gru", "cfc"):
             with torch.autograd.graph.saved_tensors_hooks(lambda p: p, change):
                 out = make_cell(name, INPUTS, N).sequence(x, h, torch.rand(T, B) < 0.5, torch.rand(T, B) + 0.1)
             with pytest.raises((ArgumentError, RuntimeError)):
@@ -365,7 +374,7 @@ def test_durations_that_change_between_the_passes_are_noticed(either):
         except RuntimeError as error:
             assert "modified by an inplace operation" in str(error)
         else:
-            assert name == "ltc" and os.environ["COURSE_NATIVE"] == "1"  # which made rates of them before
+            assert os.environ["COURSE_NATIVE"] == "1"  # which made rates of them before
 
 
 # --- where episodes begin -------------------------------------------------------------------------

@@ -68,6 +68,32 @@ def test_c_and_torch_agree(in_c, dtype, monkeypatch, batch, durations, mode, nam
             torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
 
 
+@pytest.mark.parametrize("name", ["gru", "cfc"])
+@pytest.mark.parametrize("options", [{}, {"rank": 2}, {"wiring": wiring.random(3, 7, 0.3)}])
+@pytest.mark.parametrize("durations", ["number", "per step", "per sample"])
+@pytest.mark.parametrize("batch", [1, 16, 21])
+def test_c_and_torch_agree_on_cells_with_gates(in_c, dtype, monkeypatch, batch, durations, options, name):
+    cell = make_cell(name, 3, 7, **options)
+    x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
+    dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
+    for begins in (starts, None):
+        there, here = (results(cell, x, h, begins, dt, monkeypatch, on) for on in "01")
+        for a, b in zip(there, here, strict=True):
+            torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
+
+
+def test_a_gru_in_c_is_that_of_torch(in_c):
+    cell, peer = make_cell("gru", 3, 7), torch.nn.GRU(3, 7)
+    with torch.no_grad():
+        peer.weight_ih_l0.copy_(cell.input)
+        peer.weight_hh_l0.copy_(cell.recurrent)
+        peer.bias_ih_l0.copy_(cell.bias.uniform_(-1, 1))
+        peer.bias_hh_l0.zero_()[14:].copy_(cell.recurrent_bias.uniform_(-1, 1))
+    x, h = torch.randn(9, 21, 3), torch.randn(21, 7)
+    torch.testing.assert_close(cell.sequence(x, h), peer(x, h[None])[0])
+
+
 def test_sparse_wirings_and_closed_or_wide_open_synapses(in_c, dtype, monkeypatch):
     cell = make_cell("synaptic_ltc", 3, 7, wiring=wiring.random(3, 7, 0.3))
     with torch.no_grad():
@@ -109,6 +135,24 @@ def test_gradients_of_ltc_and_ctrnn_are_those_of_finite_differences(in_c, kind):
 
     def states(drive, kick, h, *rest):
         return native.decaying(kind, drive, kick, h, starts, rate, 2, *rest)
+
+    assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
+
+
+@pytest.mark.parametrize("kind, gates", [("gru", 4), ("cfc", 3)])
+def test_gradients_of_cells_with_gates_are_those_of_finite_differences(in_c, kind, gates):
+    torch.manual_seed(0)
+    T, B, n, double = 3, 2, 3, dict(dtype=torch.float64)
+    leaves = [torch.randn(T, B, gates * n, **double), torch.randn(T, B, n, **double), torch.randn(B, n, **double)]
+    leaves += [torch.randn(gates, n, n, **double)]
+    starts, rate = torch.zeros(T, B, 1, dtype=torch.bool), torch.rand(T, B, 1, **double) + 1.0
+    starts[1, 0] = True
+    there = torch.ones(gates, 1, 1, **double)
+    if kind == "gru":
+        there[2] = 0.0  # what the input alone feeds
+
+    def states(drive, kick, h, weight):
+        return native.gated(kind, drive, kick, h, starts, rate, 2, (weight * there).flatten(0, 1))
 
     assert torch.autograd.gradcheck(states, [leaf.requires_grad_() for leaf in leaves])
 

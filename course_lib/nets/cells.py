@@ -202,7 +202,7 @@ class MLP(Cell):
 
 
 # What these functions are called in `native`.
-CTRNN.advance.native, LTC.advance.native = "ctrnn", "ltc"
+CTRNN.advance.native, LTC.advance.native, GRU.advance.native, CfC.advance.native = "ctrnn", "ltc", "gru", "cfc"
 NeuralODE.rate.native, CTRNN.rate.native, LTC.rate.native = "neural_ode", "ctrnn", "ltc"
 
 CELLS: dict[str, type[Cell]] = {

@@ -46,7 +46,8 @@ def fused_map(
     refuse_gradient(dt)
     kind, rate = getattr(advance, "native", None), substeps / dt
     if kind is not None and native.usable(drive, rate):
-        return native.decaying(kind, drive, kick, h, starts, rate, substeps, weight, *params)
+        run = native.gated if kind in ("gru", "cfc") else native.decaying
+        return run(kind, drive, kick, h, starts, rate, substeps, weight, *params)
     return _Sequence.apply(advance, None, dt, substeps, drive, kick, h, starts, weight, *params)
 
 

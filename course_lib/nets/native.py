@@ -1,4 +1,4 @@
-"""Loops over the steps of a sequence, which torch runs slowly, in C: `kernels.c`. Results agree to rounding."""
+"""Loops over the steps of a sequence, which torch runs slowly, in C (`kernels.c`). Results agree to rounding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ TYPES = {
 SLOPES = {"ltc": 1, "ctrnn": 2, "neural_ode": 2}  # f is a sigmoid, or a tanh
 CPU = torch.device("cpu")
 # How wide `drive` is, how many matrices `weight` has, and rows `leak`.
-SHAPES = {"synaptic": (2, (4,), 3), "decaying": (1, (), 2), "explicit": (1, (), 2)}
+SHAPES = {
+    "synaptic": (2, (4,), 3), "decaying": (1, (), 2), "explicit": (1, (), 2), "gru": (4, (4,), 0), "cfc": (3, (3,), 0),
+}  # fmt: skip
 SAVED = ("gradient", "dt", "weight", "params", "path")
 LINE = 64  # bytes; the C code takes as many samples together as fit
 
@@ -28,13 +30,14 @@ LINE = 64  # bytes; the C code takes as many samples together as fit
 def _declare(lib: ctypes.CDLL) -> None:
     integer, pointer = ctypes.c_int, ctypes.c_void_p
     numbers = [integer] * 4 + [ctypes.c_double]
-    for name, more in (("synaptic", []), ("decaying", [integer]), ("explicit", [integer, integer, pointer])):
+    more_of = {"decaying": [integer], "explicit": [integer, integer, pointer]}
+    for name in SHAPES:
         for direction, count in (("forward", 10), ("backward", 12)):
             function = getattr(lib, f"{name}_{direction}")
-            function.argtypes, function.restype = [*numbers, *more, *[pointer] * count], None
+            function.argtypes, function.restype = [*numbers, *more_of.get(name, []), *[pointer] * count], None
 
 
-KERNELS = Program([Path(__file__).with_name(name) for name in ("kernels.c", "tiny.h")], _declare)
+KERNELS = Program([Path(__file__).with_name(name) for name in ("kernels.c", "gated.h", "lanes.h", "tiny.h")], _declare)
 
 
 def status() -> str:
@@ -92,7 +95,7 @@ class _Sequence(torch.autograd.Function):
         if starts is not None:
             check_sizes(torch.bool, CPU, substeps, ("starts", starts, (T, B, 1)))
         path = h.new_empty(-(-B // lanes), T, rows * substeps + 1, n, lanes)
-        space, out = h.new_empty((2 + stages) * n + 3, lanes), h.new_empty(T, B, n)
+        space, out = h.new_empty((1 + width + stages) * n + 3, lanes), h.new_empty(T, B, n)
         ctx.table = table  # keeps alive what the pointer points to
         more = more if table is None else (*more, table.data_ptr())
         ctx.numbers = (T, B, n, substeps, 1.0 if rates is not None else rate, *more)
@@ -100,7 +103,8 @@ class _Sequence(torch.autograd.Function):
         addresses = _addresses(drive, kick, h, starts, rates, weight, leak, path, space, out)
         getattr(ctx.library, f"{name}_forward")(*ctx.numbers, *addresses)
         ctx.save_for_backward(starts, rates, weight, leak, path)
-        ctx.name, ctx.width, ctx.stages, ctx.kicked = name, width * n, stages, kick is not None
+        ctx.name, ctx.width, ctx.kicked = name, width * n, kick is not None
+        ctx.room = weight.numel() + (2 * width + 4 + stages) * n + 1
         ctx.sizes = drive.dtype, (T, B, n), (T, B, 1), weight.shape, leak.shape, path.shape
         return out
 
@@ -115,7 +119,7 @@ class _Sequence(torch.autograd.Function):
         if starts is not None:
             check_sizes(torch.bool, CPU, substeps, ("starts", starts, (T, B, 1)))
         rates, weight, leak, path = rest
-        space = path.new_zeros(weight.numel() + (6 + ctx.stages) * n + 1, path.shape[-1])
+        space = path.new_zeros(ctx.room, path.shape[-1])
         d_drive, d_h, d_leak = path.new_empty(T, B, ctx.width), path.new_empty(B, n), torch.empty_like(leak)
         d_weight, d_kick = torch.empty_like(weight), torch.empty_like(grad_out) if ctx.kicked else None
         given = _addresses(starts, rates, weight, leak, path, space, grad_out, d_drive, d_kick, d_h, d_weight, d_leak)
@@ -153,6 +157,19 @@ def decaying(kind: str, drive, kick, h, starts, rate, substeps: int, weight, dec
     leak = _stack(decay, torch.ones_like(decay) if A is None else A)
     slope = SLOPES[kind]
     return _Sequence.apply("decaying", 3, (slope,), None, drive, kick, h, starts, rate, substeps, weight, leak)
+
+
+def gated(kind: str, drive, kick, h, starts, rate, substeps: int, weight) -> Tensor:
+    """States (T, B, n) after each step of a `GRU` (kind "gru", m = 4) or a `CfC` ("cfc", m = 3).
+
+    Args:
+        drive: x Uᵀ + b, (T, B, m·n). weight: W, (m·n, n). The third block of a GRU's counts as zero,
+            whatever it holds, and gets no gradient. The others are those of `synaptic`.
+    """
+    gates, n = SHAPES[kind][0], h.shape[-1]
+    check_sizes(weight.dtype, CPU, substeps, ("weight", weight, (gates * n, n)))
+    weight, leak = weight.reshape(gates, n, n), weight.new_empty(0, n)
+    return _Sequence.apply(kind, gates + 1, (), None, drive, kick, h, starts, rate, substeps, weight, leak)
 
 
 def explicit(kind: str, tableau, drive, kick, h, starts, rate, substeps: int, weight, decay=None, A=None) -> Tensor:
