@@ -1,4 +1,4 @@
-"""What the off-policy contests on HalfCheetah-v5 share: tests while training, a peer's model as a policy."""
+"""What the off-policy benchmarks share: tests while training, a peer's model as a policy."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ ENV, COPIES = "HalfCheetah-v5", 16
 CURVE = ("env_steps", "wall_seconds", "return_mean", "q_mean", "entropy_mean", "temperature", "updates")
 
 
-def test(policy, episodes: int):
-    return run_episodes(policy, cl.make(ENV, episodes, seed=10_000))
+def test(policy, episodes: int, env: str = ENV):
+    return run_episodes(policy, cl.make(env, episodes, seed=10_000))
 
 
 class Tests:
     """Deterministic returns at moments of training."""
 
-    def __init__(self, episodes: int):
-        self.episodes = episodes
+    def __init__(self, episodes: int, env: str = ENV):
+        self.episodes, self.env = episodes, env
         self.rows: dict[str, list[float]] = {name: [] for name in ("minutes", "env_steps", "return_deterministic")}
 
     def add(self, seconds: float, env_steps: int, policy) -> None:
-        mean = test(policy, self.episodes).mean
+        mean = test(policy, self.episodes, self.env).mean
         for values, value in zip(self.rows.values(), (seconds / 60, env_steps, mean), strict=True):
             values.append(float(f"{value:.6g}"))
         print(f"  {seconds / 60:6.1f} min, {env_steps:9,} steps: {mean:8,.0f}", flush=True)
 
 
 def row_of(name: str, seed: int, policy, tests: Tests, episodes: int, **facts) -> dict:
-    final = test(policy, episodes)
+    final = test(policy, episodes, tests.env)
     return {
         "run": name, "seed": seed, "return_deterministic": final.mean, "return_sd": final.sd,
         "episodes": episodes, **facts, "tests": tests.rows,
