@@ -44,6 +44,16 @@ def test_every_setting_is_in_the_page_in_the_order_of_the_sliders():
         assert (22 + 230 - ends[0]) / 230 * 40 == pytest.approx(shift, abs=0.05)
 
 
+def test_curves_of_one_name_are_all_drawn():
+    def edges(slope, shift):
+        for y in (5, 10):
+            yield Curve("edge", (0, 10), (y, y), kind="faint")
+        yield Curve("dots", X, X, panel=1, kind="dots")
+
+    path = held(plot(draw=edges).page)["frames"][0][0][0]
+    assert path.count("M") == 2 and len(set(points(path)[:, 1])) == 2
+
+
 def test_nan_lifts_the_pen():
     page = plot(draw=lambda a, b: [Curve("gap", X, np.where(X == 5, np.nan, X))])
     assert held(page.page)["frames"][0][0][0].count("M") == 2
@@ -90,6 +100,8 @@ def test_the_still_picture_shows_the_start():
         (dict(draw=lambda a, b: [Curve("c", X, X, kind="wave")]), "accepted: line, dashes, faint, dots, bars"),
         (dict(draw=lambda a, b: [Curve("c", X, X, panel=2)]), "panels 0 to 1"),
         (dict(draw=lambda a, b: [Curve("c", X, X[1:])]), "equally many"),
+        (dict(draw=lambda a, b: [Curve("c", X, X), Curve("c", X, X, kind="dots")]), "one name must look alike"),
+        (dict(draw=lambda a, b: [Curve("c", X, X, 0, "line", c) for c in ("red", "blue")]), "one name must look alike"),
         (dict(panels=[Panel("x", "y", (2, 1)), Panel("x", "z")]), "they must rise"),
         (dict(panels=[Panel("x", "y", (0, 1), x_log=True), Panel("x", "z")]), "they must rise"),
     ],

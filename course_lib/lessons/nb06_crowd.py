@@ -24,6 +24,7 @@ from course_lib.viz.style import COLOURS
 LANE, RANK = 1.3, 1.7  # m between neighbours across and along the track
 PALE = (0.80, 0.82, 0.85)  # what a robot fades to once its episode is over
 DYNAMIC, STATIC = int(mujoco.mjtCatBit.mjCAT_DYNAMIC), int(mujoco.mjtCatBit.mjCAT_STATIC)
+THIN = (0.30, 0.32, 0.36)  # of the metal of the shanks: bright, and a pixel wide, they are lost on the bright ground
 SHELLS = ("blue", "orange", "green", "pink", "pale blue", "yellow", "grey")  # the colours of `style.COLOURS`
 AZIMUTH, ELEVATION = 140.0, -24.0  # degrees
 
@@ -180,6 +181,8 @@ class ArmyCamera(Camera):
         mine = model.geom_bodyid > 0
         self._materials = np.setdiff1d(model.geom_matid[mine], [*model.geom_matid[~mine], -1])
         self._bare = np.flatnonzero(mine & (model.geom_matid < 0))
+        if (metal := mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_MATERIAL, "metal")) >= 0:
+            model.mat_rgba[metal, :3] = THIN
         self._looks = {False: (model.mat_rgba.copy(), model.geom_rgba.copy())}
         self._looks[True] = tuple(_mixed(look) for look in self._looks[False])
         # A disc under the long shapes is shadow enough, at a fifth of the cost of one under each shape.

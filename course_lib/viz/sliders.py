@@ -18,6 +18,7 @@ import html
 import itertools
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ INK, FAINT = "#22303f", "#e6e8eb"
 KINDS = {  # of curves -> how they are stroked
     "line": "stroke-width:2",
     "dashes": "stroke-width:1.6;stroke-dasharray:6 4",
-    "faint": "stroke-width:1;opacity:.35",
+    "faint": "stroke-width:1.2;opacity:.6",
     "dots": "stroke-width:7;stroke-linecap:round",
     "bars": "stroke-width:9",
 }
@@ -111,18 +112,24 @@ class SliderPlot:
             drawn = list(draw(*values))
             self.settings.append(([c for c in drawn if isinstance(c, Curve)], [t for t in drawn if isinstance(t, str)]))
         self.drag = [list(self.sliders).index(name) for name in drag or ()]
-        curves = [curve for drawn, _ in self.settings for curve in drawn]
+        curves, looks = [curve for drawn, _ in self.settings for curve in drawn], {}
         for curve in curves:
             if curve.kind not in KINDS or not 0 <= curve.panel < len(panels) or len(curve.x) != len(curve.y):
                 raise ArgumentError(
                     f"curve {curve.name!r} has kind {curve.kind!r}, panel {curve.panel} and {len(curve.x)} and "
                     f"{len(curve.y)} points; accepted: {', '.join(KINDS)}, panels 0 to {len(panels) - 1}, equally many"
                 )
+            kind, colour = looks.get(curve.name, (curve.kind, curve.colour))
+            looks[curve.name] = now = (curve.kind, curve.colour or colour)
+            if now != (kind, colour or now[1]):
+                raise ArgumentError(
+                    f"curve {curve.name!r} is drawn as {curve.kind}, {curve.colour} and elsewhere as {kind}, {colour}; "
+                    "curves of one name must look alike"
+                )
         self.panels = [_limited(panel, [c for c in curves if c.panel == k]) for k, panel in enumerate(panels)]
         self.names = list(dict.fromkeys(curve.name for curve in curves))
-        given = {curve.name: curve.colour for curve in curves if curve.colour}
-        self.colours = {n: given.get(n, COLOURS[k % len(COLOURS)]) for k, n in enumerate(self.names)}
-        self.kinds = {curve.name: curve.kind for curve in curves}
+        self.colours = {n: looks[n][1] or COLOURS[k % len(COLOURS)] for k, n in enumerate(self.names)}
+        self.kinds = {name: kind for name, (kind, _) in looks.items()}
         self.alt = alt or self._described()
         self.columns = max(1, min(len(panels), WIDTH // NARROW))
         self.wide = WIDTH // self.columns
@@ -175,7 +182,7 @@ class SliderPlot:
     def _plot(self, box, curve: Curve, legend: bool = False):
         x, y = ([np.nan], [np.nan]) if legend else (curve.x, curve.y)
         colour = self.colours[curve.name]
-        looks = {"line": dict(lw=2), "dashes": dict(lw=1.6, ls="--"), "faint": dict(lw=1, alpha=0.35),
+        looks = {"line": dict(lw=2), "dashes": dict(lw=1.6, ls="--"), "faint": dict(lw=1.2, alpha=0.6),
                  "dots": dict(ls="", marker="o", ms=6), "bars": dict(lw=6)}  # fmt: skip
         if curve.kind == "bars" and not legend:
             return box.vlines(x, max(0.0, self.panels[curve.panel].y_limits[0]), y, color=colour, lw=6)
@@ -195,7 +202,9 @@ class SliderPlot:
         )
         frames = []
         for curves, sentences in self.settings:
-            paths = {(c.panel, c.name): self._path(c) for c in curves}
+            paths = defaultdict(str)  # curves of one name are one path
+            for c in curves:
+                paths[c.panel, c.name] += self._path(c)
             frames.append([[paths.get(key, "") for key in keys], sentences])
         drawings = []
         for k, panel in enumerate(self.panels):
