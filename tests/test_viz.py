@@ -315,6 +315,24 @@ def test_any_thread_may_draw_next():
 
 
 @pytest.mark.skipif(gl.choose_gl_backend() == "none", reason="no OpenGL here")
+def test_marks_on_the_rail_are_as_far_apart_as_the_cart_moves(monkeypatch):
+    played = rollout_states(cl.load("pendulum_ltc"), seed=0, steps=2)
+    state, centres = played.physics[0], []
+    with opening.open_camera(played.model, 320, 240) as lens:
+        plain = lens.frame(state)
+        for x in (-0.5, 0.0, 0.5):  # qpos follows the time: the place of the cart in m
+            moved = state.copy()
+            moved[1] = x
+            picture = lens.frame(moved).astype(int)
+            yellow = picture[..., 0] - picture[..., 2] > 60
+            centres.append(np.flatnonzero(yellow.any(axis=0)).mean())
+        monkeypatch.setattr(type(lens), "_marks", lambda self, scene: None)
+        marks = np.flatnonzero((lens.frame(state) != plain).any(axis=(0, 2)))
+    groups = [group.mean() for group in np.split(marks, np.flatnonzero(np.diff(marks) > 4) + 1)]
+    assert len(groups) == 5 and groups[1:4] == pytest.approx(centres, abs=2)
+
+
+@pytest.mark.skipif(gl.choose_gl_backend() == "none", reason="no OpenGL here")
 def test_render_with_opengl(rollout):
     frames = video.render(rollout, width=160, height=120, caption="sine")
     assert frames.shape == (40, 120, 160, 3) and frames.dtype == np.uint8 and frames.fps == pytest.approx(20)

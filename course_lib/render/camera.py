@@ -211,8 +211,22 @@ class Camera:
             self._discs(scene)
         if not self._sky:
             self._wall(scene, lookat)
+        self._marks(scene)
         with drawing():
             return self._renderer.render()
+
+    def _marks(self, scene) -> None:
+        """Marks on a rail, one every half metre and a longer one at 0: shows where a cart is."""
+        rail = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_GEOM, "rail")
+        if rail < 0 or self.model.geom_type[rail] != CAPSULE:
+            return
+        place, turn = self._data.geom_xpos[rail], self._data.geom_xmat[rail].reshape(3, 3)
+        radius, reach = self.model.geom_size[rail, :2]
+        for k in range(int(-2 * reach), int(2 * reach) + 1):
+            long = (1.6 if k else 3.2) * radius
+            at = place + 0.5 * k * turn[:, 2] - np.array([0.0, 0.0, 1.4 * radius + long])
+            size = (0.4 * radius, 0.4 * radius, long)
+            self._add(scene, GEOM.mjGEOM_BOX, size, at, np.eye(3).ravel(), (*FIXED, 1), 0.2)
 
     def _add(self, scene, kind, size, pos, mat, rgba, emission: float) -> None:
         if scene.ngeom < scene.maxgeom:

@@ -50,7 +50,8 @@ cl.setup()
 # %% [markdown]
 # ### Where we are going
 # The policy in this video was trained by the code of this notebook. The pole starts with a lean almost as large as the
-# rules allow, nearly twenty times larger than any start in training. The policy catches it.
+# rules allow, nearly twenty times larger than any start in training. The policy catches it. The marks on the rail are half a
+# metre apart, and the long one is at 0.
 
 # %%
 from course_lib.evaluation.rollout import rollout_states
