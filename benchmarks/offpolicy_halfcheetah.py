@@ -1,13 +1,16 @@
 """HalfCheetah-v5 off-policy: 30 minutes of wall clock against Stable-Baselines3, and the best run that ships.
 
-    python benchmarks/offpolicy_halfcheetah.py [--runs sac td3 sb3_sac best] [--seeds 0 1 2] [--minutes 240]
-                                               [--keep] [--quick]
+    python benchmarks/offpolicy_halfcheetah.py [--runs sac td3 sb3_sac sac_equal best] [--seeds 0 1 2]
+                                               [--minutes 240] [--keep] [--quick]
 
 "sac" and "td3" are this library's, with the settings below; "sb3_sac" ("sb3_td3" on demand) is Stable-Baselines3's
 with its defaults, which are those of the paper: one copy, an update for each step. Each trains for 30 minutes of wall
 clock; nothing else should run meanwhile. Setting up counts for none of them, tests neither: after every 90 s of
 training the clock stands still while 10 deterministic episodes are played. A run's figure is the mean of 50
 deterministic episodes of the policy that it ends with.
+
+"sac_equal" has the settings of the paper and of SB3, one copy and an update for each step, and makes as many steps as
+"sb3_sac" gets to in its 30 minutes. So it tells what the same algorithm does here from what the settings add.
 
 Two runs may be made in the same 30 minutes on the same machine, a core for each, and what disturbs one disturbs the
 other. (What a second core would give the peer is a contestant of `offpolicy_speed.py`.) The shipped runs were made so:
@@ -19,6 +22,7 @@ other. (What a second core would give the peer is a contestant of `offpolicy_spe
     python benchmarks/offpolicy_halfcheetah.py --seeds --include build/[ab]?.json
 
     sac_30min_vs_sb3        median return of "sac" over that of "sb3_sac"; the interval draws both sets of seeds anew
+    sac_equal_vs_sb3        the same of "sac_equal", at equal settings and equally many steps
     best_halfcheetah_return the run "best": SAC with a falling learning rate, at most 4 h, one seed, 100 episodes
 
 "best" keeps a checkpoint with its buffer in build/, renewed
@@ -26,7 +30,7 @@ every 3 minutes: the same command goes on after a stop, or another day (`--minut
 over all of them), and the result is the same as if it had never stopped. Only when it is done is it added.
 `--keep` ships the policies of seed 0, and of "best" in its present state.
 
-Time: 30 min and a little for each run of 30 min, 9 of them: 4.7 h; "best" up to 4 h.
+Time: 30 min and a little for each run of 30 min, 9 of them: 4.7 h; "sac_equal" 20 min; "best" up to 4 h.
 """
 
 from __future__ import annotations
@@ -55,7 +59,9 @@ TEST_BEST = 300.0  # s between two tests of the best run
 TO_BEAT = 9_535.0  # SAC of rl-zoo after 1M steps
 OURS = dict(learning_rate=1e-3, updates_per_step=0.5, products="bfloat16")
 ENTROPY = dict(temperature=0.1)  # where the learned temperature starts
+EQUAL_STEPS = 115_000  # the median of what SB3's SAC makes in 30 minutes on one core
 RUNS = {
+    "sac_equal": lambda seed: SAC.Config(learning_starts=256, seed=seed),
     "sac": lambda seed: SAC.Config(**OURS, **ENTROPY, seed=seed),
     "td3": lambda seed: TD3.Config(**OURS, seed=seed),
     "sb3_sac": None,
@@ -73,7 +79,13 @@ def facts_of(name: str) -> dict:
         return {**PEER, "minutes": MINUTES}
     facts = {k: v for k, v in seedless(RUNS[name](0)).items() if v != float("inf")}
     limit = dict(steps=BEST_STEPS, hours=HOURS) if name == "best" else dict(minutes=MINUTES)
-    return {**facts, **limit, "num_envs": COPIES}
+    if name == "sac_equal":
+        limit = dict(steps=EQUAL_STEPS)
+    return {**facts, **limit, "num_envs": copies_of(name)}
+
+
+def copies_of(name: str) -> int:
+    return 1 if name == "sac_equal" else COPIES
 
 
 # --- ours ---------------------------------------------------------------------------------------
@@ -82,11 +94,12 @@ def facts_of(name: str) -> dict:
 def ours(args, name: str, seed: int) -> dict:
     """Training in pieces, between two of which it is tested; the run's clock counts only what `cl.train` takes."""
     agent_of = TD3 if name == "td3" else SAC
-    agent = agent_of(cl.make(ENV, COPIES, seed=1000 * seed), RUNS[name](seed))
+    agent = agent_of(cl.make(ENV, copies_of(name), seed=1000 * seed), RUNS[name](seed))
     agent.begin()
     run, tests = cl.Run(agent), Tests(10)
-    while (left := 60 * args.length - run.wall_seconds) > 0:
-        run = train(run, 10**9, progress=False, max_seconds=min(60 * args.every, left))
+    seconds, steps = (1e9, args.equal_steps) if name == "sac_equal" else (60 * args.length, 10**9)
+    while (left := seconds - run.wall_seconds) > 0 and agent.env_steps < steps:
+        run = train(run, steps - agent.env_steps, progress=False, max_seconds=min(60 * args.every, left))
         tests.add(run.wall_seconds, agent.env_steps, run.policy)
     row = row_of(
         name, seed, run.policy, tests, args.episodes, minutes=round(run.wall_seconds / 60, 2),
@@ -215,12 +228,14 @@ def returns_of(rows: list[dict], name: str) -> np.ndarray:
 
 def groups_of(rows: list[dict]) -> dict[str, np.ndarray]:
     """Claim -> returns, of the runs that are not compared."""
-    return {"best_halfcheetah_return" if n == "best" else f"{n}_return_30min": returns_of(rows, n) for n in RUNS}
+    names = {"best": "best_halfcheetah_return", "sac_equal": "sac_equal_return"}
+    return {names.get(n, f"{n}_return_30min"): returns_of(rows, n) for n in RUNS}
 
 
 def pairs_of(rows: list[dict]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Claim -> our returns and those of Stable-Baselines3."""
     pairs = {f"{n}_30min_vs_sb3": (returns_of(rows, n), returns_of(rows, f"sb3_{n}")) for n in ("sac", "td3")}
+    pairs["sac_equal_vs_sb3"] = returns_of(rows, "sac_equal"), returns_of(rows, "sb3_sac")
     return {claim: pair for claim, pair in pairs.items() if all(map(len, pair))}
 
 
@@ -249,11 +264,13 @@ def report(rows: list[dict]) -> Table:
 if __name__ == "__main__":
     args = cli(
         NAME, __doc__, keep='the policies of the first seed and of "best"',
-        runs=dict(nargs="+", default=["sac", "td3", "sb3_sac", "best"], choices=[*RUNS]),
+        runs=dict(nargs="+", default=["sac", "td3", "sb3_sac", "sac_equal", "best"], choices=[*RUNS]),
         seeds=dict(default=[0, 1, 2], help='of which "best" takes the first; none: nothing but what is known'),
         minutes=dict(default=60 * HOURS, help='after which "best" ends a sitting'),
-        fixed=dict(length=MINUTES, every=1.5, episodes=50, steps=BEST_STEPS, hours=HOURS, best_episodes=100),
-        quick=dict(seeds=2, length=0.2, every=0.1, episodes=4, steps=6_000, hours=0.01, best_episodes=4),
+        fixed=dict(length=MINUTES, every=1.5, episodes=50, steps=BEST_STEPS, hours=HOURS, best_episodes=100,
+                   equal_steps=EQUAL_STEPS),
+        quick=dict(seeds=2, length=0.2, every=0.1, episodes=4, steps=6_000, hours=0.01, best_episodes=4,
+                   equal_steps=600),
     )  # fmt: skip
     run_all(
         args, one_run, [(n, s) for s in args.seeds for n in args.runs if n != "best" or s == args.seeds[0]],
