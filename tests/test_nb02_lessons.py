@@ -149,7 +149,9 @@ def test_table_is_text_and_html():
     assert "target_kl" in str(table) and repr(table) == str(table)
     page = table._repr_html_()
     assert page.count("<tr>") == len(table.rows) + 1 and f"all as recommended: {table.usual:,.0f}" in page
-    assert "not measured" in str(tables.SettingsTable("HalfCheetah-v5"))
+    assert page.count("<td") == 5 * len(table.rows)
+    plain = tables.SettingsTable("HalfCheetah-v5")._repr_html_()
+    assert plain.count("<td") == 4 * len(table.rows) and "return" not in plain.split("</thead>")[0]
 
 
 # ----------------------------------------------------------------------------------- the broken loss

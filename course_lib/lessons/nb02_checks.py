@@ -78,11 +78,11 @@ def surrogate_slope(rng):
             "the two cases are swapped: a good action is done once its ratio is ABOVE 1 + ε": lambda r, a, e: np.where(
                 far_enough(r, -a, e), 0.0, r * a
             ),
-            "the sign: this is the slope of the loss; asked is that of the surrogate": lambda r, a, e: np.where(
-                far_enough(r, a, e), 0.0, -r * a
+            "the sign: this is the slope of the loss; the exercise asks for that of the surrogate": lambda r, a, e: (
+                np.where(far_enough(r, a, e), 0.0, -r * a)
             ),
-            "that is the term itself; asked is its slope, which is 0 on the flat parts": lambda r, a, e: np.minimum(
-                r * a, np.clip(r, 1 - e, 1 + e) * a
+            "that is the term itself; the exercise asks for its slope, which is 0 on the flat parts": lambda r, a, e: (
+                np.minimum(r * a, np.clip(r, 1 - e, 1 + e) * a)
             ),
             "the test for a bad action is missing: it is done once its ratio is below 1 - ε": lambda r, a, e: np.where(
                 r > 1 + e, 0.0, r * a
@@ -139,7 +139,9 @@ def advantages(rng):
             "that is the TD error δ alone, eq. (2.8)": gae_with(lam=lambda d: 0.0),
             "values[t+1] was used where next_values[t] is needed: after an end that is another episode's"
             " state": gae_with(next_values=lambda d: np.append(d["values"][1:], d["next_values"][-1])),
-            "that is the target of the critic, Â + V; asked is Â": lambda *case: gae_with()(*case) + case[1],
+            "that is the target of the critic, Â + V; the exercise asks for Â": lambda *case: (
+                gae_with()(*case) + case[1]
+            ),
         },
     )
 

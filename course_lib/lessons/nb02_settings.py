@@ -31,8 +31,9 @@ REASONS = {
         "first σ = 1",
     ),
     "target_kl": (
-        "The passes over a batch stop once the mean KL of a pass is above it. It guards against single large updates, "
-        "which come late in training, when σ is small and the same change of the mean is a larger KL.",
+        "The passes over a batch stop once the mean KL of a pass is above it. It guards against single large updates. "
+        "These become likely once σ has shrunk, as the same change of the mean is then a larger KL, and before the "
+        "learning rate has.",
         "no KL stop",
     ),
     STARTS: (
@@ -90,15 +91,23 @@ def described() -> str:
 
 
 class SettingsTable:
-    """The settings as a table in a notebook; `str` of it is plain text."""
+    """The settings as a table in a notebook; `str` of it is plain text.
+
+    Without `rows` there is no column that says what each is worth.
+    """
 
     def __init__(self, env_id: str, rows: Sequence[Mapping] = ()):
         self.env_id, self.rows, self.usual = env_id, settings(env_id, rows), medians(rows).get("recommended")
 
     @property
     def head(self) -> tuple[str, ...]:
-        measured = "" if self.usual is None else f" (all as recommended: {self.usual:,.0f})"
-        return "setting", "default", f"for {self.env_id}", "why", f"return with the default{measured}"
+        plain = "setting", "default", f"for {self.env_id}", "why"
+        worth = f"return with the default (all as recommended: {self.usual or 0:,.0f})"
+        return plain if self.usual is None else (*plain, worth)
+
+    def _cells(self, row: Setting) -> tuple[str, ...]:
+        cells = row.name, str(row.default), str(row.value), row.reason
+        return cells if self.usual is None else (*cells, _number(row.without))
 
     def __str__(self) -> str:
         return "\n".join(f"{r.name:24s}{r.default!s:>14s}{r.value!s:>14s}   {_number(r.without)}" for r in self.rows)
@@ -109,12 +118,7 @@ class SettingsTable:
         left = "style='text-align:left;vertical-align:top'"
         head = "".join(f"<th {left}>{html.escape(text)}</th>" for text in self.head)
         body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td {left}>{html.escape(text)}</td>"
-                for text in (row.name, str(row.default), str(row.value), row.reason, _number(row.without))
-            )
-            + "</tr>"
+            "<tr>" + "".join(f"<td {left}>{html.escape(text)}</td>" for text in self._cells(row)) + "</tr>"
             for row in self.rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

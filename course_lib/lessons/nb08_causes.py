@@ -37,8 +37,9 @@ def play_altered(policy, settings: Sequence[tuple[str, int]], episodes: int = EP
     Returns one namespace for each setting: place (T, episodes) m, NaN once an episode is over; heaven (episodes,)
     whether it arrived there; side (episodes,) ±1; steps (episodes,).
 
-    "sides exchanged once" moves each state by the difference between the mean states of both sides, as they are at that
-    step in episodes that are left alone; "moved at random once" moves it as far in a direction drawn for each episode.
+    "sides exchanged once" moves each state by the difference between the mean states of both sides in episodes that are
+    left alone, at that step or at the last one before it at which three episodes of each side were still running.
+    "moved at random once" moves it as far in a direction drawn for each episode.
     """
     for way, moment in settings:
         check_choice("way", way, WAYS)

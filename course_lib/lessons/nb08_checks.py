@@ -123,7 +123,9 @@ def forget_bias(rng):
             "that is the logarithm of the gate's value: the sigmoid is still to be undone": lambda k, s: np.log(s) / k,
             "that bias leaves the share after one step; the gate is applied k times": lambda k, s: np.log(s / (1 - s)),
             "the sign: a large bias keeps the gate open": lambda k, s: -oracles.by_search(k, s),
-            "log k is a rule of thumb (it leaves about 1/e); asked is the bias for any share": lambda k, s: np.log(k),
+            "log k is a rule of thumb (it leaves about 1/e); the bias must be right for any share": lambda k, s: np.log(
+                k
+            ),
             "the k-th root belongs to the share, before the sigmoid is undone": lambda k, s: np.log(s / (1 - s)) / k,
             "the share is divided by k; k multiplications by the gate are undone by a root": lambda k, s: np.log(
                 s / k / (1 - s / k)
@@ -198,9 +200,9 @@ EXCHANGE_MISTAKES = {
     ),
     "only the episodes with heaven on the right are moved": lambda h, s: h - (s > 0)[:, None] * _between(h, s),
     "only the episodes with heaven on the left are moved": lambda h, s: h + (s < 0)[:, None] * _between(h, s),
-    "the states are negated; asked is a move by the difference of the two mean states": lambda h, s: -h,
+    "the states are negated; the exercise asks for a move by the difference of the two mean states": lambda h, s: -h,
     "the order of the episodes is turned round; each must keep its own place": lambda h, s: h[::-1],
-    "the mean over both sides is taken away from each; asked is the difference between the sides": lambda h, s: (
+    "the mean over both sides is taken away from each; what counts is the difference between the sides": lambda h, s: (
         h - s[:, None] * h.mean(0)
     ),
 }

@@ -218,9 +218,9 @@ HELD_MISTAKES = {
     "each piece is k times as long, but there are k times fewer, and they add up like a random walk": lambda k: k,
     "fewer pieces alone would be a loss; but each of them is k long": lambda k: 1 / np.sqrt(k),
     "the same distance? The pieces no longer cancel out within k steps": lambda k: 1.0,
-    "that is the square of the factor; asked is the distance, not its square": lambda k: k * np.sqrt(k),
+    "that is the square of the factor; the exercise asks for the distance, not its square": lambda k: k * np.sqrt(k),
     "k² is the mean square of one piece; then count the pieces, and take the root": lambda k: k * k,
-    "that is the distance after 300 steps; asked is how many times as far": lambda k: np.sqrt(300 * k),
+    "that is the distance after 300 steps; the exercise asks for how many times as far": lambda k: np.sqrt(300 * k),
     "that is the number of pieces under the root; each piece is k long as well": lambda k: np.sqrt(300 / k),
 }
 

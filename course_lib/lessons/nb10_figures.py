@@ -14,8 +14,8 @@ from course_lib.viz.style import COLOURS, new_figure, style
 
 GREY, DARK = "#7a828c", "#22303f"
 NAMES = {
-    "mlp": "MLP", "frames": "MLP, 4 frames", "attention": "attention, 16", "gru": "GRU", "ctrnn": "CT-RNN",
-    "neural_ode": "neural ODE", "ltc": "LTC", "cfc": "CfC", "synaptic_ltc": "synaptic LTC, NCP",
+    "mlp": "MLP", "frames": "MLP (4 frames)", "attention": "attention (16)", "gru": "GRU", "ctrnn": "CT-RNN",
+    "neural_ode": "neural ODE", "ltc": "LTC", "cfc": "CfC", "synaptic_ltc": "synaptic LTC (NCP)",
 }  # fmt: skip
 LOOK = {  # one colour, one line, one mark for a policy in all figures
     name: dict(color=colour, linestyle=dash, marker=mark)

@@ -5,7 +5,7 @@
 #
 # A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It observes
 # four numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook you write
-# about a hundred lines of plain code that learn to balance the pole, in about a minute on two processor cores.
+# about a hundred lines of plain code that learn to balance the pole, in less than a minute on two processor cores.
 # The video under the set-up cell shows the result.
 
 # %% [markdown]
@@ -70,7 +70,7 @@ cl.see("largest lean after the fourth second", late.max(), between=(0, 0.05), un
 diagrams.pole_figure(episode)
 
 # %% [markdown]
-# *What you should see.* The cart moves quickly under the pole in the first half second, and too far. After that cart and
+# *What you should see.* The cart moves quickly under the pole in the first second, and too far. After that cart and
 # pole swing back and forth, less each time.
 
 # %% tags=["prelude"]
@@ -391,8 +391,8 @@ cl.see("standard error after 10,000 plays", errors[10_000][0], between=(0.085, 0
 cl.see("largest error of the last two lines, in standard errors", np.max(off[2:]), between=(0, 4))
 
 # %% [markdown]
-# *What you should see.* After 10 plays even a sign can be wrong. After a million plays the error is about one in a
-# hundred. The estimate is right on average (it is **unbiased**), and it is noisy.
+# *What you should see.* After 10 plays even a sign can be wrong. After a million plays the error is about
+# 0.01. The estimate is right on average (it is **unbiased**), and it is noisy.
 #
 # ### A baseline
 # Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. The *samples* of it are not:
@@ -499,8 +499,8 @@ print("episodes", copies, "  mean return", rewards.sum(0).mean().round(1), "  lo
 # %% [markdown]
 # ### What the gradient is made of
 # The figure shows 60 of the episodes. The colour is the score of the whole episode, $\sum_t \nabla\log\pi(a_t\mid s_t)$,
-# for one of the four weights: that of the pole's rate. A positive score means that the noise happened to push the cart
-# the way the pole turned, more than the mean does. The mean of score times return is the gradient (1.6). The mean score is
+# for one of the four weights: that of the pole's rate. A positive score means that the noise mostly pushed the cart in
+# the direction in which the pole was turning. The mean of score times return is the gradient (1.6). The mean score is
 # zero, so the gradient is also the **covariance** of score and return.
 
 # %%
@@ -592,7 +592,7 @@ cl.see("the cart's best constant / mean reward-to-go", best[0] / average, betwee
 cl.see("the same from the squares alone", from_squares[0] / average, between=(0.4, 0.7))
 
 # %% [markdown]
-# *What you should see.* For the cart even the squares ask for a constant well below the mean reward-to-go. The cart is
+# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the lowest one for the cart. The cart is
 # far from the centre mostly near the end of an episode. There its score is large, but few steps remain, so the
 # reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these terms get a large negative weight.
 # The cancellation moves the best constant further down. A baseline near the mean is far too large for the cart.
@@ -827,8 +827,8 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # %% [markdown]
 # *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
 # *What you should see.* Small batches need several times fewer environment steps. While the policy is bad, a rough
-# direction is good enough, and a small batch gives it at a lower price. (In wall-clock time the difference is small: 32
-# copies step almost as fast as 4. Their curve is also smoother. That is why you ran 32.)
+# direction is good enough, and a small batch gives it at a lower price. (You ran 32 because the curve is smoother, and
+# because 32 copies that step together take little longer than 4. Counted here are environment steps, not seconds.)
 #
 # With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals of the critic
 # and of the batch mean overlap: these seeds show no difference between the two. The likely reason is the task: nearly all

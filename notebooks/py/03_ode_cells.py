@@ -237,7 +237,7 @@ cl.see("evaluations at 1e-9 over those at 1e-3", found[1e-9][1] / found[1e-3][1]
 
 # %% [markdown]
 # *What you should see.* The error follows the tolerance, but is not equal to it: the tolerance applies to *each step*.
-# Six more digits cost several times as many evaluations.
+# Six more digits cost more than ten times as many evaluations.
 
 # %% [markdown]
 # ### Stiffness
@@ -409,7 +409,7 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 
 # %% [markdown]
 # *Look at* the arrows, and at the crosses: true states of three new paths. The error in the title is the root mean
-# square over 200 other new paths, at new moments, for twice as long as the training lasted. *What you should see.*
+# square over 200 other new paths, at new moments, over twice the time that the training paths cover. *What you should see.*
 # Before training the arrows mean nothing. With the true times the paths run through the crosses. With even times they
 # spiral into the middle. Here is why: from one place, a sample may be followed by a near one (after a short time) or by
 # one far along the circle (after a long time). A network that does not know the time learns the average, and the average
@@ -1150,7 +1150,7 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
-# substep misses by a large part of the way, and many substeps are needed for three correct digits. At $\Delta t$ = 0.05 one
+# substep misses by about a fifth of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one
 # substep is much better, but not exact either. Now check your $p$:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1305,8 +1305,8 @@ cl.check("3.7", better_step)
 #   that.
 # - CT-RNN: fixed time constants. LTC: time constants that the input shortens, and bounded states. CfC: a learned answer
 #   without a solver.
-# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate to first order only, mostly
-#   because of how it treats the decay.
+# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. Most of
+#   its error comes from how it treats the decay.
 # - The adjoint (3.15) is exact as an equation. But if the state forgets and is solved backwards, it drifts, (3.19). A few
 #   kept states cure that.
 # - Backprop differentiates what was computed. For small cells and short steps it is the right choice.
@@ -1318,7 +1318,7 @@ cl.check("3.7", better_step)
 # | NaN or huge states after a few steps | an explicit solver whose step is longer than about $2\,\tau_{\text{sys}}$: take more substeps, or the fused step |
 # | the adaptive solver gets slower and slower during training | the field becomes stiff: bound the rates, or change the solver |
 # | training with the adjoint stalls, with backprop it does not | backward drift: compare the two gradients once, keep more states |
-# | gradients differ between runs in the third digit | the tolerance of the solver: a gradient is no better than its solution |
+# | the gradients of two methods differ in the third digit | the tolerance of the solver: a gradient is no better than its solution |
 # | LTC states grow without limit | the printed form (3.10) with a negative $A$, or a $\tau$ that became negative: use a softplus |
 # | good at the control rate of training, bad at another | a map, not a flow: use more substeps in training, or train at several rates |
 #

@@ -111,7 +111,7 @@ state_figures.episode_figure(record)
 # %% [markdown]
 # *Look at* the rows of the heat map at the green triangles, where the pushes are. You see a stripe in several neurons at
 # once, and after it a slow drift. Most neurons change together with others. Rows 2 and 3 hardly change colour. You will
-# meet them again in section 6.
+# meet row 3 again in section 6.
 #
 # To measure how long the effect of a push lasts, play the episode twice: without any push, and with one. Then compare the
 # states, step by step.
@@ -181,8 +181,8 @@ cl.see("longest over shortest τ_eff of a neuron, largest", (constants.max(0) / 
 # *What you should see.* In each column the first four numbers fall. Because $f$ lies between 0 and 1, $\tau$ is an upper
 # bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem 1). The solver
 # matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons change their
-# speed by a factor of 2 during the episode. A neuron whose $f$ hardly changes could be replaced by a leaky integrator, a
-# neuron with a constant rate of decay.
+# speed by a factor of 2 during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the larger part, is
+# nearly a leaky integrator: a neuron with a constant rate of decay, driven by $f A$.
 #
 # ### Exercise 7.1: effective time constants (fill in)
 # Write (7.3) for one moment, from the weights. Then compute which share of a disturbance one step of (7.4) leaves, with $f$
@@ -724,7 +724,8 @@ cl.see("joint velocities with R² above 0.4", sum(v > 0.4 for k, v in scores.ite
 # %% [markdown]
 # *What you should see.* In the picture the hidden rows are paler than the others. Single neurons encode the hidden velocities
 # less strongly than the observed angles. And yet the R² of most joint velocities is above 0.4: mixtures of neurons encode
-# them.
+# them. The forward speed is an exception if its R² is below 0. Either it changes too little within the episode, or the
+# states do not encode it. This test cannot tell which.
 #
 # ### The same, while it runs
 # The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the

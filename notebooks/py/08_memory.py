@@ -592,7 +592,7 @@ viz.bars(car, title="car, 40 learned steps a segment")
 # %% [markdown]
 # *Look at* whether the intervals overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven in
 # every episode. *What you should see.* On the pendulum no way stands out: the medians are close, compared with the distance
-# from random actions to success (section 7). On the car, segments find the right side in some seeds, and only whole episodes do in all of them.
+# from random actions to success (section 7). On the car, segments reach a return of 1 in one seed of twelve, and whole episodes do in all of theirs.
 # The gradient gives a likely reason. From the sign to a far heaven it is about as long as a segment, so from many arrivals no
 # gradient reaches back to the sign. (Stored states are also stale. How much that costs was not tested separately.) The library's recommended
 # settings are segments on the pendulum and the pole, and whole episodes on the car.
@@ -613,7 +613,7 @@ viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each
 
 # %% [markdown]
 # *What you should see.* Very few angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
-# steps. No training sequence of four ever showed the network such a state, and half of each segment is beginning.
+# steps. No training sequence of four ever showed the network such a state, and half of each segment is spent recovering from its wrong start.
 
 # %% [markdown]
 # ## 6. How long must it remember?
@@ -1059,7 +1059,8 @@ cl.check("8.5", exchanged)
 
 # %% [markdown]
 # An intervention needs a control as well: any push may throw a network off. So other episodes get a move of the *same length* in
-# a random direction. `play_altered` computes both, for three networks.
+# a random direction. `play_altered` computes both, for three networks. (The difference between the sides is taken at this step, or
+# at the last one before it at which three episodes of each side were still running: the others are over.)
 #
 # *Predict.* In which network does the exchange do no more harm than the random move?
 
@@ -1088,7 +1089,8 @@ print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 # ### Alter the memory yourself
 # Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try**
 # "kept at zero" from step 0 in all three networks: a policy without memory reaches one side at most, as (8.2) says. Then find the
-# step from which on nothing matters any more, and compare "sides exchanged once" with "moved at random once".
+# step from which on nothing matters any more to the GRU. Is there one for the others? And compare "sides exchanged once" with "moved at
+# random once".
 
 # %%
 causes.altered_plot(moments=cl.budget(smoke=(0, causes.START), lite=causes.MOMENTS, full=causes.MOMENTS))
@@ -1237,7 +1239,7 @@ cl.calibration("08")
 #   has been forgotten.
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an
 #   intervention, with a control of its own, shows that the policy uses what the probe reads.
-# - Motion is a memory: a policy that lost its state can read it from where the body is going.
+# - Motion can be a memory: a policy that lost its state may read what it needs from where the body is going.
 # - Memory keeps what was found. It does not search.
 #
 # ### What goes wrong, and how it looks
