@@ -81,6 +81,8 @@ class Summary:
 
     def __str__(self) -> str:
         said = _digits(self.value, self.low, self.high)
+        if self.runs == 1:
+            return f"{said[0]} (one run)"
         if self.kind == "range":
             return f"{said[0]} (range of {self.runs} runs: {said[1]} to {said[2]})"
         return f"{said[0]} [{said[1]}, {said[2]}]"

@@ -261,6 +261,7 @@ def verdict_table(decided: Sequence[Mapping]) -> str:
     claims = {h.key: h.claim for h in HYPOTHESES}
     lines = []
     for one in decided:
-        lines.append(f"{one['key']}  {one['verdict']:<15} {one['difference']}, {one['runs']} seeds")
+        seeds = f"{one['runs']} seed" + "s" * (one["runs"] != 1)
+        lines.append(f"{one['key']}  {one['verdict']:<15} {one['difference']}, {seeds}")
         lines.append(f"    {claims[one['key']]}")
     return "\n".join(lines)
