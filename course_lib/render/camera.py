@@ -1,6 +1,6 @@
-"""`Camera`: pictures of a MuJoCo model from its physics states, and the drawing used without OpenGL.
+"""`Camera`: pictures of a MuJoCo model from its physics states.
 
-Both cameras have one interface: `frame(physics) -> (H, W, 3) uint8`, `follow(physics)`, `close()`.
+Without OpenGL, `drawing.Drawing` has the same methods: `frame(physics) -> (H, W, 3) uint8`, `follow`, `close`.
 """
 
 from __future__ import annotations
@@ -146,8 +146,7 @@ class Camera:
         model: the MuJoCo model; it is copied, never changed.
         width, height: pixels.
         camera: None for a view that holds and follows the robot, or the name of a camera of the model.
-        shadows: cast shadows and reflections; None: only where a GPU draws. A disc under each body
-            stands in for them otherwise.
+        shadows: cast shadows and reflections (None: only where a GPU draws), or a disc under each body instead.
     """
 
     def __init__(
@@ -224,9 +223,8 @@ class Camera:
         radius, reach = self.model.geom_size[rail, :2]
         for k in range(int(-2 * reach), int(2 * reach) + 1):
             long = (1.6 if k else 3.2) * radius
-            at = place + 0.5 * k * turn[:, 2] - np.array([0.0, 0.0, 1.4 * radius + long])
-            size = (0.4 * radius, 0.4 * radius, long)
-            self._add(scene, GEOM.mjGEOM_BOX, size, at, np.eye(3).ravel(), (*FIXED, 1), 0.2)
+            at = place + 0.5 * k * turn[:, 2] - (0.0, 0.0, 1.4 * radius + long)
+            self._add(scene, BOX, (0.4 * radius, 0.4 * radius, long), at, np.eye(3).ravel(), (*FIXED, 1), 0.2)
 
     def _add(self, scene, kind, size, pos, mat, rgba, emission: float) -> None:
         if scene.ngeom < scene.maxgeom:
