@@ -48,6 +48,17 @@ def results(cell, x, h, starts, dt, monkeypatch, on: str):
     return out.detach(), *torch.autograd.grad(out, inputs, torch.randn(out.shape, generator=generator))
 
 
+def check_agreement(cell, batch, durations, dtype, monkeypatch):
+    """States and gradients in C are those of torch, with episodes that begin on the way and without."""
+    x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
+    dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
+    for begins in (starts, None):
+        there, here = (results(cell, x, h, begins, dt, monkeypatch, on) for on in "01")
+        for a, b in zip(there, here, strict=True):
+            torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
+
+
 FUSED = [("synaptic_ltc", "fused"), ("ltc", "fused"), ("ctrnn", "fused")]
 EXPLICIT = [("ltc", "rk4"), ("ctrnn", "rk4"), ("neural_ode", "rk4"), ("ctrnn", "midpoint"), ("ltc", "euler")]
 
@@ -59,13 +70,7 @@ EXPLICIT = [("ltc", "rk4"), ("ctrnn", "rk4"), ("neural_ode", "rk4"), ("ctrnn", "
 def test_c_and_torch_agree(in_c, dtype, monkeypatch, batch, durations, mode, name, solver):
     options = {} if name == "synaptic_ltc" else {"solver": solver}
     cell = make_cell(name, 3, 7, substeps=3, input=mode, **options)
-    x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
-    dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
-    tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
-    for begins in (starts, None):
-        there, here = (results(cell, x, h, begins, dt, monkeypatch, on) for on in "01")
-        for a, b in zip(there, here, strict=True):
-            torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
+    check_agreement(cell, batch, durations, dtype, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["gru", "cfc"])
@@ -74,13 +79,7 @@ def test_c_and_torch_agree(in_c, dtype, monkeypatch, batch, durations, mode, nam
 @pytest.mark.parametrize("batch", [1, 16, 21])
 def test_c_and_torch_agree_on_cells_with_gates(in_c, dtype, monkeypatch, batch, durations, options, name):
     cell = make_cell(name, 3, 7, **options)
-    x, h, starts = torch.randn(6, batch, 3), torch.randn(batch, 7), torch.rand(6, batch) < 0.3
-    dt = {"number": 0.4, "per step": torch.rand(6) + 0.1, "per sample": torch.rand(6, batch) + 0.1}[durations]
-    tolerance = {torch.float32: 1e-5, torch.float64: 1e-11}[dtype]
-    for begins in (starts, None):
-        there, here = (results(cell, x, h, begins, dt, monkeypatch, on) for on in "01")
-        for a, b in zip(there, here, strict=True):
-            torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance * a.abs().max().item())
+    check_agreement(cell, batch, durations, dtype, monkeypatch)
 
 
 def test_a_gru_in_c_is_that_of_torch(in_c):

@@ -84,14 +84,7 @@ static inline void gated_forward(int m, int T, int B, int n, int L, double stead
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(m * n, count, drive + at * m * n, input);
-            if (kick)
-                gather(n, count, kick + at * n, added);
-            for (int i = 0; i < n; i++) {
-                if (starts)
-                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
-                if (kick)
-                    EACH path[i][b] += added[i][b];
-            }
+            begin_step(n, count, AT(starts, at), AT(kick, at * n), added, path);
             for (int k = 0; k < L; k++) {
                 lanes *a = path + n, *after = a + (long)m * n;
                 for (int i = 0; i < n; i++) {
@@ -132,9 +125,7 @@ static inline void gated_backward(int m, int T, int B, int n, int L, double stea
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
-            gather_gradient(n, count, grad + at * n, d_a);
-            for (int i = 0; i < n; i++)
-                EACH g[i][b] += d_a[i][b];
+            enter_step_back(n, count, grad + at * n, d_a, g);
             memset(d_input, 0, sizeof(lanes) * m * n);
             now -= n;
             for (int k = 0; k < L; k++) {
@@ -159,11 +150,7 @@ static inline void gated_backward(int m, int T, int B, int n, int L, double stea
                 }
             }
             scatter(m * n, count, d_input, d_drive + at * m * n);
-            if (d_kick)
-                scatter(n, count, g, d_kick + at * n);
-            if (starts)
-                for (int i = 0; i < n; i++)
-                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
+            leave_step_back(n, count, AT(starts, at), g, AT(d_kick, at * n));
         }
         scatter(n, count, g, d_h + (long)first * n);
     }

@@ -71,13 +71,8 @@ void synaptic_forward(int T, int B, int n, int L, double steady, const real *dri
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(2 * n, count, drive + at * 2 * n, base);
-            if (kick)
-                gather(n, count, kick + at * n, added);
+            begin_step(n, count, AT(starts, at), AT(kick, at * n), added, path);
             for (int i = 0; i < n; i++) {
-                if (starts)
-                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
-                if (kick)
-                    EACH path[i][b] += added[i][b];
                 EACH base[i][b] += gv[i];
                 EACH base[n + i][b] += g[i] + C[i] * speed[b];
             }
@@ -123,9 +118,7 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const unsigned
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
-            gather_gradient(n, count, grad + at * n, e);
-            for (int i = 0; i < n; i++)
-                EACH g[i][b] += e[i][b];
+            enter_step_back(n, count, grad + at * n, e, g);
             memset(d_base, 0, sizeof(lanes) * 2 * n);
             now -= n;
             for (int k = 0; k < L; k++) {
@@ -146,11 +139,7 @@ void synaptic_backward(int T, int B, int n, int L, double steady, const unsigned
                                           sums + 4 * ((long)i * n + j));
             }
             scatter(2 * n, count, d_base, d_drive + at * 2 * n);
-            if (d_kick)
-                scatter(n, count, g, d_kick + at * n);
-            if (starts)
-                for (int i = 0; i < n; i++)
-                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
+            leave_step_back(n, count, AT(starts, at), g, AT(d_kick, at * n));
         }
         scatter(n, count, g, d_h + (long)first * n);
     }
@@ -219,14 +208,7 @@ void decaying_forward(int T, int B, int n, int L, double steady, int m, const re
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(n, count, drive + at * n, input);
-            if (kick)
-                gather(n, count, kick + at * n, added);
-            for (int i = 0; i < n; i++) {
-                if (starts)
-                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
-                if (kick)
-                    EACH path[i][b] += added[i][b];
-            }
+            begin_step(n, count, AT(starts, at), AT(kick, at * n), added, path);
             for (int k = 0; k < L; k++) {
                 lanes *open = path + n, *inverse = open + n, *after = inverse + n;
                 for (int i = 0; i < n; i++) {
@@ -263,9 +245,7 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const u
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
-            gather_gradient(n, count, grad + at * n, d_a);
-            for (int i = 0; i < n; i++)
-                EACH g[i][b] += d_a[i][b];
+            enter_step_back(n, count, grad + at * n, d_a, g);
             memset(d_input, 0, sizeof(lanes) * n);
             now -= n;
             for (int k = 0; k < L; k++) {
@@ -279,11 +259,7 @@ void decaying_backward(int T, int B, int n, int L, double steady, int m, const u
                         receive_back(weight[(long)i * n + j], now[j], d_a[i], g[j], sums[(long)i * n + j]);
             }
             scatter(n, count, d_input, d_drive + at * n);
-            if (d_kick)
-                scatter(n, count, g, d_kick + at * n);
-            if (starts)
-                for (int i = 0; i < n; i++)
-                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
+            leave_step_back(n, count, AT(starts, at), g, AT(d_kick, at * n));
         }
         scatter(n, count, g, d_h + (long)first * n);
     }
@@ -356,14 +332,7 @@ void explicit_forward(int T, int B, int n, int L, double steady, int m, int S, c
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
             gather(n, count, drive + at * n, input);
-            if (kick)
-                gather(n, count, kick + at * n, added);
-            for (int i = 0; i < n; i++) {
-                if (starts)
-                    EACH path[i][b] = starts[at + SAMPLE] ? 0 : path[i][b];
-                if (kick)
-                    EACH path[i][b] += added[i][b];
-            }
+            begin_step(n, count, AT(starts, at), AT(kick, at * n), added, path);
             for (int k = 0; k < L; k++) {
                 lanes *before = path;
                 for (int r = 0; r < S; r++, path += 2 * n) {
@@ -408,9 +377,7 @@ void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, 
         for (int t = T - 1; t >= 0; t--) {
             const long at = (long)t * B + first;
             EACH speed[b] = rate ? rate[at + SAMPLE] : (real)steady;
-            gather_gradient(n, count, grad + at * n, d_a);
-            for (int i = 0; i < n; i++)
-                EACH g[i][b] += d_a[i][b];
+            enter_step_back(n, count, grad + at * n, d_a, g);
             memset(d_input, 0, sizeof(lanes) * n);
             now -= n;
             for (int k = 0; k < L; k++) {
@@ -434,11 +401,7 @@ void explicit_backward(int T, int B, int n, int L, double steady, int m, int S, 
                     EACH g[i % n][b] += d_y[i][b];
             }
             scatter(n, count, d_input, d_drive + at * n);
-            if (d_kick)
-                scatter(n, count, g, d_kick + at * n);
-            if (starts)
-                for (int i = 0; i < n; i++)
-                    EACH g[i][b] = starts[at + SAMPLE] ? 0 : g[i][b];
+            leave_step_back(n, count, AT(starts, at), g, AT(d_kick, at * n));
         }
         scatter(n, count, g, d_h + (long)first * n);
     }

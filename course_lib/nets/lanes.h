@@ -81,6 +81,41 @@ static void scatter(int width, int count, lanes *from, real *to)
             to[(long)b * width + i] = from[i][b];
 }
 
+/* A step begins: the state is 0 where an episode does, and the kick is added. All of these `count` samples. */
+static inline void begin_step(int n, int count, const unsigned char *starts, const real *kick, lanes *added,
+                              lanes *state)
+{
+    if (kick)
+        gather(n, count, kick, added);
+    for (int i = 0; i < n; i++) {
+        if (starts)
+            EACH state[i][b] = starts[SAMPLE] ? 0 : state[i][b];
+        if (kick)
+            EACH state[i][b] += added[i][b];
+    }
+}
+
+/* Backwards, g is the gradient of the state: after the step it gets that of what was returned, ... */
+static inline void enter_step_back(int n, int count, const real *grad, lanes *more, lanes *g)
+{
+    gather_gradient(n, count, grad, more);
+    for (int i = 0; i < n; i++)
+        EACH g[i][b] += more[i][b];
+}
+
+/* ... and before it the kick has the same, and an episode's start stops it. */
+static inline void leave_step_back(int n, int count, const unsigned char *starts, lanes *g, real *d_kick)
+{
+    if (d_kick)
+        scatter(n, count, g, d_kick);
+    if (starts)
+        for (int i = 0; i < n; i++)
+            EACH g[i][b] = starts[SAMPLE] ? 0 : g[i][b];
+}
+
+/* Where a step's numbers begin in an array that may be missing. */
+#define AT(array, place) ((array) ? (array) + (place) : NULL)
+
 /* a, before the sigmoid is taken of it */
 static inline void receive(int n, const real *restrict weight, lanes *restrict h, const real *restrict input,
                            real *restrict a)
