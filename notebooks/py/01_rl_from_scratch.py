@@ -592,7 +592,7 @@ cl.see("the cart's best constant / mean reward-to-go", best[0] / average, betwee
 cl.see("the same from the squares alone", from_squares[0] / average, between=(0.4, 0.7))
 
 # %% [markdown]
-# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the lowest one for the cart. The cart is
+# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the cart they ask for the lowest one. The cart is
 # far from the centre mostly near the end of an episode. There its score is large, but few steps remain, so the
 # reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these terms get a large negative weight.
 # The cancellation moves the best constant further down. A baseline near the mean is far too large for the cart.
@@ -827,8 +827,8 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # %% [markdown]
 # *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
 # *What you should see.* Small batches need several times fewer environment steps. While the policy is bad, a rough
-# direction is good enough, and a small batch gives it at a lower price. (You ran 32 because the curve is smoother, and
-# because 32 copies that step together take little longer than 4. Counted here are environment steps, not seconds.)
+# direction is good enough, and a small batch gives it at a lower price. (You ran 32 because the curve
+# is smoother. Counted here are environment steps, not seconds.)
 #
 # With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals of the critic
 # and of the batch mean overlap: these seeds show no difference between the two. The likely reason is the task: nearly all

@@ -685,7 +685,7 @@ cl.see("steps with 1 or 2 neurons over steps with 8", [medians[n] / medians[8] f
 cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8] for n in (16, 32)], (0.6, 1.1))
 
 # %% [markdown]
-# "inf" would mean never within the budget. *What you should see.* One or two neurons take a few times the steps of eight,
+# "inf" would mean never within the budget. *What you should see.* One or two neurons take about twice the steps of eight,
 # no more. Beyond eight little is gained. Networks smaller than the student project's smallest also solve it. So its
 # trouble was not a limit of small liquid networks. What then? Here are its choices and ours:
 #
@@ -742,8 +742,8 @@ watch.cost_figure(returns, POLE_STEPS, guess=tuple(guess))
 
 # %% [markdown]
 # *Look at* the dots of each row, then at the strokes. *What you should see.* With two of the old choices hardly anything has
-# been learnt after these few steps. The other two cost something at most: the seeds of one row lie so far apart that three
-# of them do not decide it. What do the two expensive ones have in common? The other choices of the table are not tested
+# been learnt after these few steps. The other two cost little, if anything. In some rows a single seed lies far below the others, so three
+# seeds cannot settle it. What do the two expensive ones have in common? The other choices of the table are not tested
 # here.
 
 # %% nbgrader={"grade": true, "grade_id": "check-04-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}

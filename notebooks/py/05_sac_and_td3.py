@@ -394,7 +394,7 @@ q_figures.estimates_figure(found)
 
 # %% [markdown]
 # *Look at* the dots above the line: there the critic promised more than the policy earned. Triangles are dots that lie
-# outside the picture. They come from episodes that went wrong in a way the critic did not foresee. One training of each is
+# outside the picture: above it episodes that went wrong in a way the critic did not foresee, below it episodes that earned more than promised. One training of each is
 # an anecdote. A result file holds ten trainings of each, with the same settings:
 
 # %%
@@ -775,9 +775,9 @@ cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sa
 # %% [markdown]
 # *Look at* the medians first, then at the last column. (The figure leaves out "− slow targets", which would squeeze all the others together.) *What you should see.*
 # - Without slow targets nothing is learned: the critic chases itself.
-# - Exploration noise is not missed here. The pendulum starts at any angle, so the starts explore.
+# - Exploration noise is not missed here. The likely reason: the pendulum starts at any angle, so the starts explore.
 # - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none
-#   fails. The price is a Q a little too low. (A few failures in ten against none is a hint and not a proof.)
+#   fails. (Two other rows have no failure either.) The price is a Q a little too low. (A few failures in ten against none is a hint and not a proof.)
 # - The delayed actor, and so TD3, is *behind*. Its Q is too high in every seed, in most of them far too high.
 #
 # ### How Q comes down
@@ -823,8 +823,8 @@ cl.see("return gained, median", after[0] - before[0], (30, 600))
 print("TD3 catches up" + compared("05.11", "it catches up"))
 
 # %% [markdown]
-# *What you should see.* With twice the updates TD3 is as good as the others in every seed, and its Q is close to what is earned. With the
-# usual number its return is lower in every seed, and how far its Q is off differs a lot between seeds. So the explanation holds on this
+# *What you should see.* With twice the updates TD3's return is higher in every seed, and its Q is close to what is earned. (These are
+# other starts than in the table, so compare only within this cell.) With the usual number its Q is far too high in each of these seeds. So the explanation holds on this
 # task: the delay makes TD3 slower per update, and the budget was short. (The critics got twice as many updates
 # too, so the test does not say which of the three matters. To see what the targets do alone, keep the updates and double `tau`.)
 #
@@ -905,7 +905,7 @@ cl.see("last point of the curve", run.curve["return_mean"][-1], cl.budget(smoke=
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
-# *Look at* the steps below the curve. *What you should see.* It stays near 0 for a third of the way and then rises. The
+# *Look at* the steps below the curve. *What you should see.* It begins at 16,000 steps, as no episode has ended before, and rises. The
 # curve lags behind. It is the mean return of the last 100 episodes, and an episode has 1,000 steps. In the lite budget that is all
 # episodes so far, those with random actions too. The next cell shows what the policy is worth *now*.
 
@@ -983,8 +983,8 @@ print(f"   (95 % interval {low:.1f} to {high:.1f}, {rounds} rounds on {speed['ma
 cl.see("updates a second over SB3's, equal settings", speed["claims"][key], (1.5, 5))
 
 # %% [markdown]
-# *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the first α, the
-# number of copies and the rounding are not. So the ratio above compares two *programs with their settings*. It does not compare
+# *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the first α, the random steps
+# at the beginning, the number of copies and the rounding are not. So the ratio above compares two *programs with their settings*. It does not compare
 # two implementations of one algorithm, and it does not show that anything is wrong with SB3. **There is no run of both at equal settings
 # in the results of this course.** What was measured at equal settings is speed only, the last lines: part of the lead comes from doing
 # more updates in the same time. How much the settings add is open.
