@@ -1,4 +1,8 @@
-"""What the studies of notebook 10 share: two tasks with hidden velocities, training, and a test under disturbances."""
+"""What the studies of notebook 10 share: tasks, training, and a test under disturbances.
+
+Two tasks hide all velocities and decide the hypotheses. The third, a walking robot, sees everything; it is far more
+expensive, has few seeds and decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,41 +21,57 @@ from course_lib.evaluation.returns import run_episodes
 TASKS = {
     "pendulum": dict(env="InvertedPendulum-v5", copies=18, steps=122_880, disturb={}),
     "halfcheetah": dict(env="HalfCheetah-v5", copies=66, steps=601_920, disturb=dict(noise=0.1)),
+    "anymal": dict(
+        env="AnymalC-v0", copies=64, steps=1_200_128, disturb={}, forward=(0.3, 1.0), left=(0.0, 0.0), turn=(-0.2, 0.2)
+    ),
 }
+HIDDEN = {"pendulum": "velocities", "halfcheetah": "velocities", "anymal": None}
+# How the walker is tested: it is told to go ahead, and the robot is the nominal one.
+TESTED = {"anymal": dict(command=(0.7, 0.0, 0.0), randomize=False, push_force=0.0)}
+OWN = ("env", "copies", "steps", "disturb")  # of a task here; the other entries are options of `cl.make` in training
 PPO = {
     "pendulum": dict(minibatch_size=144, sequence_length=32, learning_rate=2e-3, lr_schedule="linear"),
     "halfcheetah": dict(minibatch_size=2112, learning_rate=2e-3, lr_schedule="linear"),
+    "anymal": dict(minibatch_size=2048, learning_rate=1e-3, lr_schedule="linear"),
 }
-NOISE = {"pendulum": 0.002, "halfcheetah": 0.1}  # the unit of "noise 1"
-SENSORS = {"pendulum": 2, "halfcheetah": 8}
+NOISE = {"pendulum": 0.002, "halfcheetah": 0.1, "anymal": 0.1}  # the unit of "noise 1"
+# Sensors that fail for good, in turn; of the walker some: gravity along x, speed ahead, turning rate, a knee's angle
+# and its rate.
+SENSORS = {"pendulum": range(2), "halfcheetah": range(8), "anymal": (0, 3, 8, 14, 26)}
 RATES = (0.5, 1.0, 2.0)  # of the copies in training on many
 EPISODES = 8
 
 
-def make(task: str, copies: int, seed: int, training: str = "one rate", **disturb):
-    """Copies with all velocities hidden, and with what `training` adds to the task; `disturb` comes on top."""
-    facts = TASKS[task]
-    more = dict(clock=True) if training == "many rates" else {}
-    return cl.make(facts["env"], copies, seed=seed, hide="velocities", disturb={**facts["disturb"], **more, **disturb})
+def make(task: str, copies: int, seed: int, training: str = "one rate", test: bool = True, **disturb):
+    """Copies with what `training` adds to the task; `disturb` comes on top.
+
+    The walker has pushes of its own, in random directions every few seconds; `push` is their force there.
+    """
+    facts, more = TASKS[task], dict(clock=True) if training == "many rates" else {}
+    options = {name: value for name, value in facts.items() if name not in OWN}
+    if test and task in TESTED:
+        options = TESTED[task] | ({"push_force": disturb.pop("push")} if "push" in disturb else {})
+    told = {**facts["disturb"], **more, **disturb}
+    return cl.make(facts["env"], copies, seed=seed, hide=HIDDEN[task], disturb=told, **options)
 
 
 def train_policy(task: str, config: cl.PPOConfig, training: str = "one rate", steps: int | None = None):
     """-> run; the same configuration and seed give the same policy."""
     facts = TASKS[task]
     rates = dict(rate=RATES) if training == "many rates" else {}
-    agent = cl.PPO(make(task, facts["copies"], 1000 * config.seed, training, **rates), config)
+    agent = cl.PPO(make(task, facts["copies"], 1000 * config.seed, training, test=False, **rates), config)
     return train(agent, steps or facts["steps"], progress=False)
 
 
 def conditions_of(task: str) -> dict[str, dict]:
     """Name -> options of `disturb`; one disturbance at a time."""
     unit = NOISE[task]
-    push = {"pendulum": (2.0, 4.0), "halfcheetah": (50.0, 100.0)}[task]
+    push = {"pendulum": (2.0, 4.0), "halfcheetah": (50.0, 100.0), "anymal": (100.0, 200.0)}[task]
     found = {f"rate {rate:g}": dict(rate=rate) for rate in (0.25, 0.5, 2.0, 4.0)}
     found |= {f"noise {k}": dict(noise=k * unit) for k in (2, 4, 8)}
     found |= {f"drop {p:g}": dict(drop=p) for p in (0.1, 0.25, 0.5)}
     found |= {f"burst {k}": dict(drop=0.25, burst=k) for k in (5, 20)}
-    found |= {f"dead {i}": dict(dead=[i], dead_from=100) for i in range(SENSORS[task])}
+    found |= {f"dead {i}": dict(dead=[i], dead_from=100) for i in SENSORS[task]}
     found |= {f"delay {k}": dict(delay=k) for k in (1, 2, 3)}
     found |= {f"mass {x:g}": dict(mass=x) for x in (0.5, 1.5, 2.0)}
     found |= {f"friction {x:g}": dict(friction=x) for x in (0.25, 0.5, 2.0)} if task != "pendulum" else {}

@@ -160,6 +160,9 @@ def enough_steps(rng):
 # --- 4.5: one old choice at a time ----------------------------------------------------------------------
 
 
+SETTINGS = {each.name for each in fields(cl.PPOConfig)}
+
+
 @exercise("4.5")
 def old_choices(rng):
     names, old_rate = ("input", "gradient", "rollout", "rate"), {"learning_rate": 3e-4, "lr_schedule": "linear"}
@@ -171,6 +174,11 @@ def old_choices(rng):
         (
             "the changes are called input, gradient, rollout and rate, and so are the two names",
             lambda f: sorted(f()[0]) == sorted(names) and set(f()[1]) <= set(names) and len(set(f()[1])) == 2,
+        ),
+        (
+            "a change names something that is no setting of cl.PPOConfig: eight copies and 4,096 steps are fixed, and"
+            " the length of a rollout is rollout_steps",
+            lambda f: {key for change in f()[0].values() for key in change} <= SETTINGS,
         ),
         (
             "an empty change is left: BASE is the new choice, not the old one",
@@ -209,7 +217,7 @@ def my_pole(rng):
         ),
         (
             "it names something that is no setting of cl.PPOConfig; neurons and options belong into cell=dict(…)",
-            lambda f: f().keys() <= {each.name for each in fields(cl.PPOConfig)},
+            lambda f: f().keys() <= SETTINGS,
         ),
         (
             'the cell must be a liquid one: cell=dict(name="ltc", …), or "synaptic_ltc"',

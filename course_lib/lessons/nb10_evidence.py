@@ -14,7 +14,7 @@ import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import LEAST_RUNS, Summary, iqm
-from course_lib.lessons.nb10_hypotheses import HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+from course_lib.lessons.nb10_hypotheses import DECIDE, HYPOTHESES, Hypothesis, verdict, verdict_of_equality
 
 LEARNED = 0.5  # a policy is compared on tasks where its median is at least this share of the best one's
 DRAWS = 2000
@@ -163,7 +163,11 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 
 
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
-    """-> "key", "verdict", "difference" (a `Summary`), "runs"; of H8 the loss where solvers differ."""
+    """-> "key", "verdict", "difference" (a `Summary`), "runs"; of H8 the loss where solvers differ.
+
+    Runs of other tasks than `DECIDE` are left out.
+    """
+    rows = [row for row in rows if row.get("task", DECIDE[0]) in DECIDE]
     if h.benchmark == "convergence":
         effects = solver_effects(rows)
         same, other = verdict_of_equality(effects["matched"]), verdict(effects["mismatched"])

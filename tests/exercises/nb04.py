@@ -133,6 +133,7 @@ WRONG = {
         ("are called", old('("rollout", "rollout")')),
         ("two names", "def old_choices():\n    return {}"),
         ("it stops with", old(gradient="dict(sequence_length=0)")),
+        ("no setting of cl.PPOConfig", old(rollout="dict(rollout_steps=256, num_envs=8)")),
     ],
     "04-6": [
         ("dict of settings", "def my_pole():\n    return 3"),

@@ -144,6 +144,7 @@ WRONG = {
         ("too far up", space(f'"learning_rate": cl.log_uniform(1e-4, 10.0), {GAMMA}')),
         ("only factors that were", space(RATE)),
         ("only factors that were", space(f'{RATE}, "epochs": cl.integer(2, 20)')),
+        ("its std_init is the noise at the start", space(f'{RATE}, "init_log_std": cl.uniform(-2.0, 0.0)')),
         ("one value only", space(f'{RATE}, "clip": cl.choice(0.1)')),
         ("does not take", space(f'{RATE}, "gamma": cl.uniform(0.9, 3.0)')),
         ("does not take", space(f'{RATE}, "std_init_": cl.uniform(0.5, 1.5)')),

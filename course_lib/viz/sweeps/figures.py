@@ -24,8 +24,11 @@ VALUE = {
 
 
 def value_label(sweep) -> str:
-    """What the value of a trial is."""
-    return VALUE.get(sweep.recipe.get("value"), "value of the objective")
+    """What the value of a trial is: its measure at the end, or what it reported on the way ("report 2")."""
+    value = sweep.recipe.get("value")
+    if str(value).startswith("report "):
+        return f"training return at {value}"
+    return VALUE.get(value, "value of the objective")
 
 
 def words(name: str) -> str:
@@ -41,7 +44,9 @@ def _several(sweeps) -> list:
 
 
 def _label(sweep, several: bool) -> str:
-    return f"seed {sweep.recipe.get('seed')}" if several else "complete"
+    if several:
+        return f"seed {sweep.recipe.get('seed')}"
+    return "reached it" if str(sweep.recipe.get("value")).startswith("report ") else "complete"
 
 
 def plot_history(sweeps, *, x: str = "trial", title: str | None = None):
