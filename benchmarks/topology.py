@@ -1,6 +1,7 @@
 """Does the wiring matter? Rank and sparsity of recurrent weights, NCP against random wirings, and lost neurons.
 
-    python benchmarks/topology.py [--parts grid wiring] [--tasks pendulum halfcheetah] [--seeds 0 1 … 9] [--processes 2]
+    python benchmarks/topology.py [--parts grid wiring] [--tasks pendulum halfcheetah] [--policies full ncp …]
+                                  [--seeds 0 1 … 9] [--processes 2]
 
 Tasks, training and conditions are those of `robustness.py`. Neurons are equally many in all policies of a cell; so a
 policy with fewer synapses has fewer parameters.
@@ -138,8 +139,9 @@ def report(rows: list[dict]) -> list:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=range(10), parts=["grid", "wiring"], tasks=[*DECIDE], cells=CELLS, fixed=dict(steps=0),
-        quick=dict(seeds=1, steps=4_608),
+        NAME, __doc__, seeds=range(10), parts=["grid", "wiring"], tasks=[*DECIDE], cells=CELLS,
+        policies=[*policies_of("grid", "pendulum", "ltc"), *policies_of("wiring", "pendulum", "ltc")],
+        fixed=dict(steps=0), quick=dict(seeds=1, steps=4_608),
     )  # fmt: skip
     config = {
         task: facts | {c: asdict(config_of(task, c)) for c in CELLS} for task, facts in TASKS.items() if task in DECIDE
@@ -147,6 +149,6 @@ if __name__ == "__main__":
     run_all(
         args, one_run,
         [(t, c, p, s) for t in args.tasks for s in args.seeds for part in args.parts for c in args.cells
-         if t == "pendulum" or c == "ltc" for p in policies_of(part, t, c)],
+         if t == "pendulum" or c == "ltc" for p in policies_of(part, t, c) if p in args.policies],
         key=("task", "cell", "policy", "seed"), config=config, part="task", report=report, says="{return:,.0f}",
     )  # fmt: skip

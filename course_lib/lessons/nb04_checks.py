@@ -82,7 +82,7 @@ def diagnosis(rng):
             lambda f: named(f)["A"] == 2,
         ),
         (
-            "B: bright where each piece begins, paler as it goes on, black once an episode begins. Which state is wrong"
+            "B: bright where each piece begins, darker as it goes on, black once an episode begins. Which state is wrong"
             " at first?",
             lambda f: named(f)["B"] == 1,
         ),

@@ -27,7 +27,7 @@
 # skip every prediction.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("1.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("01", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("01", "before")`, and
 # five more for the end in `cl.quiz("01", "after")`.
 
 # %% tags=["setup"]

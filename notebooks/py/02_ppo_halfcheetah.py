@@ -24,7 +24,7 @@
 # computing, most of it the cheetah's training; full: about twice as long.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("2.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("02", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("02", "before")`, and
 # five more for the end in `cl.quiz("02", "after")`.
 
 # %% tags=["setup"]
@@ -1006,7 +1006,7 @@ cl.check("2.7", my_settings)
 
 # %% [markdown]
 # ## Your predictions
-# How close were you? A number counts as close within a quarter of what came.
+# How close were you? A number counts as close if it is within a quarter of the result.
 
 # %%
 cl.calibration("02")

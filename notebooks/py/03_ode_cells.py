@@ -16,7 +16,7 @@
 # 2. fit a vector field to samples taken at irregular times;
 # 3. tell CT-RNN, LTC and CfC apart by their response to a step, and compute the time constant of an LTC;
 # 4. derive the adjoint equation, write the augmented system, and explain when correct code still gives a wrong gradient;
-# 5. say from which step size on an LTC is no longer the ODE it is named after, and when that matters.
+# 5. say how the step size decides whether an LTC still follows the ODE it is named after, and when that matters.
 #
 # **Before you start.** Derivatives and the chain rule in several variables; PyTorch's `backward`. You do not need
 # notebooks 01 and 02.
@@ -29,7 +29,7 @@
 # skip every prediction.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("3.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("03", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("03", "before")`, and
 # five more for the end in `cl.quiz("03", "after")`.
 
 # %% tags=["setup"]
@@ -61,8 +61,8 @@ from course_lib.lessons import nb03_gradient_lab as gradient_lab
 gradient_lab.show(stiffness=10.0, tolerance=1e-5, horizon=2.0)
 
 # %% [markdown]
-# *Look at* the square in the first panel, the error of the adjoint gradient. A gradient with an error of that size is
-# useless, and yet the code has no bug. Section 6 explains what happened.
+# *Look at* the square in the first panel, the error of the adjoint gradient. It is more than half of the gradient itself,
+# and yet the code has no bug. Section 6 explains what happened.
 
 # %% tags=["prelude"]
 import time
@@ -89,8 +89,8 @@ real = partial(torch.tensor, dtype=torch.float64)  # derivatives are compared be
 # %% [markdown]
 # ## 1. From a step to an equation
 #
-# A residual network, or a recurrent one, adds something to its state in every step: $h \leftarrow h + \Delta\,
-# f_\theta(h)$. Let $\Delta$ go to zero and take correspondingly more steps. In the limit the state obeys an ordinary
+# A residual network adds something to its state in every step, and so do some recurrent networks: $h \leftarrow h +
+# \Delta\,f_\theta(h)$. Let $\Delta$ go to zero and take correspondingly more steps. In the limit the state obeys an ordinary
 # differential equation (ODE),
 #
 # $$\frac{dh}{dt} = f_\theta(t, h), \qquad h(0) = h_0. \tag{3.1}$$
@@ -120,7 +120,8 @@ def spiral_exact(t, h0):
 
 
 # %% [markdown]
-# A formula can be wrong, and so can code. So compare three independent results: the formula, `scipy`, and Euler.
+# A formula can be wrong, and so can code. So compare the formula with `scipy`. Then see how close Euler and the midpoint
+# method come.
 
 # %% tags=["prelude"]
 def euler_step(field, t, h, dt):
@@ -143,7 +144,8 @@ def walk(step, field, h, T, steps):
 
 
 # %% [markdown]
-# *Predict.* From (0.3, 0), after 3 s in 30 Euler steps of 0.1 s: does Euler end inside or outside the true spiral?
+# *Predict.* From (0.3, 0), after 3 s in 30 Euler steps of 0.1 s: does Euler end nearer to the origin than the true point
+# (inside) or further out (outside)?
 
 # %%
 cl.predict("03.1", choices=("inside", "outside"), question="where Euler ends")
@@ -219,8 +221,8 @@ if all(mine):
 ode_figures.power_figure(errors, "step Δ (s)", "error of h(3 s)")
 
 # %% [markdown]
-# *Look at* the slopes in the legend. *What you should see.* The orders 1, 2 and 4, nearly. Order 4 means that half
-# the step gives $2^4$ times less error. At large steps the lines bend, because order describes small steps.
+# *Look at* the slopes in the legend. *What you should see.* The orders 1, 2 and 4, nearly. Order 4 means that half the step
+# gives $2^4$ times less error. At large steps the slopes are a little smaller, because order describes small steps.
 #
 # `odeint` is the library's solver. Its method "dopri5" (Dormand and Prince, 1980) is **adaptive**: it estimates its
 # own error, compares it with a tolerance, and chooses each step itself.
@@ -241,8 +243,8 @@ cl.see("evaluations at 1e-9 over those at 1e-3", found[1e-9][1] / found[1e-3][1]
 
 # %% [markdown]
 # ### Stiffness
-# A solver must be accurate. It must also be **stable**: it must not blow up where the true solution decays. Take one
-# mode that decays at the rate $k$ (Dahlquist's test equation, 1963) and one step of Euler:
+# A solver must be accurate. It must also be **stable**: it must not blow up where the true solution decays. Take one part of
+# the state, a *mode*, that decays at the rate $k$ (Dahlquist's test equation, 1963) and one step of Euler:
 #
 # $$\frac{dh}{dt} = -k\,h, \qquad h' = h - \Delta\,k\,h = (1 - k\Delta)\,h. \tag{3.4}$$
 #
@@ -267,8 +269,9 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
     print(f"{name}:", f"{limit:.4f} s" if limit else "not written yet")
 
 # %% [markdown]
-# *What you should see.* $2/k$ for Euler and for the midpoint method, and hardly more for RK4 (2.79/$k$). A higher order
-# does not help much here.
+# *What you should see.* $2/k$ for Euler and for the midpoint method, and about 40 % more for RK4 (2.8/$k$), which evaluates
+# $f$ four times a step. A higher order does not help here. (These solvers are *explicit*: they compute the new state
+# directly from the old one.)
 #
 # Now take two modes, one with the rate 1/s and one with the rate $k$. After a few $1/k$ the fast mode has decayed and
 # only the slow one is left. Accuracy would allow long steps then. But an explicit solver must still keep $\Delta$ below
@@ -301,15 +304,15 @@ ode_figures.power_figure({name: (rates, column) for name, column in spent.items(
 
 # %% [markdown]
 # *What you should see.* On the right of the figure, stability dictates the step: there, ten times the stiffness costs the
-# explicit solver about ten times as many evaluations, although the solution hardly changes. The count of the implicit
-# solver hardly changes either. (Each of its evaluations is dearer, because every step solves an equation.)
+# explicit solver about ten times as many evaluations, although the solution hardly changes. The count of the implicit solver
+# hardly changes either. (But each of its steps costs more, because it has to solve an equation.)
 
 # %% [markdown]
 # ## 2. Learning a vector field from irregular samples
 #
-# Now pretend that you do not know (3.2). You have 24 paths, each observed 10 times, at moments of its own. A recurrent
-# network would need the samples on a common grid. An ODE does not: to get from one sample to the next, each path is
-# solved for *its own* $\Delta t$ (Chen et al., 2018; Rubanova et al., 2019).
+# Now pretend that you do not know (3.2). You have 24 paths, each observed 10 times, at moments of its own. A plain recurrent
+# network, which does not know the time, would need the samples on a common grid. An ODE does not: to get from one sample to
+# the next, each path is solved for *its own* $\Delta t$ (Chen et al., 2018; Rubanova et al., 2019).
 
 # %% tags=["prelude"]
 def sample_paths(paths, samples, T, rng):
@@ -342,13 +345,13 @@ cl.see("longest Δt", gaps.max().item(), (1.0, 3.5), "s")
 cl.see("longest Δt over shortest", (gaps.max() / gaps.min()).item(), (50, np.inf))
 
 # %% [markdown]
-# *What you should see.* Each row has other steps, from almost nothing to more than a second. Each sample is a start, and
-# the next sample of the same path is the goal. The loss compares the place that the field leads to with the goal:
+# *What you should see.* Each path has its own time steps, from almost nothing to more than a second. Each sample is a start,
+# and the next sample of the same path is the goal. The loss compares the end of the solved path with the goal:
 #
 # $$L(\theta) = \frac{1}{n}\sum_{k,b}\bigl|\,\phi_\theta(h_{kb},\, \Delta t_{kb}) - h_{k+1,b}\,\bigr|^2. \tag{3.6}$$
 #
-# Here $\phi_\theta(h, \Delta t)$ is the solution of (3.1) after $\Delta t$, started at $h$. It is called the **flow** of
-# the field. All $n$ = 24 · 9 pieces are solved in one batch, and PyTorch differentiates through the solver's steps as
+# Here $\phi_\theta(h, \Delta t)$ is the solution of (3.1) after $\Delta t$, started at $h$. It is called the **flow** of the
+# field. All $n$ = 24 · 9 such pairs are solved in one batch, and PyTorch differentiates through the solver's steps as
 # through any other code.
 
 # %%
@@ -418,9 +421,9 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 # %% [markdown]
 # ## 3. Cells that know the time
 #
-# A neural ODE becomes a recurrent cell when an input $x$ enters. During a control step $x$ is held constant. The
-# **continuous-time recurrent network**, CT-RNN (Funahashi and Nakamura, 1993), forgets with fixed time constants $\tau$,
-# one for each neuron:
+# A neural ODE becomes a recurrent cell when an input $x$ enters. In control, the network gets a new input at fixed
+# intervals, the *control steps*, and $x$ is held constant during each. The **continuous-time recurrent network**, CT-RNN
+# (Funahashi and Nakamura, 1993), forgets with fixed time constants $\tau$, one for each neuron:
 #
 # $$\frac{dh}{dt} = -\frac{h}{\tau} + \tanh(W h + U x + b). \tag{3.7}$$
 #
@@ -429,7 +432,7 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 #
 # $$\frac{dh}{dt} = -\Bigl[\frac1\tau + f\Bigr] \odot h + f \odot A, \qquad f = \sigma(W h + U x + b). \tag{3.8}$$
 #
-# $f$ is a *conductance*, as of an ion channel. When the channel opens, it pulls $h$ towards the level $A$ (the *reversal
+# $f$ is a *conductance*, like that of an ion channel. When the channel opens, it pulls $h$ towards the level $A$ (the *reversal
 # potential*). The leak $1/\tau$ pulls $h$ to 0.
 #
 # **Units of time.** $f$ is a rate: between 0 and 1 *per unit of time*. So the unit matters. In this section it is the
@@ -510,8 +513,8 @@ def ltc_unit(f, A, tau):
 cl.check("3.2", ltc_unit)
 
 # %% [markdown]
-# Here is the neuron of the figure above under sliders. *Try this.* Set the input to 0 and watch the resting level. Then
-# find out which slider changes how fast the state *rises*, which changes how fast it *falls*, and which changes neither.
+# Here is the neuron of the figure above under sliders. *Try this.* Set the input to 0 and watch the resting level. Then find
+# out which slider mainly shortens the *rise*, which changes the time of the *fall*, and which changes neither time.
 
 # %%
 neuron_slider()
@@ -522,7 +525,7 @@ neuron_slider()
 # between 0 and $A$. At $h = A$ the leak points inwards, and at $h = 0$ the channel does. No clipping is needed, and no
 # tanh on the state.
 #
-# A student report on the same system prints another equation (its code had the one of the paper):
+# The report of a student project, from which this course grew, prints another equation. (Its code used the paper's.)
 #
 # $$\text{printed there:}\quad \frac{dh}{dt} = -\Bigl[\frac1\tau + A f\Bigr] \odot h + f. \tag{3.10}$$
 #
@@ -586,8 +589,8 @@ def fused_step(cell, h, x, dt):
 
 
 # %% [markdown]
-# *Predict.* Take sixteen neurons, inputs of size 1,000, and 500 steps of 1 s. The levels $A$ are at most 3. How large do
-# the states get with *explicit* Euler?
+# *Predict.* Take sixteen neurons, inputs of size 1,000, and 500 steps of 1 s. The levels $A$ are at most 3 in size. How
+# large do the states get with *explicit* Euler?
 
 # %%
 cl.predict("03.7", choices=("below 3", "3 to 1,000", "above 1,000"), question="largest |h| of explicit Euler")
@@ -605,7 +608,7 @@ with torch.no_grad():
         largest = max(largest, euler.abs().max().item())
     library = cell.sequence(x, cell.initial_state(1).double(), dt=1.0)
 inside = torch.stack(inside)
-cl.see("fused step: smallest and largest h / A", [abs(inside.min().item()), inside.max().item()], (0, 1))
+cl.see("fused step: smallest and largest h / A", [inside.min().item(), inside.max().item()], (0, 1))
 size = "below 3" if largest < 3 else "3 to 1,000" if largest < 1000 else "above 1,000"
 print(f"Euler: largest |h| {largest:.0e}")
 cl.see("Euler: largest |h|", size, ("above 1,000",), predicted="03.7")
@@ -617,7 +620,8 @@ cl.see("largest difference of the inline step and the library's", (inside * cell
 #
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
-# function of time. A gate moves from $g$ to $k$; both are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one:
+# function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$. Both levels are
+# $\tanh$ layers of $h$ and $x$, and $f$ is a linear one:
 #
 # $$h(t) = \sigma(-f\,t) \odot g + \bigl(1 - \sigma(-f\,t)\bigr) \odot k. \tag{3.13}$$
 #
@@ -677,12 +681,11 @@ cl.see("one step of 1 s and two of 0.5 s differ by, share of the way", apart, (0
 # %% [markdown]
 # ## 4. The gradient of a solution
 #
-# A loss looks at the end, $L(h(T))$. How does it depend on $\theta$ and $h_0$? There are three ways to find out:
+# A loss looks at the end, $L(h(T))$. How does it depend on $\theta$ and $h_0$? Here are three ways to find out:
 #
 # - **Backprop** through the solver ("discretise, then optimise"). The solver's steps are operations like any others. The
 #   gradient is exact for *what was computed*. Every intermediate result is kept until the backward pass.
-# - **Finite differences**. Nudge each parameter and solve again. This needs no derivative, but one or two solves for
-#   every parameter.
+# - **Finite differences**. Nudge each parameter and solve again. This needs no derivatives, but it needs one or two solves for every parameter.
 # - **The adjoint method** ("optimise, then discretise"; Pontryagin et al., 1962; Chen et al., 2018). Derive a second ODE
 #   for the gradient itself and solve that. Only the end state is kept.
 #
@@ -697,7 +700,7 @@ cl.see("one step of 1 s and two of 0.5 s differ by, share of the way", apart, (0
 # $$a(t) = a(t+\varepsilon)\,\frac{\partial h(t+\varepsilon)}{\partial h(t)}
 # = a(t+\varepsilon)\Bigl(I + \varepsilon\,\frac{\partial f}{\partial h}\Bigr) + O(\varepsilon^2). \tag{3.14}$$
 #
-# *Step 2.* Subtract $a(t)$ and $\varepsilon\,a\,\partial f/\partial h$ on both sides and divide by $\varepsilon$:
+# *Step 2.* Subtract $a(t)$ and $\varepsilon\,a\,\partial f/\partial h$ from both sides and divide by $\varepsilon$:
 # $\;\bigl(a(t+\varepsilon) - a(t)\bigr)/\varepsilon = -a(t+\varepsilon)\,\partial f/\partial h + O(\varepsilon)$.
 #
 # *Step 3.* Let $\varepsilon$ go to zero:
@@ -752,7 +755,7 @@ cl.check("3.3", neuron_gradient)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def adjoint_rates(field, t, h, a, params):
-    """field(t, h) -> (B, n), which depends on the tensors `params`; h, a (B, n) -> (dh/ds, da/ds, dg/ds of each of them)."""
+    """field(t, h) -> (B, n), which depends on the tensors `params`; h, a (B, n) -> one tuple: dh/ds, da/ds, then dg/ds for each."""
     with torch.enable_grad():
         h = h.detach().requires_grad_()
         f = field(t, h)
@@ -766,7 +769,7 @@ def adjoint_rates(field, t, h, a, params):
 cl.check("3.4", adjoint_rates)
 
 # %% [markdown]
-# ### Put together
+# ### Putting it together
 # The solver wants one flat row, so `augmented` packs your rates. If yours are not right yet, the cells below use the
 # course's.
 
@@ -787,7 +790,7 @@ def augmented(field, params, T, shape):
 
 
 # %% [markdown]
-# The next cell makes an operation of it that PyTorch can differentiate, because it brings its own `backward`:
+# The next cell wraps the solver as an operation with its own `backward`, so that PyTorch can differentiate it:
 
 # %%
 class Solve(torch.autograd.Function):
@@ -841,12 +844,12 @@ cl.see("the loss changes more after a nudge that comes", "late" if a[-1].norm() 
 
 # %% [markdown]
 # *Look at* the dots. For each of them the state was nudged at that time and the equation solved again. *What you should
-# see.* Every dot lies on its line, and the lines shrink towards $t = 0$: what happens early is mostly forgotten. The same
-# effect is known as the **vanishing gradient** of recurrent networks (Bengio et al., 1994).
+# see.* Every dot lies on its line, and taken together the lines are smaller at $t = 0$ than at $T$: what happens early is
+# mostly forgotten. The same effect is known as the **vanishing gradient** of recurrent networks (Bengio et al., 1994).
 #
 # ### Six ways to the same gradient
-# Now compute one gradient in six ways that share little code: the adjoint inline, the library's adjoint, torchdiffeq's
-# adjoint, backprop, finite differences, and *forward sensitivities*. The last is the reference. It solves
+# Now compute one gradient in six ways that share little code: the adjoint written above, the library's adjoint,
+# torchdiffeq's adjoint, backprop, finite differences, and *forward sensitivities*. The last is the reference. It solves
 # $dS/dt = \frac{\partial f}{\partial h}S + \frac{\partial f}{\partial\theta}$ for $S = \partial h/\partial\theta$, written
 # in numpy and solved by scipy.
 
@@ -893,9 +896,9 @@ cl.see("inline and library adjoint", np.abs(found["adjoint, inline"] - found["ad
 # %% [markdown]
 # ## 5. The gradient lab
 #
-# Every dot of the lab is one measurement. `evaluations` counts the calls of $f$ for one trajectory, forwards and
-# backwards. `kept` is the most that autograd held at any moment for the backward pass. It is counted by hooks on every
-# tensor that autograd saves; parameters are left out.
+# Every dot of the lab is one measurement. `evaluations` counts the evaluations of $f$, forwards and backwards. Finite
+# differences solve 48 nudged trajectories, and the evaluations of all of them count. `kept` is the most that autograd held
+# at any moment for the backward pass. It is counted by hooks on every tensor that autograd saves; parameters are left out.
 #
 # *Predict.* A gentle field: stiffness 1, tolerance $10^{-5}$. Which way needs the most evaluations? Which one keeps the
 # most memory?
@@ -917,12 +920,12 @@ cl.see("evaluations: adjoint over backprop", rows[1]["evaluations"] / rows[0]["e
 
 # %% [markdown]
 # *What you should see.* All three gradients are good. Backprop needs the fewest evaluations and keeps the most. The adjoint
-# solves a second equation, so it needs two or three times as many evaluations, and it keeps almost nothing. Finite
-# differences keep nothing, but they solve the equation twice for each of the 24 numbers. (Their wall-clock time is short
-# nevertheless: all solves run in one batch, without autograd. With 10,000 weights this no longer works.)
+# solves a second equation, so it needs about twice as many evaluations here, and it keeps almost nothing. Finite differences
+# keep nothing, but they solve the equation twice for each of the 24 numbers. (Their wall-clock time is short nevertheless:
+# all solves run in one batch, without autograd. With 10,000 weights this no longer works.)
 #
-# Now the lab again. Questions to take to the sliders: Which of them makes the adjoint worse? Does a tighter tolerance
-# cure it, and what does that cost? Can you find a setting where the adjoint is the best of the three?
+# Now the lab again. Questions to take to the sliders: Which of them makes the adjoint worse? Does a tighter tolerance cure
+# it, and what does that cost? Can you find a setting where the adjoint has the smallest error of the three?
 
 # %%
 gradient_lab.show(stiffness=3.0, tolerance=1e-5, horizon=2.0)
@@ -930,7 +933,7 @@ gradient_lab.show(stiffness=3.0, tolerance=1e-5, horizon=2.0)
 # %% [markdown]
 # Without sliders, change one setting systematically.
 #
-# *Predict.* Stiffness goes from 1 to 30. Whose error leaves the other two?
+# *Predict.* Stiffness goes from 1 to 30. Which method's error rises far above those of the other two?
 
 # %%
 cl.predict("03.12", choices=gradient_lab.METHODS, question="largest error at stiffness 30")
@@ -953,8 +956,8 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 
 # %% [markdown]
 # *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness 10
-# its gradient is useless, although every step kept to a tolerance of $10^{-5}$. It also spends more evaluations the worse
-# it gets.
+# its median error is about a third of the gradient, although every step kept to a tolerance of $10^{-5}$. And the worse it
+# gets, the more evaluations it spends.
 
 # %% [markdown]
 # ## 6. When the adjoint fails
@@ -965,7 +968,7 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 #
 # $$\delta(T - s) \approx \delta(T)\,e^{\,\lambda s}. \tag{3.19}$$
 #
-# *Predict.* The fastest rate is about 10/s, and the solver's error is about $10^{-5}$. For how long, counted back from
+# *Predict.* The fastest rate is about 12/s, and the solver's error is about $10^{-5}$. For how long, counted back from
 # $T$, does the backward solution stay within 0.1 of the forward one?
 
 # %%
@@ -992,15 +995,15 @@ print(f"a tolerance ten times tighter adds about ln(10) / λ = {np.log(10) / rat
 ode_figures.drift_figure(times, forward, backward, rate)
 
 # %% [markdown]
-# *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for
-# about as long as (3.19) says. Their distance grows exponentially all the while, and in the end the backward state leaves
-# for good. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
+# *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for about
+# as long as (3.19) says. Their distance grows exponentially all the while, and in the end the backward state never comes
+# back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
 # warning, but the gradient is wrong. A tighter tolerance hardly helps: each factor of ten adds the same short time.
 #
 # ### A cure: keep a few states
-# By (3.18), $h$ restarts wherever a state was kept. So keep $m$ states on the way, although the loss needs only the last
-# one. Errors then grow over $T/m$ instead of $T$. Keeping a few states is called **checkpointing** (Griewank, 1992; for
-# neural ODEs, Gholami et al., 2019).
+# As said after (3.18), $h$ restarts wherever a state was kept. So keep $m$ states, the last one included, although the loss
+# needs only the last one. Errors then grow over $T/m$ instead of $T$. This is related to **checkpointing** (Griewank, 1992;
+# for neural ODEs, Gholami et al., 2019), which computes the forward solution again from each kept state.
 #
 # *Predict.* At stiffness 10 and $T$ = 2 s, how many states bring the error below 0.001? (Tried: 1, 2, 4, 8, 16.)
 
@@ -1021,13 +1024,12 @@ cl.see("error with one state over that with 8", error[1] / error[8], (100, np.in
 cl.see("memory with 8 states over that with one", held[8] / held[1], (1.2, 2.0))
 
 # %% [markdown]
-# *What you should see.* A few kept states turn a useless gradient into a good one, for less than twice the memory. A cell
-# that takes control steps keeps a state every step anyway. Over one step with $k\,\Delta t$ around 1 the adjoint is
-# harmless.
+# *What you should see.* A few kept states turn a bad gradient into a good one, for less than twice the memory. A cell that
+# takes control steps keeps a state every step anyway. Over one step with $k\,\Delta t$ around 1 the adjoint is harmless.
 #
 # ### What the adjoint saves
-# It saves memory. *Predict.* Solve by RK4, and double the number of steps. By which factor do the bytes grow that backprop
-# keeps? And those that the adjoint keeps?
+# It saves memory. *Predict.* Solve by RK4, and double the number of steps. By which factor do the bytes that backprop keeps
+# grow? And the bytes that the adjoint keeps?
 
 # %%
 cl.predict("03.15", question="backprop: bytes at twice the steps, over bytes before")
@@ -1063,8 +1065,8 @@ ode_figures.power_figure({way: (counts, column) for way, column in kept.items()}
 # %% [markdown]
 # ## 7. When does an LTC stop being an ODE?
 #
-# In control, LTCs run with the fused step (3.12), with a few substeps per control step. Is the result still the solution of
-# (3.8)?
+# In control, LTCs run with the fused step (3.12), with one or a few substeps per control step. Is the result still the
+# solution of (3.8)?
 #
 # **Why $\Delta t = 1$.** The library's policies count time in control steps, so one call of the cell lasts $\Delta t = 1$.
 # With a control step of 0.04 s, $\tau = 0.5$ means 0.02 s. There are two reasons for this unit:
@@ -1077,18 +1079,18 @@ ode_figures.power_figure({way: (counts, column) for way, column in kept.items()}
 #
 # The package `ncps`, from which most people know the LTC, does the same: elapsed time 1 per step unless you pass another.
 #
-# The settings that run in this course, beside those used above to explain:
+# The settings of this course's policies, next to those used for the explanations above:
 #
 # | setting | above | policies of the course | why |
 # |---|---|---|---|
 # | solver | several | fused, (3.12) | stable and bounded at every $\Delta$ |
 # | substeps | 20 | 1 | cheap; the map itself is trained (see below) |
 # | unit of time | s | control step | see above |
-# | initial $\tau$ | 2 and 10 | drawn between 0.2 and 2 | neurons that react within a few steps |
+# | initial $\tau$ | 2 and 10 | by default drawn between 0.2 and 2 | neurons that react within a few steps |
 # | gradient | three ways | backprop | memory is small, and the gradient is exact for the map |
 #
-# Now measure. Take an LTC of 8 neurons with random weights, in states that random inputs led to. The truth comes from scipy at
-# tolerance $10^{-10}$. The error is given as a share of the way that the state moves in $\Delta t$.
+# Now measure. Take an LTC of 8 neurons with random weights, in states reached with random inputs. The truth comes from scipy
+# at tolerance $10^{-10}$. The error is given as a share of the way that the state moves in $\Delta t$.
 
 # %% tags=["prelude"]
 def true_step(cell, h, x, dt):
@@ -1119,7 +1121,8 @@ def relative_error(found, true, h):
 # %% [markdown]
 # ### Exercise 3.5: more substeps (an experiment with a hypothesis)
 # Suppose that the error is proportional to (substeps)$^p$. Enter your $p$ **before** you run the measurement. The figure
-# draws your line through the first point. A hint: (3.12) evaluates $f$ once a step, at its beginning.
+# draws your line through the first point of the line $\Delta t = 1$. A hint: (3.12) evaluates $f$ once a step, at its
+# beginning.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def substep_exponent():
@@ -1132,7 +1135,7 @@ def substep_exponent():
 # %%
 cell, h, x = random_cell(seed=0)
 counts, errors = [1, 2, 4, 8, 16, 32, 64], {}
-for dt in (5.0, 1.0, 0.2, 0.05):
+for dt in (1.0, 5.0, 0.2, 0.05):
     true, column = true_step(cell, h, x, dt), []
     for cell.substeps in counts:
         with torch.no_grad():
@@ -1150,8 +1153,10 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
-# substep misses by about a fifth of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one
-# substep is much better, but not exact either. Now check your $p$:
+# substep misses by about a fifth of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one substep is
+# much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever the step. So the
+# error is small beside the way that the state moves, and it falls faster than the other lines. Now check your $p$, which is
+# meant for the other lines:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("3.5", substep_exponent)
@@ -1160,7 +1165,8 @@ cl.check("3.5", substep_exponent)
 # Is this a peculiarity of our cell? In `ncps` every synapse has a sigmoid of its own, and a step takes 6 fused substeps.
 # The library's `SynapticLTC` is that cell.
 #
-# *Predict.* With one sigmoid per synapse and 6 substeps at $\Delta t = 1$, is the error larger or smaller than our LTC's?
+# *Predict.* Give both cells 6 substeps at $\Delta t = 1$. Is the error of the synaptic cell larger or smaller than that of
+# our LTC?
 
 # %%
 cl.predict("03.17", choices=("larger", "smaller"), question="error of the synaptic cell")
@@ -1211,8 +1217,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # *What you should see.* A clear difference with one substep, a small one with six, and almost none with 64. So the LTC of a
-# control policy, with one to six substeps at $\Delta t$ = 1, is a *different map* from the ODE that it is named after. It is
-# a bounded, gated recurrent network of its own. Is that bad?
+# control policy, with one to six substeps at $\Delta t$ = 1, is a *map*, and it differs from the solution of the ODE that it
+# is named after. It is a bounded, gated recurrent network of its own. Is that bad?
 #
 # - For control at a fixed rate: no. The map itself is trained, its gradient is exact, and its bounds hold. Nothing requires
 #   an ODE.
@@ -1268,9 +1274,9 @@ else:
 # accurate. It is bounded too: it is an average of $h$ and $h_\infty$. What it costs is an exponential for each neuron.
 #
 # ### Exercise 3.7: a better step (open)
-# Six exponential steps of $\Delta t/6$ cost 6 evaluations of $f$ at $\Delta t$ = 1. Invent a step with at most 6
-# evaluations, with at most 60 % of the error of these six, and with states that stay between 0 and $A$ at *every* $\Delta t$. A way to
-# begin:
+# Six exponential steps of $\Delta t/6$ cost 6 evaluations of $f$. Invent a step with at most 6 evaluations. At $\Delta t$ =
+# 1 its error must be at most 60 % of the error of these six, and its states must stay between 0 and $A$ at *every* $\Delta
+# t$. A way to begin:
 # 1. Predict the state at the end, or in the middle, with one exponential step.
 # 2. Evaluate $f$ there. Which conductance would you hold over the step now?
 # 3. How many such steps can you afford?
@@ -1299,14 +1305,13 @@ cl.check("3.7", better_step)
 
 # %% [markdown]
 # ## Summary
-# - A recurrent step is Euler's method. With an ODE and a solver, the duration of a step becomes an input, (3.1). The order
+# - A step that adds something to the state is a step of Euler's method. With an ODE and a solver, the duration of a step becomes an input, (3.1). The order
 #   of a method says how its error falls with the step.
 # - An equation is stiff when stability, and not accuracy, dictates the step of an explicit solver. Implicit steps avoid
 #   that.
 # - CT-RNN: fixed time constants. LTC: time constants that the input shortens, and bounded states. CfC: a learned answer
 #   without a solver.
-# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. Most of
-#   its error comes from how it treats the decay.
+# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. At $\Delta$ = 1 most of its error comes from how it treats the decay.
 # - The adjoint (3.15) is exact as an equation. But if the state forgets and is solved backwards, it drifts, (3.19). A few
 #   kept states cure that.
 # - Backprop differentiates what was computed. For small cells and short steps it is the right choice.
@@ -1337,7 +1342,7 @@ cl.check("3.7", better_step)
 
 # %% [markdown]
 # ## Your predictions
-# How close were you? A number counts as close within a quarter of what came.
+# How close were you? A number counts as close if it is within a quarter of the result.
 
 # %%
 cl.calibration("03")

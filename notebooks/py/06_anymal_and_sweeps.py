@@ -3,11 +3,11 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/06_anymal_and_sweeps.ipynb)
 #
-# A robot of 45 kg with twelve motors learns to run on two processor cores, while you watch. It learns what the reward
-# pays for, and that is not what you meant: you will see it in the torques, and change the reward. Then the robot learns to
-# walk where it is told. You push it, put it on ground it has never seen, and steer it by a liquid network. A sweep over
-# hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find out what would stop
-# this walker on a real robot.
+# While you watch, a robot of 45 kg with twelve motors learns to run. Two processor cores are enough. It learns what the
+# reward pays for, and that is not what you meant: you will see it in the torques, and change the reward. Then the robot
+# learns to walk where it is told. You push it, put it on ground it has never seen, and steer it by a liquid network. A sweep
+# over hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find out what would
+# stop this walker on a real robot.
 
 # %% [markdown]
 # **You will be able to**
@@ -23,9 +23,9 @@
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
 # computing, a third of it one training; full about an hour.
 #
-# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("6.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("06", "before")`, and
-# five more for the end in `cl.quiz("06", "after")`.
+# **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("6.1")` shows the
+# course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("06", "before")`, and five more
+# for the end in `cl.quiz("06", "after")`.
 
 # %% tags=["setup"]
 import importlib.util
@@ -61,9 +61,9 @@ curves = {name: [row for row in rows if row["setting"] == name] for name in ("ml
 cl.compare(curves, x="minutes", key="return_deterministic", individual=True, target=before["running_mean_noisy"])
 
 # %% [markdown]
-# *Look at* the thin lines. Each is one seed, trained once, from scratch. The dotted line is the best return that the
-# student project reported, which this notebook grew out of. The next cell prints how long it took to get there, and what
-# was left of the project's return when the noise was switched off.
+# *Look at* the thin lines. Each is one seed, trained once, from scratch. The dotted line is the best return reported by the
+# student project that this notebook grew out of. The next cell prints how long the trainings here took to get there, and
+# what was left of the project's return when the noise was switched off.
 
 # %%
 LABELS = {
@@ -84,8 +84,9 @@ for fact, value in before.items():
 print(shipped["command"])
 
 # %% [markdown]
-# Three seeds are few: "from … to …" is the smallest and the largest of them, not a confidence interval that you could
-# rely on.
+# Three seeds are few: "from … to …" is the smallest and the largest of them, not a confidence interval that you could rely
+# on. The minutes of the LTC's third seed, the GRU and the CT-RNN are upper bounds: these ran beside other work, with one
+# thread each.
 
 # %% tags=["prelude"]
 import copy
@@ -226,7 +227,9 @@ cl.see("force on each foot", still.forces[-1], (100, 120), "N", predicted="06.2"
 #
 # $$r_t = \sum_{k=1}^{5} \Bigl[v_{x,k} + (z_k - 0.5)\Bigr] - 100 \cdot [\text{fall}]. \tag{6.2}$$
 #
-# **Which way is $x$?** At the start, $+x$ lies *behind* the robot's tail. So this task asks the robot to run backwards, and
+# Here $[\text{fall}]$ is 1 if the robot falls in this step, and 0 if not.
+#
+# **Which way is $x$?** At the start, $+x$ points from the robot's head to its tail. So this task asks the robot to run backwards, and
 # every sprint of this notebook is run tail first. The names of the feet stay those of the body: the hind feet (LH, RH) lead,
 # and the front feet follow.
 #
@@ -235,7 +238,7 @@ cl.see("force on each foot", still.forces[-1], (100, 120), "N", predicted="06.2"
 #
 # $$\sum_t r_t = 500 \cdot \text{metres} + \sum_{t,k} (z_{t,k} - 0.5) - 100 \cdot [\text{fall}]. \tag{6.3}$$
 #
-# *Predict.* What does a robot earn that stands still for all of its 8 s, at 0.61 m? (801 control steps.)
+# *Predict.* What does a robot earn if it stands still at 0.61 m for all 8 s? (801 control steps.)
 
 # %%
 cl.predict("06.3", question="return of standing still")
@@ -246,8 +249,8 @@ print(f"{len(still)} control steps, {still.qpos[-1, 0]:+.3f} m:", *[f"{name} {va
 cl.see("return of standing still", standing, (400, 480), predicted="06.3")
 
 # %% [markdown]
-# *What you should see.* All of it is paid for height. Keep the number in mind: a lower return is worse than doing nothing,
-# and in the first minutes of training most are.
+# *What you should see.* Nearly all of it is paid for height. Keep the number in mind: a lower return is worse than doing
+# nothing, and at the very beginning of training most are.
 #
 # ### Exercise 6.1: one step's reward (fill in)
 # Write (6.2) from positions alone: $x$ and $z$ at the beginning of the control step and after each physics step.
@@ -348,8 +351,8 @@ for sigma in (0.3, 0.6, 1.0, 1.5):
 cl.see("σ at which half gets through", 1 / stats.norm.ppf(0.75), (1.4, 1.6))
 
 # %% [markdown]
-# Does a shipped policy live off its noise too? The next cell multiplies its $\sigma$ and evaluates. *Predict.* With the noise of
-# its training, which share of the return without noise is left?
+# Does a shipped policy live off its noise too? The next cell multiplies its $\sigma$ and evaluates. *Predict.* When it acts
+# with the noise of its training, what share of its noise-free return is left?
 
 # %%
 cl.predict("06.5", question="return with the noise of training over return without, from 0 to 1")
@@ -421,11 +424,11 @@ for name, value in vars(used).items():
 # %% [markdown]
 # | setting | why it is so here |
 # |---|---|
-# | 64 copies of the robot, each with a start of its own (`reset_noise`) | copies that all begin in the same state would fall in the same way |
+# | 64 copies of the robot, each with a start of its own (`reset_noise`) | without a start of its own, each copy sees the same first states |
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
-# | $\log\sigma$ starts at -1 | an action of 1 is half a radian: chosen by trial; the sweep of section 8 suggests that more noise at the start learns faster |
+# | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 would be large; the value was chosen by trial. The sweep of section 8 suggests that more noise at the start learns faster |
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
 #
 # *Predict.* Draw the curve that you expect: three points (steps, return). An untrained policy falls within a second;
@@ -448,7 +451,8 @@ run = cl.train(agent, cl.budget(smoke=8_192, lite=700_000, full=5_000_000), live
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
-# *Look at* where the curve crosses the return of standing still: there the robot has stopped falling and begun to travel.
+# *Look at* how soon the curve passes the return of standing still, about 440. From there on the robot earns more by moving
+# than by standing. It may still fall.
 
 # %%
 evaluated = cl.evaluate(run, episodes=cl.budget(smoke=2, lite=16, full=50))
@@ -493,13 +497,14 @@ frames = army(sprinter, n=1, slow=5, steps=cl.budget(smoke=2, lite=80, full=100)
 cl.show(frames, title="the same gait, one robot", crf=30)
 
 # %% [markdown]
-# *Look at* the bars: a foot's share of time on the ground is its **duty factor**. *What you should see.* Duty factors
-# below one half, and moments in which no foot stands, when the force drops to nothing: that makes it running (Hildebrand
-# 1965; Alexander 1984). At each landing the ground answers with several times the weight.
+# *Look at* the bars: a foot's share of time on the ground is its **duty factor**. *What you should see.* Duty factors below
+# one half, and moments in which no foot stands, when the force drops to nothing: that makes it running (Hildebrand 1965;
+# Alexander 1984). At hard landings the ground answers with several times the weight.
 #
 # ### When does each foot come down?
-# Gaits have names by *when in the stride* each foot comes down. Take the left front foot as the clock. Its *stride* lasts from
-# one of its touchdowns to the next. Another foot that comes down at time $t$ in a stride from $t_0$ to $t_1$ has the **lag**
+# A gait is named after *when in the stride* each foot comes down. Take the left front foot as the clock. Its *stride* lasts
+# from one of its touchdowns to the next. Another foot that comes down at time $t$ in a stride from $t_0$ to $t_1$ has the
+# **lag**
 # $s = (t - t_0)/(t_1 - t_0)$: 0 for together, 0.5 for opposite.
 #
 # A lag lives on a circle: 0.98 and 0.02 are neighbours, and their mean is 0, not 0.5. So put each lag on the unit circle and
@@ -517,7 +522,8 @@ for shares in ([0.98, 0.02], [0.2, 0.3, 0.25], [0.0, 0.25, 0.5, 0.75]):
     print(f"lags {shares}: arithmetic mean {np.mean(shares):.2f}, circular mean {mean:.2f}, concentration {sure:.2f}")
 
 # %% [markdown]
-# (The circular mean of the last row is an accident of rounding: its concentration is 0.)
+# (On this circle 1.00 and 0 are the same point; rounding decides which of them is printed. The circular mean of the last row
+# is an accident of rounding, too: its concentration is 0.)
 #
 # ### Exercise 6.3: lags and their concentration (in steps)
 # 1. Find the steps in which each foot *comes down*: off the ground one step earlier, on it now.
@@ -563,8 +569,8 @@ cl.see("least concentration", np.min(sure), (0.0, 0.5))
 print("all keep step: no" + compared("06.8", "no" if np.min(sure) < feet.SURE else "yes"))
 
 # %% [markdown]
-# *What you should see.* The feet come down unequally often, and some keep no step with LF. So this sprint has no name, whatever
-# the mean lags say. A reward that asks for speed alone does not ask for symmetry.
+# *What you should see.* Some feet come down more often than others, and some do not keep step with LF. So this sprint has no
+# name, whatever the mean lags say. A reward that asks for speed alone does not ask for symmetry.
 #
 # ### What it costs
 # Power is torque times joint rate. To compare robots of different weight and speed, divide it by both. That is the **cost of
@@ -572,7 +578,7 @@ print("all keep step: no" + compared("06.8", "no" if np.min(sure) < feet.SURE el
 #
 # $$\mathrm{CoT} = \frac{P}{m\,g\,v}, \qquad P = \sum_j \max(\tau_j \dot q_j, 0). \tag{6.6}$$
 #
-# *Predict.* Which share of the work do the four knees do?
+# *Predict.* What share of the work do the four knees do?
 
 # %%
 cl.predict("06.9", question="work of the knees over all work, from 0 to 1")
@@ -589,14 +595,14 @@ measures = sprint.measures()
 for name in ("seconds", "speed_m_s", "cost_of_transport", "power_W", "torque_rms_N_m", "tilt_degrees", "stride_frequency_Hz"):
     print(f"{name:22s} {measures[name]:9.2f}")
 cl.see("share of the knees", sprint.work[:, knees].sum() / sprint.work.sum(), (0.6, 0.95), predicted="06.9")
-cl.see("share of the steps in which a knee is at its limit", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
+cl.see("share of the time that a knee is at its limit", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
 cl.see("power", measures["power_W"], (3000, 20000), "W")
 cl.see("cost of transport", measures["cost_of_transport"], (2, 10))
 
 # %% [markdown]
-# *What you should see.* Knees that jump from one limit to the other, and a power of many kilowatts. Nothing in (6.2) speaks of
-# torque, so torque is free. The policy is a correct answer to the wrong question. No real ANYmal could run like this, and no
-# battery could feed it.
+# *What you should see.* Knee torques that jump from one limit to the other, and a power of many kilowatts. Nothing in (6.2)
+# speaks of torque, so torque is free. The policy is a correct answer to the wrong question. No real ANYmal could run like
+# this: its motors cannot do it, and its battery could not feed them.
 
 # %% [markdown]
 # ## 5. Reward design is an experiment
@@ -634,11 +640,11 @@ for line in cl.result("anymal_walk")["tried"][:4]:
     print("tried:", line)
 
 # %% [markdown]
-# *What you should see.* Near the command the exponential is steep. Far from it, it is flat: the first step does not
-# pay for its costs, so standing still is a local optimum. With thousands of copies some stumble over the edge (Rudin et al.
-# 2021). With 64 copies the trainings with the exponential stood still. Read the list to its end, though: the linear shape alone stood
-# still too. The robot walked with the linear shape, an entropy bonus and commands straight ahead at first. Each line is one
-# run, and several things changed between the third and the fourth, so the list does not separate their effects.
+# *What you should see.* Near the command the exponential is steep. Far from it, it is flat: the first step does not pay for
+# its costs, so standing still is a local optimum. With thousands of copies some stumble over the edge (Rudin et al. 2021).
+# With 64 copies the robots trained with the exponential stood still. Read the list to its end, though: the linear shape
+# alone stood still too. The robot walked with the linear shape, an entropy bonus and commands straight ahead at first. Each
+# line is one run, and several things changed between the third and the fourth, so the list does not separate their effects.
 #
 # ### Term by term
 # Every environment reports the terms one by one (`infos["reward_…"]`). *Predict.* Which one is the largest over ten seconds?
@@ -658,7 +664,7 @@ cl.see("largest term", max(paid, key=lambda name: abs(paid[name])), ("velocity",
 cl.see("all penalties over all that is paid", penalties / sum(value for value in paid.values() if value > 0), (0.02, 0.2))
 
 # %% [markdown]
-# *What you should see.* Following the command pays nearly everything, and each penalty takes a little. A term whose sum is a
+# *What you should see.* Following the command pays most of it, and each penalty takes a little. A term whose sum is a
 # hundredth of the largest may still decide how the robot moves, if no other term speaks of its subject. Or it decides
 # nothing: the experiment below asks that.
 #
@@ -679,8 +685,9 @@ for name, phi in sums.items():
     print(f"{name:20s} velocity {phi['velocity']:5.2f}, energy {phi['energy']:6,.0f} J, return {weighing.total(phi, weights):6.2f}")
 
 # %% [markdown]
-# *Predict.* The weight of velocity is 3. From which price on energy (the size of its negative weight) does the sum prefer
-# standing still to walking as told? Everything you need stands above: the two returns, and the two energies.
+# *Predict.* The weight of velocity is 3. Above what price on energy (the size of its negative weight) is standing still
+# worth more than walking as told? Everything you need stands above: the two returns, which contain the price of 0.0001, and
+# the two energies.
 
 # %%
 cl.predict("06.12", question="price on a joule at which standing and walking are equal")
@@ -693,9 +700,9 @@ cl.see("price at which both are equal", price, (0.002, 0.01), predicted="06.12")
 weighing.weights_plot(sums)
 
 # %% [markdown]
-# *Try this.* Raise the price on energy until another behaviour wins. Then lower the weight of velocity to 1 and do it again: now
-# there is a price at which walking half as fast wins. The highest line at the dots is what the reward prefers. Training finds such
-# winners by itself: a price that is too high teaches the robot to stand.
+# *Try this.* Raise the price on energy until another behaviour wins. Then lower the weight of velocity to 1 and do it again:
+# now walking half as fast wins at one of the slider's prices. At the dots, the highest line belongs to the behaviour that
+# the reward prefers. Training finds such winners by itself: a price that is too high teaches the robot to stand.
 
 # %%
 gait_figures.tracking_figure({"MLP": walk})
@@ -713,10 +720,11 @@ asked, came = (np.abs(v[:, 0]).mean() for v in (backwards.commands, backwards.ve
 cl.see("told to walk backwards: speed over the told one", came / asked, (0.0, 0.7))
 
 # %% [markdown]
-# *What you should see.* The thick line follows the black one soon after each change. The knees need a small part of the
-# sprint's power. The cost of transport falls by much less, because the walk also covers less ground in the same time. The last
-# line shows a weakness: told to walk backwards, this policy moved at about a quarter of the told speed in that episode. In the
-# figure it does better. The shipped claims are about walking ahead.
+# *What you should see.* The thick line follows the black one, also soon after the command changes. Sideways it stays a
+# little short. The knees need a small part of the sprint's power. The cost of transport falls by much less, because the walk
+# also covers less ground in the same time. The last line shows a weakness: told to walk backwards, this policy moved at
+# about a quarter of the told speed in that episode. In the figure it does better. The results shipped with this course
+# measure walking ahead only.
 #
 # ### The gait of the walker
 # Which feet keep step here? Both walkers, told to walk straight ahead:
@@ -731,13 +739,14 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
         cl.see("least concentration of the LTC walker", sure.min(), (0.6, 1.0))
 
 # %% [markdown]
-# *What you should see.* The LTC walker has a clear gait, close to a pronk: all four feet come down nearly together, so it hops. The
-# MLP walker has no gait with a name here: some of its feet keep no step with LF. Nothing in the reward asks for a gait, and `air_time` even pays for hops.
+# *What you should see.* The LTC walker has a clear gait, close to a pronk: all four feet come down nearly together, so it
+# hops. The MLP walker has no gait with a name here: not all of its feet keep step with LF. Nothing in the reward asks for a
+# gait, and `air_time` even pays for hops.
 #
 # ### Drop a part, watch what breaks
-# The shipped walker was trained on, five times over with other weights: all as they were; without `velocity`; without
-# `yaw_rate`; without *effort* (torque, energy and smoothness at once, because they penalise much the same thing and each can
-# replace the others); and with ten times the price on effort. Guess before you look.
+# The shipped walker was trained further five times: once with all weights as they were, once without `velocity`, once
+# without `yaw_rate`, once without *effort*, and once with ten times the price on effort. (*Effort* is torque, energy and
+# smoothness together. They penalise much the same thing, and each can replace the others.) Guess before you look.
 
 # %% tags=["prelude"]
 MEASURES = ("tracking_error_m_s", "turning_error_rad_s", "power_W", "action_change")
@@ -783,14 +792,14 @@ cl.see("no yaw_rate: seeds that turn worse", grew("no yaw_rate", MEASURES[1]), (
 cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (0, 0))
 
 # %% [markdown]
-# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*: the two terms
-# had competed. Without `yaw_rate` it turns worse in every seed. Without effort, power and the turning error grow in all three
-# seeds, by amounts that differ a lot. With ten times the price on effort, power falls by about a third and changes of the
-# action fall too, and the robot misses its speed by more. The speed itself falls much less than the power.
+# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*: probably
+# the two terms had competed. Without `yaw_rate` it turns worse in every seed. Without effort, power and the turning error
+# grow in all three seeds, by amounts that differ a lot. With ten times the price on effort, power falls by about a third and
+# changes of the action fall too, and the robot misses its speed by more. The speed itself falls much less than the power.
 #
-# **A habit outlives the term that taught it.** With a third of the learning rate and one term dropped at a time (energy
-# alone, smoothness alone, orientation alone) hardly anything moved: the other terms pay for the same gait. So "nothing
-# broke" does not show that a term was useless from the start.
+# **A gait that has been learnt may stay after its term is gone.** With a third of the learning rate and one term dropped at
+# a time (energy alone, smoothness alone, orientation alone) hardly anything changed, perhaps because the other terms pay for
+# the same gait. So "nothing broke" does not show that a term was useless from the start.
 
 # %% [markdown]
 # ### Your own walker
@@ -831,8 +840,7 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 # %% [markdown]
 # ## 6. Pushed, and at another rate
 #
-# A second policy walks by the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in
-# training.
+# A second policy was trained with the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in training.
 
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
@@ -852,9 +860,9 @@ answers = {name: {force: survive(policy, push_force=float(force)) for force in f
 gait_figures.dose_figure(answers, "push for 0.2 s (N)", "share still up", mark=50)
 
 # %%
-cl.see("share that stands 50 N, MLP and LTC", [answers[name][50].mean() for name in walkers], (0.8, 1.0))
+cl.see("share that withstands 50 N, MLP and LTC", [answers[name][50].mean() for name in walkers], (0.8, 1.0))
 if 400 in forces:
-    cl.see("share that stands 400 N, MLP and LTC", [answers[name][400].mean() for name in walkers], (0.0, 0.9))
+    cl.see("share that withstands 400 N, MLP and LTC", [answers[name][400].mean() for name in walkers], (0.0, 0.9))
 
 # %% [markdown]
 # *Look at* the bands: 95 % over the episodes of *one* trained policy. They say nothing about another seed of the
@@ -872,9 +880,10 @@ cl.see("lowest share after 50 N, over all four runs", lowest["50"], (0.95, 1.0))
 cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 
 # %% [markdown]
-# *What you should see.* Nearly all stand 50 N, with which they were trained. The larger pushes were never part of the training. The
-# LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest. With one seed that is
-# no verdict on liquid networks: training a few more LTC walkers (25 minutes each) is what would give one.
+# *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
+# of the training. The LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest.
+# With one seed that is no verdict on liquid networks: training a few more LTC walkers (25 minutes each) is what would give
+# one.
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -927,7 +936,7 @@ cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
 # which feet stand. The walker has never met one. Another policy began as this walker and went on training among
 # hurdles, each higher than the one before, starting anywhere along the track. That is a **terrain curriculum** (Rudin et al. 2021).
 #
-# *Predict.* Which share of the robots of the second policy is on the far side of the step in the end?
+# *Predict.* What share of the robots of the second policy is on the far side of the step in the end?
 
 # %%
 cl.predict("06.15", question="share that is across after training on hurdles, from 0 to 1")
@@ -955,9 +964,10 @@ cl.see("before, the best seed", max(row["step_crossed_before"] for row in tried)
 print(f"the worst seed before the hurdles is seed {worst['seed']}: {worst['step_crossed_before']:.0%} across; the shipped walker has seed {walker.header['seed']}")
 
 # %% [markdown]
-# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the *worst* of three seeds on the step:
-# almost all of its robots fall. The other two seeds get most robots across without ever having met a step. All three gain by
-# the hurdles, but "from nothing to most" is true of one seed only. So report all seeds, the worst one included.
+# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the *worst* of three seeds on
+# the step: almost all of its robots fall. The other two seeds get most robots across without ever having met a step. All
+# three improve with the hurdles, but "from nothing to most" is true of one seed only. So report all seeds, the worst one
+# included.
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
@@ -992,8 +1002,8 @@ found = cl.sweep("InvertedPendulum-v5", "ppo", space, trials=trials, storage=sto
 found.table(top=4)
 
 # %% [markdown]
-# Was the sweep killed? The same call goes on where it stopped: it asks for a *total* number of trials. *Predict.* How many new
-# trials does the next cell run?
+# Was the sweep killed? The same call goes on where it stopped: it asks for a *total* number of trials. *Predict.* The next
+# cell makes the same call, and asks for one trial more in total. How many new trials does it run?
 
 # %%
 cl.predict("06.16", question="new trials")
@@ -1010,14 +1020,15 @@ cl.plot_slices(found)
 # dots, and ask again.
 #
 # ### Which hyperparameters mattered?
-# Importance is a share of variance. If $f(x)$ is the outcome and $x_j$ one hyperparameter, the others averaged out,
+# Importance is a share of variance. Let $f(x)$ be the outcome and $x_j$ one hyperparameter. Average over all the others, and
+# ask how much the mean still varies with $x_j$:
 #
 # $$S_j = \frac{\mathrm{Var}_{x_j}\bigl[\,\mathbb{E}[f \mid x_j]\,\bigr]}{\mathrm{Var}[f]}. \tag{6.8}$$
 #
-# This is the *first-order Sobol index*. fANOVA (functional analysis of variance, Hutter et al. 2014) estimates it with a random forest
-# fitted to the trials. A toy with a known answer shows how well: $f = 3x_1 + x_2 + \text{noise}$, and a third number that does
-# nothing. For numbers spread evenly the variances of the two terms are as $3^2$ to $1^2$, so the true shares of what the numbers
-# explain are 0.9, 0.1 and 0.
+# This is the *first-order Sobol index*. fANOVA (functional analysis of variance, Hutter et al. 2014) estimates it with a
+# random forest fitted to the trials. The library scales the shares of the single factors so that they sum to 1. A toy with a
+# known answer shows how well: $f = 3x_1 + x_2 + \text{noise}$, and a third number that does nothing. For numbers spread
+# evenly the variances of the two terms are in the ratio 9 to 1, so the true shares, scaled in this way, are 0.9, 0.1 and 0.
 #
 # *Predict.* What share does a sweep of 12 trials give to the number that does nothing?
 
@@ -1033,7 +1044,7 @@ cube = {name: cl.uniform(0.0, 1.0) for name in ("x1", "x2", "nothing")}
 shares = {}
 for count in cl.budget(smoke=(6,), lite=(12, 50, 200), full=(12, 50, 200)):
     made = cl.sweep(objective=toy, space=cube, trials=count, sampler="random", name=f"toy-{count}", storage=storage, progress=False)
-    shares[count] = cl.importances(made, draws=cl.budget(smoke=3, lite=30, full=100), trees=16)
+    shares[count] = cl.importances(made, draws=cl.budget(smoke=3, lite=12, full=100), trees=16)
     print(f"{count:3d} trials:", *[f"{k} {v.value:.2f} [{v.low:.2f}, {v.high:.2f}];" for k, v in sorted(shares[count].items())])
 
 # %%
@@ -1098,8 +1109,9 @@ print(f"shuffled: the largest share is {chance.min():.2f} to {chance.max():.2f};
 cl.see("largest share when nothing matters, mean", chance.mean(), (0.2, 0.5), predicted="06.18")
 
 # %% [markdown]
-# The shares of a forest cannot be negative and sum to 1, so one of six must be large. A second measure confirms it, one that may be zero: Spearman's rank
-# correlation between a factor and the outcome.
+# The shares of a forest cannot be negative, and here they sum to 1. So the largest of six is at least 1/6, and by chance it
+# is usually about twice that. A second measure confirms it, one that may be zero: **Spearman's rank correlation** between a
+# factor and the outcome. That is the correlation of their ranks: 1 or -1 for a perfect trend, about 0 for none.
 
 # %%
 for sweep in counted:
@@ -1109,16 +1121,18 @@ for sweep in counted:
     cl.see("largest rank correlation over the limit of chance", max(map(abs, ranks.values())) / limit, (0.0, 1.0))
 
 # %% [markdown]
-# *What you should see.* Shuffled outcomes give winners that are about as large as those of the real sweeps, and no rank correlation is
-# beyond chance. So the contradiction needs no explanation: within these ranges neither sweep found anything. Fifty trials with one seed each are too few for six factors.
+# *What you should see.* Shuffled outcomes give winners that are about as large as those of the real sweeps, and no rank
+# correlation is beyond chance. So the contradiction needs no explanation: within these ranges neither sweep found anything.
+# Fifty trials with one seed each are too few to find effects as small as these narrow ranges allow.
 
 # %%
 cl.plot_slices(counted[0])
 
 # %% [markdown]
-# *Look at* the ranges on the axes. **An importance speaks of the range that was searched.** Six factors were varied: two of them
-# over a factor of ten, the two noise levels by a few per cent only. None of the six could show whether all of the learning rates are too small, or
-# what a factor does that was held fixed, such as $\gamma$. How good is the best of these trials?
+# *Look at* the ranges on the axes. **An importance speaks of the range that was searched.** Six factors were varied: two of
+# them over a factor of ten, the two noise levels by 10 to 15 per cent only. None of the six could show whether all of the
+# learning rates are too small, or what a factor does that was held fixed, such as $\gamma$. How good is the best of these
+# trials?
 
 # %% tags=["prelude"]
 @lru_cache
@@ -1139,15 +1153,19 @@ print(f"learning rate of section 3, which runs: {WORKS.learning_rate:g}")
 cl.see("that rate over the upper end of the search", WORKS.learning_rate / old.space["learning_rate"].high, (5, 20))
 
 # %% [markdown]
-# *What you should see.* The best of a hundred trials earns little more than a robot that stands still. The settings of section 3 learn to
-# run, and their learning rate lies far above the range. This comparison does not come from the sweep, and it changes several settings at once. It shows that the space was wrong; it does not show which setting was to blame.
+# *What you should see.* The best of a hundred trials earns little more than a robot that stands still. The settings of
+# section 3 learn to run, and their learning rate lies far above the range. This comparison does not come from the sweep, and
+# it changes many things at once: the predecessor's trials also had its actions, observations that were not normalised, and
+# fewer steps. It shows that good settings lie elsewhere. It does not show which difference counts.
 #
 # ### Exercise 6.5: what would you change next? (open)
 # You have fifty more trials. Give the next space, for the library's PPO:
 # - at most three factors, the fewer the better;
-# - the learning rate among them, over a range that is at least ten times wide and contains the rate of section 3. A space that
-#   contains settings known to work can be compared with them;
-# - at least one setting of learning that the old sweep held fixed (`print(cl.PPOConfig())` lists all).
+# - the learning rate among them, evenly in its logarithm (`cl.log_uniform`, or a `cl.choice`), over a range that is at least ten times
+#   wide, ends at 0.1 or below and contains the rate of section 3. A space that contains settings known to work can be compared with
+#   them;
+# - at least one setting of learning that the old sweep held fixed (`print(cl.PPOConfig())` lists all). The noise at the start,
+#   `init_log_std`, was not fixed: it was called `std_init`.
 #
 # Write down what you expect before you run it: `cl.sweep("AnymalSprint-v0", "ppo", next_space(), env_steps=…)`.
 
@@ -1185,16 +1203,18 @@ cl.see("that of the learning rate over the limit", abs(ranks["learning_rate"]) /
 cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0].best.value / best, (4, 20))
 
 # %% [markdown]
-# *Look at* the best return, beside that of the predecessor's space, then at the shapes. *What you should see.* Now a factor stands out
-# from chance: the noise at the start, `init_log_std`. Large noise to begin with learns faster than small. (Two
-# more, the epochs and the length of a rollout, are beyond the limit by less. The limit is rough: TPE does not draw its trials
-# independently, and with eight factors one in twenty may pass it by luck.) The predecessor had
-# large noise too. Perhaps it lacked a noise that may shrink; this sweep does not test that. The learning rate shows no trend *within* this range: every value in it is
-# good enough. That does not contradict the last section. A factor can be decisive between two ranges and unimportant within each.
+# *Look at* the best return, beside that of the predecessor's space, then at the shapes. (These trials are longer: 200,000
+# steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the start, `init_log_std`.
+# Trials that begin with large noise learn faster. (Two more, the epochs and the length of a rollout, are beyond the limit by
+# less. The limit is rough: TPE does not draw its trials independently, and each factor that does nothing has one chance in
+# twenty to pass it by luck.) The predecessor had large noise too. Perhaps it lacked a noise that may shrink; this sweep does
+# not test that. The learning rate shows no trend *within* this range: most values in it are good enough. The largest one
+# that was tried is not, see below. That does not contradict what you found above. A factor can be decisive between two
+# ranges and unimportant within each.
 #
-# Be careful: this figure shows the second report of a short trial, so it says what learns *fast*. Only longer trials show what
-# ends high. And this sweep has one seed. Reports are returns of training, with noise; so are the hollow dots of a history and
-# all importances. One trial of this sweep failed later on. The reason is kept:
+# Be careful: this figure shows the second report of a short trial, so it says what learns *fast*. Only longer trials show
+# what ends high. And this sweep has one seed. Reports are returns of training, with noise. The hollow dots of a history show
+# such reports, and the importances here are computed from them. One trial of this sweep failed later on. The reason is kept:
 
 # %%
 for trial in sweeps["ours"][0].of_state("failed"):
@@ -1203,8 +1223,10 @@ for trial in sweeps["ours"][0].of_state("failed"):
 # %% [markdown]
 # ## 9. Liquid against MLP
 #
-# Same task, same settings of PPO. The three policies with a cell have equally many parameters (nearly), the MLP has
-# more (printed) and was trained for longer. *Predict.* Which has the highest median return after two million steps?
+# Same task, nearly the same settings of PPO: the policies with a cell use minibatches twice as large. These three have
+# nearly the same number of parameters. The MLP has more (printed) and was trained for longer. The learning rate falls to 0
+# over each run. So at two million steps the cells are at the end of theirs, and the MLP is not. *Predict.* Which has the
+# highest median return after two million steps?
 
 # %%
 cl.predict("06.19", choices=("mlp", "ltc", "gru", "ctrnn"), question="highest median return after 2 million steps")
@@ -1221,7 +1243,7 @@ for name in dict.fromkeys(row["setting"] for row in rows):
     mine = [row for row in rows if row["setting"] == name]
     reached[name] = sorted(at_steps(row) for row in mine)
     up = np.mean([r["survival"] for r in mine])
-    print(f"{name:6s} {mine[0]['parameters']:6,} parameters, {len(mine)} seeds at 2 million steps: {', '.join(f'{r:,.0f}' for r in reached[name])}; up after 8 s {up:4.0%}")
+    print(f"{name:6s} {mine[0]['parameters']:6,} parameters, {len(mine)} seeds at 2 million steps: {', '.join(f'{r:,.0f}' for r in reached[name])}; at the end, up after 8 s {up:4.0%}")
 leader = max(reached, key=lambda name: np.median(reached[name]))
 cl.see("highest median", leader, ("mlp",), predicted="06.19")
 overlap = sum(max(found) > min(reached[leader]) for name, found in reached.items() if name != leader)
@@ -1254,9 +1276,9 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 # | velocities are exact | they are estimated, with noise | noise in training; a memory that averages |
 # | torque is always there | batteries sag, motors heat up | randomise the strength |
 #
-# One more cure concerns the training itself: a **curriculum**, which means easy commands and easy ground first (Rudin et al. 2021). It was
-# needed in this notebook too. The walker learnt in stages, and section 7 shows what a curriculum of hurdles did. The next
-# cell prints the stages, and what happened when all commands came at once.
+# One more cure concerns the training itself: a **curriculum**, which means easy commands and easy ground first (Rudin et al.
+# 2021). It helped in this notebook too. The walker learnt in stages, and section 7 shows what a curriculum of hurdles did.
+# The next cell prints the stages, and what happened when all commands came at once.
 
 # %%
 for name, options, steps, *_ in walks["config"]["mlp"]["stages"]:
@@ -1298,7 +1320,7 @@ cl.check("6.6", slow_motor)
 # Now let robots walk straight ahead, change one thing at a time, and count those that still walk after four seconds: on
 # their feet, and at no less than half of the speed they were told. The policies are the shipped ones; none has met any of this.
 #
-# *Predict.* Which of these does the MLP walker bear worst?
+# *Predict.* Which of these hurts the MLP walker most?
 
 # %%
 GAP = {  # label -> name of the option, values: the first is the simulator of training
@@ -1338,13 +1360,15 @@ cl.see("40 ms late", [late[name][40].mean() for name in late], (0.0, 0.75))
 cl.see("motors with 40 ms of dead time", [walked["motor dead time (ms)"][name][40].mean() for name in walkers], (0.0, 0.75))
 cl.see("a lag of 80 ms", [walked["motor lag (ms)"][name][80].mean() for name in walkers], (0.6, 1.0))
 worst = min(left, key=left.get)
-cl.see("the MLP bears worst", worst, ("observations 40 ms late",), predicted="06.20")
+cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted="06.20")
 
 # %% [markdown]
-# *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most walkers, and one
-# is harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both come late, but a lag also weakens fast corrections, so that the loop does not amplify
-# them. A pure delay leaves them at full strength and lets them come when the robot already moves the other way. (In the terms of control theory: a delay adds phase lag and does not reduce the gain.) Eight-fold damping and 40 % of
-# the strength stop it too, probably because the legs no longer reach their targets in time. Small noise does little; large noise stops many of the walkers.
+# *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most walkers, and one is
+# nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both come late, but a lag
+# also weakens fast corrections, so that the loop does not amplify them. A pure delay leaves them at full strength and lets
+# them come when the robot already moves the other way. (In the terms of control theory: a delay adds phase lag and does not
+# reduce the gain.) Eight-fold damping and 40 % of the strength stop the walkers too, probably because the legs no longer
+# reach their targets in time. Small noise does little; large noise stops many of the walkers.
 #
 # So before this walker goes on a robot: measure the latency, put it into the training, and give the policy a history or a
 # memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need more than a
@@ -1374,10 +1398,10 @@ cl.calibration("06")
 # | the return rises, the robot lies down | a term pays for it: print the terms one by one |
 # | torques jump between their limits | gain too high for the rate; no price on torque or on changes of the action |
 # | it stands still, and the return is fine | penalties outweigh what moving earns: raise the velocity term or lower the others |
-# | it hops, or one leg does all the lifting | nothing asks for symmetry; a price on posture, and air time, help |
+# | it hops, or one leg does all the lifting | nothing asks for symmetry: a price on posture helps, and less pay for time in the air |
 # | it walks in a circle | turning is cheap: raise its weight |
 # | it walks, and falls at the first push | pushes and randomised bodies belong into training |
-# | it walks, but late after each command | it has learnt the mean of the commands: is the command in the observation? |
+# | it walks, but takes no notice of the command | it has learnt the mean of the commands: is the command in the observation? |
 # | one seed crosses the step, another falls | the demonstration shows one seed: report the worst one too |
 # | two sweeps name two winners | shuffle the outcomes: perhaps neither found anything |
 # | an important factor has its best values at the end of its range | the range is wrong: search further on that side |

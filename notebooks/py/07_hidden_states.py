@@ -23,7 +23,7 @@
 # computing; full about 4 minutes. Nothing is trained: the policies ship with the course.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("7.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("07", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("07", "before")`, and
 # five more for the end in `cl.quiz("07", "after")`.
 
 # %% tags=["setup"]

@@ -26,7 +26,7 @@
 # computing, half of it one training; full about 6.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("8.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("08", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("08", "before")`, and
 # five more for the end in `cl.quiz("08", "after")`.
 
 # %% tags=["setup"]
@@ -1222,7 +1222,7 @@ cl.check("8.6", swimmer)
 
 # %% [markdown]
 # ## Your predictions
-# How close were you? A number counts as close within a quarter of what came.
+# How close were you? A number counts as close if it is within a quarter of the result.
 
 # %%
 cl.calibration("08")

@@ -25,7 +25,7 @@
 # computing; full about 8.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("9.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("09", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("09", "before")`, and
 # five more for the end in `cl.quiz("09", "after")`.
 
 # %% tags=["setup"]
@@ -921,7 +921,7 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 
 # %% [markdown]
 # ## Your predictions
-# How close were you? A number counts as close within a quarter of what came.
+# How close were you? A number counts as close if it is within a quarter of the result.
 
 # %%
 cl.calibration("09")

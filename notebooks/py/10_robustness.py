@@ -24,7 +24,7 @@
 # computing, most of it trainings; full about 8.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("10.1")` shows
-# the course's own answer once you have tried yours. Five questions for yourself stand in `cl.quiz("10", "before")`, and
+# the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("10", "before")`, and
 # five more for the end in `cl.quiz("10", "after")`.
 
 # %% tags=["setup"]
