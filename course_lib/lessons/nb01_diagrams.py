@@ -151,7 +151,7 @@ def method_map(methods: Sequence[tuple] = METHODS):
     with style():
         figure, axes = new_figure(figsize=(7.2, 4.2))
         axes.grid(False)
-        regions = ((-0.04, 0.27, "value-based"), (0.27, 0.66, "both"), (0.66, 1.16, "policy-based"))
+        regions = ((-0.04, 0.27, "value-based"), (0.27, 0.66, "actor-critic"), (0.66, 1.16, "policy-based"))
         for k, (left, right, title) in enumerate(regions):
             axes.axvspan(left, right, color=COLOURS[k], alpha=0.07, lw=0)
             axes.text((left + right) / 2, 1.1, title, ha="center", color=COLOURS[k], weight="bold")

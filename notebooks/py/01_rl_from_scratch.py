@@ -3,10 +3,10 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/01_rl_from_scratch.ipynb)
 #
-# A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It observes
-# four numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook you write
-# about a hundred lines of plain code that learn to balance the pole, in less than a minute on two processor cores.
-# The video under the set-up cell shows the result.
+# A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It observes four
+# numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook about a hundred lines of
+# plain code learn to balance the pole, in less than a minute on two processor cores. You write the key pieces. The video
+# under the set-up cell shows the result.
 
 # %% [markdown]
 # **You will be able to**
@@ -139,11 +139,12 @@ print("the first ten episodes:", *lengths[:10])
 cl.see("steps on average", np.mean(lengths), between=(18, 22), predicted="01.1")
 
 # %% [markdown]
-# *What you should see.* The single episodes differ a lot in length. The robot often walks back to the wall.
+# *What you should see.* The episodes differ a lot in length. The robot often walks back to the left end, where a step to the
+# left leaves it in place.
 #
 # ### Return
-# You want a policy that collects all the rewards that follow, not only the next one. Near rewards count a little more
-# than far ones. The **return** from step $t$ on, also called the **reward-to-go**, is
+# You want a policy that collects all the rewards that follow, not only the next one. Near rewards count more than far ones.
+# The **return** from step $t$ on, also called the **reward-to-go**, is
 #
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \dots = r_t + \gamma\, G_{t+1}. \tag{1.2}$$
 #
@@ -159,8 +160,8 @@ cl.see("return of 20 steps", 0.9**19, between=(0.13, 0.14), predicted="01.2")
 
 # %% [markdown]
 # The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is not a sharp limit. A reward that is
-# one effective horizon away still counts about a third, as the second line shows. At three horizons it counts about a
-# twentieth, and at five less than a hundredth.
+# one effective horizon away still counts about a third: $0.9^{10} = 0.35$. (The second line has one step of discount less.)
+# At three horizons it counts about a twentieth, and at five less than a hundredth.
 #
 # ### Exercise 1.1: rewards to go (fill in)
 # Write the recursion on the right of (1.2). Go through the episode backwards: each return then follows from the one
@@ -248,7 +249,8 @@ cl.see("largest of the 4 x 32 start values", abs(obs).max(), between=(0.005, 0.0
 # **terminated**. After 1,000 steps (40 s) it is **truncated**: the time is over, but the pole has not fallen.
 #
 # ### A policy that explores
-# A network maps the observation to the mean of the action. The action is drawn from a normal distribution around it:
+# A network maps the observation to the mean of the action. The action is drawn from a normal distribution around it. The
+# parameters $\theta$ are the network's weights and $\log\sigma$:
 #
 # $$\pi_\theta(a\mid s) = \mathcal{N}\bigl(a;\ \mu_\theta(s),\ \sigma^2\bigr), \qquad
 # \log\pi_\theta(a\mid s) = -\frac{(a-\mu_\theta(s))^2}{2\sigma^2} - \log\sigma - \tfrac12\log 2\pi. \tag{1.4}$$
@@ -312,11 +314,12 @@ print("returns", rewards.sum(0).astype(int))
 cl.see("mean return", rewards.sum(0).mean(), between=(3, 25), unit="steps", predicted="01.4")
 
 # %% [markdown]
-# Each step gives a reward of 1, so the return is the number of steps. A step takes 0.04 s: the pole falls within a second.
+# Each step that the pole stands gives a reward of 1, so the return counts these steps. A step takes 0.04 s: the pole falls
+# within a second.
 #
 # ### Exercise 1.2: the score (a derivation, checked numerically)
-# The **score** is the gradient of $\log\pi$ with respect to the parameters. A step along it makes this action more
-# likely. Differentiate (1.4) by hand, with respect to $\mu$ and with respect to $\ell = \log\sigma$ (not $\sigma$!),
+# The **score** is the gradient of $\log\pi$ with respect to the parameters. A step along it makes the action that was taken
+# more likely. Differentiate (1.4) by hand, with respect to $\mu$ and with respect to $\ell = \log\sigma$ (not $\sigma$!),
 # and write the two results down. The check compares them with finite differences of $\log\pi$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -369,7 +372,7 @@ def bandit(n, mu, log_sigma, rng, offset=0.0):
 
 
 # %% [markdown]
-# The next cell averages score times reward over $n$ plays. Behind each average stands its **standard error**, the
+# The next cell averages score times reward over $n$ plays. The number after ± is the **standard error** of the average: the
 # standard deviation of one sample divided by $\sqrt n$.
 #
 # *Predict.* At $\mu = 0$, $\sigma = 1$ the exact gradient is $(4, -2)$. How large is the standard error of the first
@@ -418,12 +421,14 @@ cl.see("sd with the offset and the baseline", spread[100.0, "mean reward"], betw
 # $$\mathbb{E}\bigl[\nabla\log\pi\; b\bigr] = b \int \nabla\pi\, da = b\,\nabla\!\int\pi\, da = b\,\nabla 1 = 0.
 # \tag{1.8}$$
 #
-# Here $b$ can be anything that does not depend on the action. A function of the state is allowed.
+# Here $b$ can be anything that does not depend on the action. A function of the state is allowed. (The mean reward of the
+# same plays does depend on each action, a little. With 100,000 plays that does not show.)
 #
 # ### Exercise 1.3: the best constant (a derivation, checked numerically)
 # The mean reward is a good baseline, but not the best one. Let $g$ be the score. Which constant $b$ makes
 # $\mathbb{E}\bigl[\,(g\,(R-b))^2\bigr]$ smallest? (By (1.8) the mean of $g\,(R-b)$ does not depend on $b$, so this $b$
-# also minimises the variance.) Differentiate with respect to $b$, set the result to zero, and write $b$ with sample means.
+# also minimises the variance.) Differentiate with respect to $b$, set the result to zero, and write $b$ in terms of sample
+# means.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def best_baseline(scores, returns):
@@ -455,8 +460,8 @@ cl.check("1.3", best_baseline)
 # $$\nabla J = \mathbb{E}\Bigl[\sum_t \nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr]
 # \qquad (\gamma = 1). \tag{1.9}$$
 #
-# The expected weight of an action is its value minus the baseline. In that form (1.9) is the **policy gradient theorem**
-# (Sutton et al. 2000).
+# The expected weight of an action is $Q(s, a)$, the expected return after action $a$ in state $s$, minus the baseline. In
+# that form (1.9) is the **policy gradient theorem** (Sutton et al. 2000).
 #
 # So you have three estimators: the whole return (1.6), reward-to-go, and reward-to-go minus a baseline (1.9). Their means
 # are equal. To compare their noise, take a policy so simple that you can write down its score: $\mu = w\cdot s$ with four
@@ -518,7 +523,7 @@ diagrams.trajectory_figure(obs[:, :60, 1], alive[:, :60], score_of[:60])
 # position, the pole's angle and their two rates. Is the ± of every weight smaller in each row than in the row above?
 
 # %%
-cl.predict("01.6", choices=("yes, of every weight", "no, not of every weight"))
+cl.predict("01.6", choices=("yes, for every weight", "no, not for every weight"))
 
 # %%
 scores = (LinearPolicy().scores(obs, actions) * alive[..., None])[:, second]  # (T, N/2, 4)
@@ -545,9 +550,9 @@ cl.see("± with / without baseline, rate of the cart", ratio[2], between=(0.8, 1
 cl.see("± with / without baseline, cart", ratio[0], between=(1.05, 2.5))
 
 # %% [markdown]
-# *What you should see.* The means of the three rows agree within their ±. Reward-to-go reduces the noise of all four
-# weights. The baseline reduces it again for the pole's angle and rate. For the cart's rate it changes little. For the
-# cart's position it makes the estimate *noisier*.
+# *What you should see.* The means of the three rows differ by no more than one or two ±. Reward-to-go reduces the noise of
+# all four weights. The baseline reduces it again for the pole's angle and rate. For the cart's rate it changes little. For
+# the cart's position it makes the estimate *noisier*.
 #
 # How can that be? An episode's gradient is a sum over its steps. The variance of a sum has two parts: the squares of its
 # terms, and the products of different terms. The next cell shows the two for the cart: what ± would be from the squares
@@ -592,10 +597,11 @@ cl.see("the cart's best constant / mean reward-to-go", best[0] / average, betwee
 cl.see("the same from the squares alone", from_squares[0] / average, between=(0.4, 0.7))
 
 # %% [markdown]
-# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the cart they ask for the lowest one. The cart is
-# far from the centre mostly near the end of an episode. There its score is large, but few steps remain, so the
-# reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these terms get a large negative weight.
-# The cancellation moves the best constant further down. A baseline near the mean is far too large for the cart.
+# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the cart they
+# ask for the lowest one. The cart is far from the centre mostly near the end of an episode. There the score of its weight is
+# large, but few steps remain, so the reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these
+# terms get a large negative weight. The cancellation moves the best constant of the cart further down. (For the pole it
+# moves up, to about the mean.) A baseline near the mean is far too large for the cart.
 #
 # So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
 # for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use
@@ -628,27 +634,28 @@ cl.see("noise of one episode, first / last estimator", measured[whole][1] / meas
 diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 
 # %% [markdown]
-# *Look at* the distance between the lines, and at where each one crosses 1. Below 1 the noise is smaller than the
-# gradient, and the average points roughly the right way. *What you should see.* Three nearly parallel lines. Divide the
-# noise of one estimator by that of another. The **square** of this ratio says how many times more episodes the first one
-# needs for the same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
+# *Look at* the distance between the lines, and at where each one crosses 1. Below 1 the noise is smaller than the gradient,
+# and the average points roughly the right way. *What you should see.* Three nearly parallel lines. Divide the noise of one
+# estimator by that of another. The **square** of this ratio says how many times as many episodes the first one needs for the
+# same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
 
 # %% nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("1.4", batch_exponent)
 
 # %% [markdown]
 # ### Move both
-# A constant baseline $b$ turns an episode's gradient $g = \sum_t \nabla\log\pi\; G_t$ into $g - b\,s$, where
-# $s = \sum_t \nabla\log\pi$ is the score of the episode. The variance of that is a parabola in $b$:
+# A constant baseline $b$ turns an episode's gradient $g = \sum_t \nabla\log\pi\; G_t$ into $g - b\,z$, where
+# $z = \sum_t \nabla\log\pi$ is the score of the episode. The variance of that is a parabola in $b$:
 #
-# $$\operatorname{Var}(g - b\,s) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, s) + b^2\operatorname{Var}(s).$$
+# $$\operatorname{Var}(g - b\,z) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, z) + b^2\operatorname{Var}(z).$$
 #
 # Each weight has its own parabola. The left panel shows what batches of your size would estimate for the cart and for the
-# pole. (The batches are drawn from the episodes above.) The right panel shows the ± of all four weights over the constant.
+# pole. (The batches are drawn from the episodes above.) The right panel shows, for all four weights, how many times as large
+# ± is with the constant as without.
 #
-# *Try:* stay at 64 episodes and move the baseline from 0 to 16. Which of the two curves gets narrower, and which gets
-# wider? Then set the baseline to 4. How many episodes do you need before the cart's sign is nearly always right, at 4
-# and at 16? The last position of the slider is the baseline $b(s)$ that you fitted.
+# *Try:* stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
+# Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
+# baseline of 16. The last position of the slider is the baseline $b(s)$ that you fitted.
 
 # %%
 baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], average)
@@ -784,12 +791,13 @@ cl.see("first update with a mean return above 150", first_above(150), between=(1
 cl.see("first update with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
 
 # %% [markdown]
-# *What you should see.* The curve rises slowly at first, and then fast. One reason is that a policy that balances longer
-# also has more steps to learn from in each update.
+# *What you should see.* The mean return rises slowly at first, and then fast. One reason is that a policy that balances
+# longer also has more steps to learn from in each update.
 #
-# One run proves little. The course ships runs of ten seeds, made to test a hypothesis: section 4 suggests that the baseline
-# matters most when batches are small. So the same loop ran with only 4 episodes in a batch and three baselines: the critic,
-# the mean return-to-go of the batch, and none. Where a run stopped early, the figure repeats its last value.
+# One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when batches
+# are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean return-to-go of
+# the batch, and none. Where a run stopped early, the figure repeats its last value (up to 200,000 steps). A run has reached
+# 950 when three batches in a row do so on average.
 #
 # *Predict.* Take batches of 4 episodes with the critic, instead of 32. By which factor does the number of environment
 # steps to a mean return of 950 fall? (A number below 1 means that it grows.)
@@ -830,10 +838,10 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # direction is good enough, and a small batch gives it at a lower price. (You ran 32 because the curve
 # is smoother. Counted here are environment steps, not seconds.)
 #
-# With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals of the critic
-# and of the batch mean overlap: these seeds show no difference between the two. The likely reason is the task: nearly all
-# states with an upright pole have the same value, so a constant predicts it well. This is a null result, and it is
-# reported like any other. In notebook 02 the critic is needed.
+# With 4 episodes, the runs without a baseline have the largest median and the widest interval. But the three intervals
+# overlap. So these seeds show no clear difference, neither between the critic and the batch mean nor between them and no
+# baseline. One reason may be the task: nearly all states with an upright pole have the same value, so a constant predicts it
+# well. This is a null result, and it is reported like any other.
 #
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
@@ -844,7 +852,7 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # *Predict.* Does the policy do better or worse when the noise is off?
 
 # %%
-cl.predict("01.10", choices=("better", "within 5 steps the same", "worse"))
+cl.predict("01.10", choices=("better", "the same, within 5 steps", "worse"))
 
 # %%
 evaluation = cl.evaluate(policy, episodes=50, seed=1000)
@@ -860,9 +868,9 @@ cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
 # %% [markdown]
 # ## 6. A map of methods
 #
-# You can also solve the corridor in another way: learn how good each action is, and take the best one. Such methods are
-# called **value-based**. $Q(s,a)$ is the expected return after action $a$ in state $s$. **Q-learning** (Watkins 1989)
-# moves it towards the Bellman equation of the *best* policy:
+# You can solve the corridor in a different way: learn how good each action is, and take the best one. Such methods are
+# called **value-based**. $Q(s,a)$ is the expected return after action $a$ in state $s$. **Q-learning** (Watkins 1989) moves
+# it towards the Bellman equation of the *best* policy:
 #
 # $$Q(s,a) \leftarrow Q(s,a) + \alpha\,\bigl[\,r + \gamma\,\max_{a'} Q(s',a') - Q(s,a)\,\bigr]. \tag{1.11}$$
 #
@@ -886,28 +894,31 @@ cl.see("cells in which right is better", (better > 0).sum(), between=(4, 4), pre
 cl.see("by how much", better, between=(0.01, 0.35))
 
 # %% [markdown]
-# *What you should see.* Right is better in every cell, and the values rise towards the charger. The data came from another
-# policy, but (1.11) does not depend on the policy that chose the action. Such a method is called **off-policy**. It can
-# keep old data and use it again. Equation (1.9) is an average over the actions of the present policy. Such a method is
-# called **on-policy**: it uses every batch once, and then needs a new one.
+# *What you should see.* Right is better in every cell, and the values of "right" rise towards the charger. The data came
+# from another policy, but (1.11) does not depend on the policy that chose the action. Such a method is called
+# **off-policy**. It can keep old data and use it again. Equation (1.9) is an average over the actions of the present policy.
+# A method that follows it is called **on-policy**: its data must come from the present policy, or from one very close to it.
+# REINFORCE uses every batch once. PPO (notebook 02) uses it a few times.
 #
-# Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force
-# it is an optimisation at every step. **Actor-critic** methods that learn $Q$ train a second network, the actor, to do
-# this optimisation.
+# Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force it
+# is an optimisation at every step. **Actor-critic** methods train a second network, the actor, to do this optimisation: a
+# policy that climbs a learned $Q$, the critic. (In a wider sense every policy with a learned value beside it is called so,
+# also REINFORCE with a learned baseline, and PPO.)
 
 # %%
 diagrams.method_map()
 
 # %% [markdown]
-# *Look at* the lower right corner, where you are now. Methods further up reuse their data, so they need fewer steps of the
-# robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA, Rummery and Niranjan
-# 1994, is Q-learning with the action that was really taken in place of the max. DQN, Mnih et al. 2015, is Q-learning with
-# a network for Q and a memory of old steps.)
+# *Look at* the lower right corner, where you are now. Methods at the top keep their data and use it again, so they need
+# fewer steps with the robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA,
+# Rummery and Niranjan 1994, is Q-learning with the action that was really taken in place of the max. DQN, Mnih et al. 2015,
+# is Q-learning with a network for Q and a memory of old steps.)
 #
 # ### Exercise 1.5: beat the network with four numbers (open)
-# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and
-# error, random search, or (1.9) with `LinearPolicy`. Four weights are enough. Then compare it with the network: up to
-# which `reset_noise_scale` does each of the two catch the pole? Write down what you tried and what you found.
+# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and error,
+# random search, or (1.9) with `LinearPolicy`. Four weights are enough. The check wants a mean of at least 950 of 1,000 steps
+# in 20 episodes. Then compare it with the network: up to which `reset_noise_scale` does each of the two catch the pole?
+# Write down what you tried and what you found.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def controller(obs):
@@ -934,16 +945,15 @@ cl.calibration("01")
 #   gradient, (1.9). None of the three changes its mean. A baseline can make a single component noisier.
 # - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, reduces the noise too, but it adds a bias.
 # - About a hundred lines with a learned baseline balance a pole. Evaluate with the noise off, and over several seeds.
-# - Value-based methods can learn from the data of any policy, and need a $\max$ over actions. Policy-based methods need
-#   new data for every update, and need no $\max$.
+# - Q-learning can learn from the data of any policy, and needs a $\max$ over actions. REINFORCE needs new data for every update, and needs no $\max$.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | the return does not change at all | the loss has the wrong sign, or scores and advantages belong to different steps |
-# | it rises, then falls to the start and stays there | the step is too large: one bad batch ruined the policy. PPO (notebook 02) limits the step |
+# | the return does not rise | the loss has the wrong sign, or scores and advantages belong to different steps |
+# | it rises, then falls back to where it began and stays there | the step is too large: one bad batch ruined the policy. PPO (notebook 02) limits the step |
 # | σ goes to zero early, the return stays low | exploration ended too soon: use a lower learning rate, or start with a larger σ |
-# | good in training, bad in evaluation (or the reverse) | the noise is still on, the normalisation differs, or truncated episodes are treated as falls |
+# | good in training, bad in evaluation (or the reverse) | the noise is still on, or truncated episodes are treated as falls |
 # | some seeds work, some do not | this is normal; show all of them |
 #
 # One simplification remains. At step 1,000 an episode is truncated while the pole still stands. Here $G_t$ counts no
