@@ -29,7 +29,7 @@ from robustness import SIZES, config_of
 
 from course_lib.evaluation.statistics import summarize
 from course_lib.lessons.nb10_evidence import conditions_in, robust_share
-from course_lib.lessons.nb10_hypotheses import DECIDE, HYPOTHESES
+from course_lib.lessons.nb10_hypotheses import ASIDE, HYPOTHESES
 from course_lib.nets import wiring
 
 NAME = "topology"
@@ -138,14 +138,13 @@ def report(rows: list[dict]) -> list:
 
 
 if __name__ == "__main__":
+    tasks = [task for task in TASKS if task not in ASIDE]
     args = cli(
-        NAME, __doc__, seeds=range(10), parts=["grid", "wiring"], tasks=[*DECIDE], cells=CELLS,
+        NAME, __doc__, seeds=range(10), parts=["grid", "wiring"], tasks=tasks, cells=CELLS,
         policies=[*policies_of("grid", "pendulum", "ltc"), *policies_of("wiring", "pendulum", "ltc")],
         fixed=dict(steps=0), quick=dict(seeds=1, steps=4_608),
     )  # fmt: skip
-    config = {
-        task: facts | {c: asdict(config_of(task, c)) for c in CELLS} for task, facts in TASKS.items() if task in DECIDE
-    }
+    config = {task: TASKS[task] | {c: asdict(config_of(task, c)) for c in CELLS} for task in tasks}
     run_all(
         args, one_run,
         [(t, c, p, s) for t in args.tasks for s in args.seeds for part in args.parts for c in args.cells

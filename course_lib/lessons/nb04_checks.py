@@ -82,8 +82,8 @@ def diagnosis(rng):
             lambda f: named(f)["A"] == 2,
         ),
         (
-            "B: bright where each piece begins, darker as it goes on, black once an episode begins. Which state is wrong"
-            " at first?",
+            "B: bright where each piece begins, darker as it goes on, black once an episode begins. Which state is"
+            " wrong at first?",
             lambda f: named(f)["B"] == 1,
         ),
         (

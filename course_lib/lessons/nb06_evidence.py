@@ -15,13 +15,14 @@ from course_lib.sweeps import Sweep, importances
 def at_report(sweep: Sweep, at: int) -> Sweep:
     """The trials that came as far as report `at`, with what they reported there as their value.
 
-    Their figures say so: the recipe's "value" is "report 2", not the measure at the end of a whole trial.
+    Its figures say so, instead of naming the measure at the end of a whole trial.
     """
     kept = [t for t in sweep.trials if math.isfinite(t.reports.get(at, math.nan))]
     if not kept:
         raise ArgumentError(f"at={at!r} is not accepted: no trial of sweep {sweep.name!r} has that report")
     records = [dataclasses.replace(t, state="complete", value=t.reports[at], reports={at: t.reports[at]}) for t in kept]
-    return Sweep(sweep.name, sweep.space, {**sweep.recipe, "value": f"report {at}"}, records=records)
+    told = dict(value=f"training return at report {at}", label=f"came to report {at}")
+    return Sweep(sweep.name, sweep.space, sweep.recipe | told, records=records)
 
 
 def shuffled(sweep: Sweep, seed: int) -> Sweep:

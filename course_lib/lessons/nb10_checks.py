@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 import course_lib as cl
-from course_lib.course.exercises import Compare, Demands, exercise
+from course_lib.course.exercises import Compare, Demands, attempt, exercise
 from course_lib.lessons import nb10_oracles as oracles
+from course_lib.lessons.nb10_evidence import lead
 from course_lib.lessons.nb10_hypotheses import HYPOTHESES
 
 # --- 10.1: late observations ----------------------------------------------------------------------------
@@ -253,6 +254,10 @@ def my_hypothesis(rng):
             lambda f: not set(f()[0]) & set(f()[1]),
         ),
         ("that is one of the eight hypotheses; find another one", lambda f: not old(f)),
+        (
+            "no task can decide that: policies of both sides must have learned it, and it must have the conditions",
+            lambda f: attempt(lead, [row for row in rows if row["training"] == "one rate"], *f()) is not None,
+        ),
         right="a hypothesis that the rule can decide; the next cell does",
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import LEAST_RUNS, Summary, iqm
-from course_lib.lessons.nb10_hypotheses import DECIDE, HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+from course_lib.lessons.nb10_hypotheses import ASIDE, HYPOTHESES, Hypothesis, verdict, verdict_of_equality
 
 LEARNED = 0.5  # a policy is compared on tasks where its median is at least this share of the best one's
 DRAWS = 2000
@@ -91,6 +91,8 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
             plain = by_policy(rows, stratum, None)
             mean = np.mean([iqm(plain[name]) for name in (*better, *worse) if name in plain])
             measured += [({name: runs / mean for name, runs in plain.items()}, 1)]
+        if not measured:  # the task has none of the conditions
+            continue
         total = sum(weight for _, weight in measured)
         value, drawn, single = 0.0, np.zeros(DRAWS), np.zeros(LEAST_RUNS)
         for table, weight in measured:
@@ -118,16 +120,21 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
 # --- accuracy of the solver -------------------------------------------------------------------------
 
 
+def apart(values: Sequence[float]) -> float:
+    """Largest less least, over the mean."""
+    return float((max(values) - min(values)) / np.mean(values))
+
+
 def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
     """What the solver does to the return, as shares of the matched return.
 
     Rows have "policy", the solver of training, and "disturbed": solver of the test -> return. "matched": the largest
     difference between two solvers that each were trained and tested with. "mismatched": what is lost, over all pairs,
-    by a test with another one.
+    by a test with another one. "chance": what "matched" is if the returns are dealt out among the solvers at random.
     """
     strata, rng = strata_of(rows), np.random.default_rng(0)
     found: dict[str, list[tuple[float, np.ndarray]]] = {"matched": [], "mismatched": []}
-    runs = []
+    runs, dealt = [], []
     for stratum in strata:
         mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
         fit = learned(mine)[stratum]  # with some a training ends early, because the state runs away
@@ -139,24 +146,33 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
             mean = {s: {t: iqm([table[s][i][t] for i in index[s]]) for t in solvers} for s in solvers}
             same = [mean[s][s] for s in solvers]
             lost = [1 - mean[s][t] / mean[s][s] for s in solvers for t in solvers if s != t]
-            return (max(same) - min(same)) / np.mean(same), float(np.mean(lost))
+            return apart(same), float(np.mean(lost))
 
+        returns = [[row[s] for row in table[s]] for s in solvers]
+        edges = np.cumsum([len(mine) for mine in returns])[:-1]
+        shuffles = [np.split(rng.permutation(np.concatenate(returns)), edges) for _ in range(DRAWS // 4)]
+        dealt.append([apart([iqm(part) for part in parts]) for parts in shuffles])
         value = effects({s: np.arange(len(table[s])) for s in solvers})
-        drawn = [
-            effects({s: rng.integers(0, len(table[s]), len(table[s])) for s in solvers}) for _ in range(DRAWS // 4)
-        ]
+        if min(runs) < LEAST_RUNS:  # each seed by itself, with those that all have
+            drawn = [effects({s: np.array([k]) for s in solvers}) for k in range(min(map(len, table.values())))]
+        else:
+            drawn = [
+                effects({s: rng.integers(0, len(table[s]), len(table[s])) for s in solvers}) for _ in range(DRAWS // 4)
+            ]
         for k, name in enumerate(found):
             found[name].append((value[k], np.array(drawn)[:, k]))
-    kind = "interval" if min(runs) >= LEAST_RUNS else "range"
-    return {
-        name: Summary(
-            float(np.mean([value for value, _ in parts])),
-            *(float(q) for q in np.quantile(np.mean([drawn for _, drawn in parts], axis=0), [0.025, 0.975])),
-            min(runs),
-            kind,
-        )
-        for name, parts in found.items()
+    few = min(runs) < LEAST_RUNS
+    edges, kind = ((0, 1), "range") if few else ((0.025, 0.975), "interval")
+
+    def summary(value: float, draws: list, edges: tuple) -> Summary:
+        least = min(map(len, draws))
+        low, high = np.quantile(np.mean([each[:least] for each in draws], axis=0), edges)
+        return Summary(value, float(low), float(high), min(runs), kind)
+
+    out = {
+        n: summary(float(np.mean([v for v, _ in parts])), [d for _, d in parts], edges) for n, parts in found.items()
     }
+    return out | {"chance": summary(float(np.mean(dealt)), dealt, (0, 0.95))}
 
 
 # --- the verdicts -----------------------------------------------------------------------------------
@@ -165,12 +181,14 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
     """-> "key", "verdict", "difference" (a `Summary`), "runs"; of H8 the loss where solvers differ.
 
-    Runs of other tasks than `DECIDE` are left out.
+    Runs of the tasks `ASIDE` are left out.
     """
-    rows = [row for row in rows if row.get("task", DECIDE[0]) in DECIDE]
+    rows = [row for row in rows if row.get("task") not in ASIDE]
     if h.benchmark == "convergence":
         effects = solver_effects(rows)
         same, other = verdict_of_equality(effects["matched"]), verdict(effects["mismatched"])
+        if same == "did not hold" and effects["matched"].value <= effects["chance"].high:
+            same = "cannot be told"  # the largest of several differences is never 0, and this one may be chance
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
         return dict(key=h.key, verdict=both, difference=effects["mismatched"], runs=effects["mismatched"].runs)
     mine = [row for row in rows if row.get("training", h.training) == h.training]

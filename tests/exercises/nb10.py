@@ -111,6 +111,7 @@ WRONG = {
         ("on one side only", guess('("ltc", "gru"), ("gru",), ("noise 4",)')),
         ("one of the eight", guess('("ltc", "cfc"), ("gru",), ("noise 2", "noise 4", "noise 8")')),
         ("three tuples", guess('("ltc",), ("gru",), ()')),
+        ("no task can decide", guess('("neural_ode",), ("synaptic_ltc",), ("friction 2",)')),
     ],
     "10-7": [
         ("something else", "def tough_policy():\n    return 0.5"),

@@ -24,11 +24,9 @@ VALUE = {
 
 
 def value_label(sweep) -> str:
-    """What the value of a trial is: its measure at the end, or what it reported on the way ("report 2")."""
+    """What the value of a trial is; a recipe may also say it in words of its own."""
     value = sweep.recipe.get("value")
-    if str(value).startswith("report "):
-        return f"training return at {value}"
-    return VALUE.get(value, "value of the objective")
+    return VALUE.get(value, value if " " in str(value) else "value of the objective")
 
 
 def words(name: str) -> str:
@@ -44,9 +42,7 @@ def _several(sweeps) -> list:
 
 
 def _label(sweep, several: bool) -> str:
-    if several:
-        return f"seed {sweep.recipe.get('seed')}"
-    return "reached it" if str(sweep.recipe.get("value")).startswith("report ") else "complete"
+    return f"seed {sweep.recipe.get('seed')}" if several else sweep.recipe.get("label", "complete")
 
 
 def plot_history(sweeps, *, x: str = "trial", title: str | None = None):
