@@ -60,7 +60,7 @@ def learners(complete):
     """
     import course_lib as cl
 
-    nb, names = copy.deepcopy(complete), {"__name__": "__main__", "cl": cl}
+    nb, names, waiting = copy.deepcopy(complete), {"__name__": "__main__", "cl": cl}, set()
     for cell in nb.cells:
         if is_exercise(cell):
             cell.source = stub(cell.source)
@@ -68,7 +68,10 @@ def learners(complete):
             cell.outputs = []
         elif PRELUDE not in cell.metadata.get("tags", []):
             continue
-        if cell.execution_count is None:  # a notebook that was not executed stays so
+        if cell.execution_count is None:  # a cell that was not executed stays so, and so does its check
+            waiting |= {number_of(cell)} if is_exercise(cell) else set()
+            continue
+        if is_check(cell) and number_of(cell) in waiting:
             continue
         said = io.StringIO()
         with contextlib.redirect_stdout(said):

@@ -111,8 +111,8 @@ def profile_figure(
     tasks = [t for t in TASKS if any(r["task"] == t for r in rows)]
     with style():
         figure, grid = new_figure(1, len(tasks), figsize=(7.8, 3.2), sharey=True, squeeze=False)
-        counts = []
         for axes, task in zip(grid[0], tasks, strict=True):
+            counts = []
             for name in policies:
                 mine = [r for r in rows if (r["task"], r["policy"], r["training"]) == (task, name, training)]
                 if not mine:
@@ -123,7 +123,7 @@ def profile_figure(
                 look = {k: v for k, v in LOOK[name].items() if k != "marker"}
                 axes.plot(at, line, label=NAMES[name], **look)
                 axes.fill_between(at, low, high, color=look["color"], alpha=0.12, linewidth=0)
-            axes.set(xlabel="share x of the undisturbed return", title=TASKS[task])
+            axes.set(xlabel="share x of the undisturbed return", title=f"{TASKS[task]}, {min(counts)} seeds")
         grid[0, 0].set_ylabel("runs that keep more than x")
         figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=8)
     return figure

@@ -58,10 +58,11 @@ explorer = Explorer(policy, seed=3, steps=120, step=32, pushes=pushes, reset_noi
 explorer
 
 # %% [markdown]
-# *Look at* the yellow dot in the four portraits. It marks where the pole is now. On the dashed line the policy would not push
-# at all. Right after a push the line itself moves. The same observation now leads to another action, because the network
-# remembers the push. The rest of the notebook explains this picture part by part. In all maps, negative is blue and
-# positive is red.
+# *Look at* the yellow dot in the four portraits. It marks where the pole is now. In the two portraits of the policy, it
+# would not push at all on the dashed line. Right after a push the line itself moves. The same angle and velocity now lead to
+# another action. A part of this is memory; section 3 separates it from the influence of the cart. The rest of the notebook
+# explains this picture part by part. In the maps of the policy and of the states, negative is blue and positive is red. In
+# the maps of the value, yellow is high.
 
 # %% tags=["prelude"]
 import numpy as np
@@ -99,8 +100,8 @@ print("time constants", record.time_constants.shape)
 print("actions       ", record.actions.shape, ", ".join(record.action_names))
 
 # %% [markdown]
-# *Predict.* A push lasts one control step, and it changes the hidden state. After how many steps is only a tenth of that change
-# left?
+# *Predict.* A push lasts one control step, and it changes the hidden state. After how many steps does the difference to an
+# episode without the push stay below a tenth of its largest value?
 
 # %%
 cl.predict("07.1", question="control steps until a tenth of the change is left")
@@ -155,7 +156,7 @@ tau = policy.cell.tau.detach().numpy()
 print(f"τ of neuron 2: {tau[2]:.2f} control steps")
 
 # %% [markdown]
-# *Predict.* Which share of a disturbance is left in neuron 2 after one step?
+# *Predict.* What share of a disturbance is left in neuron 2 after one step?
 
 # %%
 cl.predict("07.2", question="share that is left, from 0 to 1")
@@ -178,14 +179,14 @@ cl.see("share by the fused step / share by the exact solution", np.median(fused 
 cl.see("longest over shortest τ_eff of a neuron, largest", (constants.max(0) / constants.min(0)).max(), (1.3, 4.0))
 
 # %% [markdown]
-# *What you should see.* In each column the first four numbers fall. Because $f$ lies between 0 and 1, $\tau$ is an upper
-# bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem 1). The solver
-# matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons change their
-# speed by a factor of 2 during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the larger part, is
-# nearly a leaky integrator: a neuron with a constant rate of decay, driven by $f A$.
+# *What you should see.* In each column the first four numbers fall, or are equal after rounding. Because $f$ lies between 0
+# and 1, $\tau$ is an upper bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem
+# 1). The solver matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons
+# change their speed by a factor of 2 during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the
+# larger part, is nearly a leaky integrator: a neuron with a constant rate of decay, driven by $f A$.
 #
 # ### Exercise 7.1: effective time constants (fill in)
-# Write (7.3) for one moment, from the weights. Then compute which share of a disturbance one step of (7.4) leaves, with $f$
+# Write (7.3) for one moment, from the weights. Then compute what share of a disturbance one step of (7.4) leaves, with $f$
 # frozen and $\delta = 1$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -202,8 +203,8 @@ def time_constants(h, x, W, U, b, tau):
 cl.check("7.1", time_constants)
 
 # %% [markdown]
-# Does the library's cell do the same as your function? Compare its time constants at every step of the episode, and disturb
-# one step by 1 with $f$ frozen.
+# Does the library's cell do the same as your function? Compare its time constants at every state of the episode. Then
+# disturb the state by 1 before a step, with $f$ frozen.
 
 # %%
 weights = [w.detach().numpy() for w in (policy.cell.recurrent_weight, policy.cell.input_weight, policy.cell.bias)]
@@ -214,7 +215,8 @@ if np.shape(mine) == (len(record), 2, record.neurons):
     cl.see("largest difference of the share that is left", np.abs(mine[:, 1] - left).max(), (0, 1e-5), otherwise="see the hint of the check")
 
 # %% [markdown]
-# *What you should see.* The differences are rounding errors: the network does exactly what the equations, and you, say.
+# *What you should see.* The differences are rounding errors: the network's cell does what the equations say, and so does
+# your function.
 
 # %% [markdown]
 # ## 3. Portraits at a frozen memory
@@ -257,8 +259,8 @@ cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="
 # Now vary the memory instead. Change one neuron's own state from -1 to 1, leave the rest as it is, and compute how much one
 # control step changes that state, for every angle of the pole.
 #
-# *Predict.* Equation (7.2) pulls a neuron towards a state of rest. On the dashed line there is no change. On which side of
-# it must the change be negative?
+# *Predict.* Equation (7.2) pulls a neuron towards a state of rest. On the dashed line there is no change. (The neuron's own
+# state is drawn upwards, the angle to the right.) On which side of the line must the change be negative?
 
 # %%
 cl.predict("07.4", choices=("above", "below"))
@@ -316,8 +318,9 @@ cl.see("components for 95 %", int((np.cumsum(components.share) < 0.95).sum()) + 
 # Now take a policy that balances the pole without any velocity: it observes position and angle only. A single observation
 # does not say whether the pole is falling or rising. If the network balances, the velocity must be in its state.
 #
-# *Predict.* A linear readout of the eight states (a *linear probe*, Alain and Bengio 2017) is fitted on the first half of an episode. Which share of
-# the angular velocity's variance, R², will it explain in the second half? And a readout of the two observations?
+# *Predict.* A linear readout of the eight states (a *linear probe*, Alain and Bengio 2017) is fitted on the first half of an
+# episode. What share of the angular velocity's variance, R², will it explain in the second half? And what share will a
+# readout of the two observations explain? (Write down the first.)
 
 # %%
 cl.predict("07.6", question="R² from the state")
@@ -370,9 +373,9 @@ cl.see("fixed points", len(found), (1, 3), predicted="07.7")
 cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 
 # %% [markdown]
-# *What you should see.* There are few fixed points, here usually one, and it is stable. If nothing happens, the network
-# forgets in a few steps. For a pole that is enough. Close to a fixed point you can **linearise** the network: a small
-# disturbance $\delta h$ of the differential equation follows
+# *What you should see.* Usually there is one fixed point, and it is stable. If nothing happens, the network forgets in a few
+# steps. For a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance $\delta h$
+# of the differential equation follows
 #
 # $$\frac{d}{dt}\,\delta h = J\,\delta h, \qquad J_{ij} = \frac{\partial \dot h_i}{\partial h_j}, \tag{7.7}$$
 #
@@ -402,7 +405,7 @@ cl.check("7.2", ltc_jacobian)
 #
 # $$M = I + (I + D)^{-1} J. \tag{7.8}$$
 #
-# The eigenvalues $\lambda$ of $M$ say which share of a disturbance is left after one step. The fixed point is stable if all
+# The eigenvalues $\lambda$ of $M$ say what share of a disturbance is left after one step. The fixed point is stable if all
 # of them lie *inside the unit circle*. For the exact solution $M$ would be $e^{J}$. Your $J$ from Exercise 7.2 gives both:
 
 # %%
@@ -422,8 +425,9 @@ state_figures.eigenvalue_figure(found, "at the last observation")
 # the fused step, so its memory is that of the fused step.
 #
 # ### Exercise 7.3: how long does it remember? (fill in)
-# The slowest disturbance shrinks by $|\lambda|_{\max}$ a step. After how many steps is $1/e$ of it left? Eigenvalues of a real
-# matrix can be complex; $|\lambda|$ is the modulus. Do not round: the answer need not be a whole number.
+# In each step the slowest disturbance is multiplied by $|\lambda|_{\max}$. After how many steps is $1/e$ of it left?
+# Eigenvalues of a real matrix can be complex; $|\lambda|$ is the modulus. Do not round: the answer need not be a whole
+# number.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def memory_steps(M):
@@ -457,9 +461,10 @@ cl.see("open loop, steps until a tenth is left", lasting(alone), (2, 8), predict
 loop_figure(closed, alone)
 
 # %% [markdown]
-# *What you should see.* The orange line falls fast and nearly straight, with a slope given by $|\lambda|_{\max}$. The blue line
-# starts at the same place and stays high. So the long stripe in the heat map is not the network's own memory. The cart has
-# been moved and comes back slowly, and the state of the network follows what the network observes.
+# *What you should see.* The orange line falls fast and nearly straight, with a slope given by $|\lambda|_{\max}$. The blue
+# line starts at the same place. It falls to about a seventh in ten steps, and then stays there for long. So the long stripe
+# in the heat map is not the network's own memory. The cart has been moved and comes back slowly, and the state of the
+# network follows what the network observes.
 
 # %% [markdown]
 # ### Chasing a moving target
@@ -480,9 +485,10 @@ cl.see("distance to the fixed point, right after a push over before it", distanc
 state_figures.component_figure(record, targets)
 
 # %% [markdown]
-# *Look at* the grey lines from each state to the fixed point of that moment. *What you should see.* The lines are long right
-# after the pushes, and short when little happens. The state follows a moving target, and each step covers only a part of
-# the way. The remaining part is the influence of the past, so it is the network's memory.
+# *Look at* the grey lines that end at an orange cross. Each leads from a state to the fixed point of that moment. *What you
+# should see.* The lines are long right after the pushes, and short when little happens. The state follows a moving target,
+# and each step covers only a part of the way. The remaining part is the influence of the past, so it is the network's
+# memory.
 
 # %% [markdown]
 # ## 6. Ablation: what is each neuron for?
@@ -510,9 +516,8 @@ cl.see("the neuron with the largest |W_a| has the smallest s", int(np.abs(w).arg
 
 # %% [markdown]
 # *What you should see.* $W_a h + b_a$ is the recorded action up to rounding errors, so $W_a$ is the true weight. One neuron
-# stands out. It moved little even before training, so its $s$ is small, and its $V$ is divided by this small $s$. But a
-# weight alone says little.
-# What counts is the weight times the change of the neuron's state.
+# stands out. It moved little even before training, so its $s$ is small, and its $V$ is divided by this small $s$. Its $V$ is
+# the largest as well. But a weight alone says little. What counts is the weight times the change of the neuron's state.
 #
 # You must also choose *at which value* you hold a neuron. If you hold it at 0, you also remove its average, which acts like
 # a constant push. If you hold it at its mean, you remove only its variation. The two choices answer different questions.
@@ -591,10 +596,12 @@ cl.see("steps until the pole falls", len(without), (3, 119))
 # %% [markdown]
 # *Look at* the panel at the bottom left. Grey is the action of the whole network, and orange is the action without the
 # neuron. *What you should see.* The orange line starts far above the grey one. On average the neuron adds a negative push to
-# the action. Without it the first push is much too large. The pole tips to the other side, and soon it has fallen.
+# the action. Without it the first push goes the wrong way: to the right, although the pole leans to the left. The pole tips
+# further to the left, and soon it has fallen.
 #
 # *Predict.* Now hold several neurons at their means: first the one with the least suspicion, then the two with the least,
-# then three, and so on. With how many held neurons does the pole still stand for 1,000 steps?
+# then three, and so on. What is the largest number of held neurons with which the pole still stands for 1,000 steps? (From
+# here on it gets no pushes.)
 
 # %%
 cl.predict("07.11", question="neurons held")
@@ -610,11 +617,11 @@ cl.see("share that the last neuron keeps in a step, at most", (1 / (1 + 1 / cons
 
 # %% [markdown]
 # *What you should see.* The pole stands even when all neurons but one are held. This policy observes the angle and the
-# velocity, and it is enough to push against a mixture of both. The neuron that is left is fast: it
-# keeps only a small share of its state from one step to the next. So it balances the pole almost without memory.
+# velocity, and it is enough to let the push follow a mixture of both. The neuron that is left is fast: it keeps only a small
+# share of its state from one step to the next. So it balances the pole almost without memory.
 #
-# Can every single neuron do this? And how is it for the policy that does not observe the velocities? Keep one neuron live at
-# a time, and hold all others at their means.
+# Can every single neuron do this? What about the policy that does not observe the velocities? Keep one neuron live at a
+# time, and hold all others at their means.
 
 # %%
 singles = {}
@@ -629,8 +636,8 @@ cl.see("the four least suspect held, velocities hidden", stands(blind, weak, see
 
 # %% [markdown]
 # *What you should see.* In the first network more than one neuron can balance the pole alone. In the second network no
-# neuron can, and even four neurons together are not enough. There the velocity must be computed from the past, and
-# in this network more than four neurons take part in that.
+# neuron can, and the four most suspect together are not enough either. There the velocity must be computed from the past. So
+# in this network it is probably spread over more than these four.
 #
 # One more question about the first network. Neuron 3 is sufficient: it balances the pole alone. Is it also necessary? Hold
 # neuron 3, then neurons 3 and 1, then neurons 3, 1 and 5.
@@ -663,7 +670,7 @@ cl.topology(policy, observation_names=record.names, action_names=record.action_n
 # %% [markdown]
 # ## 8. The same for the cheetah
 #
-# A larger cell controls a cheetah whose joint velocities are hidden. The tools are the same.
+# A larger cell controls a cheetah whose velocities are hidden. The tools are the same.
 
 # %%
 cheetah = cl.load("halfcheetah_masked_ltc")
@@ -671,7 +678,7 @@ run = Explorer(cheetah, seed=0, steps=cl.budget(smoke=20, lite=120, full=120), s
 run
 
 # %% [markdown]
-# *Look at* the heat map: a gait is a pattern that repeats several times a second.
+# *Look at* the heat map: a gait is a pattern that repeats.
 #
 # *Predict.* How many times a second does the first principal component of the states swing back and forth?
 
@@ -704,8 +711,9 @@ print(resting)
 cl.see("stable fixed points", resting.stable.sum(), (1, 3))
 
 # %% [markdown]
-# *What you should see.* There is a stable fixed point here too. At this observation the network alone comes to rest, so the
-# rhythm needs the loop through the body. And what about the hidden joint velocities?
+# *What you should see.* There is a stable fixed point here too. So at this observation the network alone can come to rest,
+# and the rhythm probably needs the loop through the body. (The search finds fixed points only. It would not see a cycle.)
+# And what about the hidden joint velocities?
 
 # %%
 of_neurons = abs(np.corrcoef(gait.states.T, gait.truth.T)[: gait.neurons, gait.neurons :]).max(0)
@@ -736,7 +744,7 @@ cl.live("halfcheetah_masked_ltc")
 
 # %% [markdown]
 # ## 9. A neuron that never forgets
-# A network with one stable fixed point keeps nothing for long, because every state decays to this point. A network that
+# A network with one stable fixed point keeps nothing for ever, because every state decays to this point. A network that
 # should remember *that something happened* needs two stable states. One neuron is enough for that:
 #
 # $$\dot h = -\Bigl[\frac1\tau + f\Bigr] h + f A, \qquad f = \sigma(w\,h + b). \tag{7.10}$$
@@ -813,7 +821,7 @@ cl.see("largest distance of the jumps from the two folds", np.abs(np.array(jumps
 # %% [markdown]
 # *What you should see.* The neuron stays in its state until this state disappears at a fold, and the two folds lie at
 # different inputs. Between them the state depends on the past. This is called **hysteresis**. It is the memory of this
-# neuron: a short strong input switches it, and it stays switched when the input is gone.
+# neuron: a short strong input switches it, and it stays switched when the input has returned to a value between the folds.
 
 # %% [markdown]
 # ## Your predictions
@@ -826,7 +834,7 @@ cl.calibration("07")
 # ## Summary
 # - The time constants of a liquid network depend on its state and input, (7.3). They lie between $\tau/(1+\tau)$ and $\tau$.
 #   The share of a disturbance that is left after a step also depends on the solver, (7.4).
-# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map show what it remembers.
+# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map at one and the same observation show what it remembers.
 # - The states vary in few directions. They can encode a velocity that the policy needs and never observes.
 # - Fixed points and eigenvalues say what the network remembers, and for how long. With one stable fixed point it is a filter,
 #   with two it is a switch. The loop through the body can keep a disturbance much longer than the network does.

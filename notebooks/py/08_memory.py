@@ -48,8 +48,8 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# This pendulum is too heavy to be lifted in one go. Three policies swing it up. The first sees angle and rate. The other two
-# see the angle only: one forgets everything from step to step, the other is an LSTM.
+# This pendulum is too heavy to be lifted in one go. Three policies try to swing it up. The first sees angle and rate. The
+# other two see the angle only: one forgets everything from step to step, the other is an LSTM.
 
 # %%
 from course_lib import viz
@@ -93,8 +93,9 @@ cl.see("pendulum, median share without memory", shipped["claims"]["memoryless_sh
 memory_figures.share_figure(shipped, ("sac_full", "sac_memoryless", "rsac_lstm"))
 
 # %% [markdown]
-# *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what
-# SAC reaches when it sees everything (1). Bars are medians over n seeds, lines their 95 % bootstrap intervals, dots the seeds.
+# *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what SAC
+# reaches when it sees everything (1). Bars are medians over n seeds, lines their 95 % bootstrap intervals, dots the seeds.
+# (The other two tasks come in section 2.)
 
 # %% [markdown]
 # ## 1. Two states that look the same
@@ -198,16 +199,16 @@ for title, (env_id, *_) in TASKS.items():
 # %% [markdown]
 # ### Shortcuts
 # "Hidden" does not yet mean "needed". Look at what the descriptions say about the car's velocity and about the wind on the
-# cart-pole. Policies without memory found these ways round in training. Such a way is called a *shortcut*
-# (Geirhos et al. 2020). A task tests memory only after its shortcuts are closed, so both are closed here.
+# cart-pole. Policies without memory found these ways around memory in training. Such a way is called a *shortcut* (Geirhos
+# et al. 2020). A task tests memory only after its shortcuts are closed, so both are closed here.
 #
 # The rest of the task must also be learnable. In wind, SAC often leaves the track even when it sees everything. So the
-# comparison of section 7 takes the pendulum, the car, and as second task Gymnasium's own pole on a cart,
-# `cl.make("InvertedPendulum-v5", hide="velocities")`. Its twin is Gymnasium's task as it is.
+# comparison of section 7 takes three tasks: the pendulum, the car, and Gymnasium's own pole on a cart,
+# `cl.make("InvertedPendulum-v5", hide="velocities")`, in place of the one in wind. Its twin is Gymnasium's task as it is.
 #
-# How much memory does the car need? One number: what the sign said. Here is a driver by hand that goes to the sign and then
-# where it points. *Predict.* What mean return does the same driver reach if it forgets the sign once it is out of sight?
-# Heaven pays 1, hell 0.
+# How much memory does the car need? One number: what the sign said. Here is a driver written by hand: it goes to the sign,
+# and then where the sign points. *Predict.* What mean return does the same driver reach if it forgets the sign once it is
+# out of sight? Heaven pays 1, hell 0.
 
 # %%
 cl.predict("08.2", question="mean return of the driver that forgets")
@@ -250,18 +251,18 @@ cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predict
 # $$h_t = f_\psi(h_{t-1}, o_t), \qquad a_t \sim \pi_\theta(\cdot \mid h_t), \qquad Q_\phi(h'_t, a_t). \tag{8.3}$$
 #
 # $h$ is the actor's summary and $h'$ that of the critics. The action enters after the summary, in the layers that give $Q$ (the
-# critic's *head*): an action need not be remembered to be judged. (With `previous_action=True` and `previous_reward=True` the
-# summarizer also reads $a_{t-1}$ and $r_{t-1}$, for tasks in which these carry information.) The target is that of notebook 05,
-# with summaries of what came *next*:
+# critic's *head*): an action need not be remembered to be judged. (With `previous_action=True` and `previous_reward=True`
+# the summarizer also reads $a_{t-1}$ and $r_{t-1}$, for tasks in which these carry information.) The target of RSAC is that
+# of SAC in notebook 05, with summaries of what came *next*:
 #
 # $$y_t = r_t + \gamma\,(1 - d_t)\,\Bigl[\min_i Q_{\bar\phi_i}(\bar h'_{t+1}, a') - \alpha \log \pi(a' \mid h_{t+1})\Bigr],
 # \quad a' \sim \pi(\cdot\mid h_{t+1}). \tag{8.4}$$
 #
-# | | actor | critics | target networks | what is added to the row above |
+# | | actor | critics | target networks | what is new |
 # |---|---|---|---|---|
 # | RDPG | deterministic | 1 | actor and critic | (DDPG with summaries) |
 # | RTD3 | deterministic | 2 | actor and critics | clipped double Q-learning, target policy smoothing, delayed policy updates |
-# | RSAC | Gaussian, squashed | 2 | critics only | an entropy term and a learned temperature |
+# | RSAC | Gaussian, squashed | 2 | critics only | an entropy term and a learned temperature; no smoothing and no delay |
 #
 # The summarizer has the interface of a cell in notebook 03. *Predict.* Take 2 histories of 5 steps and a summary of 3 numbers
 # after each step. What is the shape of all summaries, time first?
@@ -281,12 +282,13 @@ print(f"state {tuple(state.shape)}: the two parts of an LSTM, hidden and cell st
 cl.see("largest difference of the last summary, at once from step by step", (at_once[-1] - one).abs().max().item(), (0, 1e-5))
 
 # %% [markdown]
-# *What you should see.* Rounding. Acting goes step by step, training goes over whole sequences, and both compute the same.
+# *What you should see.* The two agree, up to rounding at most. Acting goes step by step, training goes over whole sequences,
+# and both compute the same.
 #
 # ### Who trains what
 # Separate summarizers (the choice of Yang and Nguyen) each get the gradient of their own network's loss. One summarizer for
-# both critics takes half the time. One for all is trained by the critics' loss alone: if the actor's loss changed it as well,
-# the critics would have to judge a summary that the actor keeps changing.
+# both critics takes half the time. One summarizer for all networks is trained by the critics' loss alone: if the actor's
+# loss changed it as well, the critics would have to judge a summary that the actor keeps changing.
 
 # %%
 counts = []
@@ -436,9 +438,9 @@ rows, masks = (np.stack(part, axis=1) for part in zip(*parts, strict=True))
 memory_figures.sequence_figure({"observation before the step": (rows[:-1, :, 0], masks, 0), "observation after it": (rows[1:, :, 0], masks, 0)})
 
 # %% [markdown]
-# *Look at* each blue box in the upper picture and the box at the same place in the lower one. Which step leads from one episode
-# into the next, as if the agent had done it? (With a bootstrap across it, the value of an episode's end becomes that of another
-# episode's start.)
+# *Look at* each blue box in the upper picture and the box at the same place in the lower one. Which steps lead from one
+# episode into the next, as if the agent had done them? And which step of the last sequence was never taken? (With a
+# bootstrap across it, the value of an episode's end becomes that of another episode's start.)
 #
 # Write `segment` so that only steps that were taken count, and all of them. Padding should repeat the episode's last
 # observation.
@@ -462,8 +464,7 @@ cl.check("8.2", segment)
 # the agent that acted there remembered 60 steps. Three answers are in use:
 #
 # - **zero state**: pretend that the episode begins here;
-# - **stored state**: begin with the memory that the agent had when it acted, kept in the buffer. It was right for the
-#   weights of that time, and is *stale* for those of now (notebook 04);
+# - **stored state**: begin with the memory that the agent had when it acted, kept in the buffer. It was right for the weights of that time. For the present weights it is *stale* (notebook 04);
 # - **burn-in**: begin some steps earlier, from zero or from a stored state, and learn nothing until the memory has
 #   caught up (Kapturowski et al. 2019, whose agent is called R2D2).
 #
@@ -590,12 +591,13 @@ cl.see("car, mean return of the seeds of the four other ways", [np.mean(each) fo
 viz.bars(car, title="car, 40 learned steps a segment")
 
 # %% [markdown]
-# *Look at* whether the intervals overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven in
+# *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven in
 # every episode. *What you should see.* On the pendulum no way stands out: the medians are close, compared with the distance
-# from random actions to success (section 7). On the car, segments reach a return of 1 in one seed of twelve, and whole episodes do in all of theirs.
-# The gradient gives a likely reason. From the sign to a far heaven it is about as long as a segment, so from many arrivals no
-# gradient reaches back to the sign. (Stored states are also stale. How much that costs was not tested separately.) The library's recommended
-# settings are segments on the pendulum and the pole, and whole episodes on the car.
+# from random actions to success (section 7). On the car, segments reach a return of 1 in one seed of twelve, and whole
+# episodes do in all of theirs. The gradient gives a likely reason. The drive from the sign to the far heaven takes about as
+# many steps as a segment has. So in many segments with an arrival, no gradient reaches back to the sign. (Stored states are
+# also stale. How much that costs was not tested separately.) The library's recommended settings are segments on the pendulum
+# and the pole, and whole episodes on the car.
 #
 # Now the length of a segment, from zero state. Very few angles tell the rate. *Predict.* Are segments of 4 steps enough on the
 # pendulum?
@@ -613,19 +615,21 @@ viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each
 
 # %% [markdown]
 # *What you should see.* Very few angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
-# steps. No training sequence of four ever showed the network such a state, and half of each segment is spent recovering from its wrong start.
+# steps. No training sequence of four ever showed the network such a state. And a whole segment of four steps is still
+# affected by its wrong start: above, a zero state was forgotten after ten or twenty.
 
 # %% [markdown]
 # ## 6. How long must it remember?
 #
-# How long an LSTM *can* remember is decided before training by one number in each neuron, the bias of its *forget gate*
-# (Gers et al. 2000). With nothing coming in, the gate multiplies the cell's state by $\sigma(b_f)$ at each step:
+# How long a fresh LSTM remembers is decided by one number in each neuron, the bias of its *forget gate* (Gers et al. 2000).
+# With nothing coming in, the gate multiplies the cell's state by $\sigma(b_f)$ at each step:
 #
 # $$c_{t+1} = \sigma(b_f)\, c_t. \tag{8.6}$$
 #
 # The gradient is multiplied by the same number, $\partial c_{t+1} / \partial c_t = \sigma(b_f)$.
 #
-# *Predict.* torch starts with $b_f$ near 0. Which share of a state is left after 10 steps?
+# *Predict.* torch starts with $b_f$ near 0. What share of a state is left after 10 steps? (You are right if your power of
+# ten is.)
 
 # %%
 cl.predict("08.9", question="share left after 10 steps, from 0 to 1")
@@ -645,11 +649,11 @@ cl.see("remember=80, left after 10 steps", left[80][10], (0.25, 0.8))
 cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 
 # %% [markdown]
-# *What you should see.* For torch's start the share after 10 steps is $2^{-10}$, a thousandth, to a few hundredths, since the
-# biases are only near 0. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): if a sign mattered
-# 100 steps ago, the gradient that says so is of the size of $2^{-100}$. `remember=80` is *chrono initialisation* (Tallec and
-# Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the
-# same with time constants.
+# *What you should see.* For torch's start the share after 10 steps lies between $2^{-10}$, a thousandth, and a few
+# hundredths, since the biases are only near 0. After 40 steps only rounding is left. Gradients vanish in the same way
+# (Hochreiter 1991; Bengio et al. 1994): if a sign mattered 100 steps ago, the gradient that says so is of a size like
+# $2^{-100}$. `remember=80` is *chrono initialisation* (Tallec and Ollivier 2018): it sets the biases so that neurons forget
+# in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the same with time constants.
 #
 # ### Exercise 8.3: the bias for a memory (a derivation, checked numerically)
 # Apply (8.6) k times. Which $b_f$ leaves the share $s$ of a state after k steps? Solve for the gate's value first, then undo the
@@ -676,11 +680,12 @@ cl.check("8.3", forget_bias)
 # - **rods**: the length of the rod, 0.2 m or 1 m, drawn anew for each episode; its torque is shown (`observation="pa",
 #   length="varied"`);
 # - **car**: the side of heaven, on arriving there, by a driver that holds the pedal down all the way (20 steps a
-#   second, $v = 0.6\,t$);
+#   second, $v = 0.6\,t$; heaven and hell are at ±1 m, and the sign can be read from 0.3 m to 0.7 m);
 # - **reacher**: the goal, at the last of 50 steps.
 #
-# **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight tenths can
-# be told.
+# **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight tenths
+# can be told: R² for the rate, the share of the episodes for car and reacher, and for the rods twice the share beyond
+# guessing.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def memory_needed():
@@ -710,8 +715,9 @@ cl.check("8.4", memory_needed)
 # %% [markdown]
 # ## 7. Train it
 #
-# Now RSAC with an LSTM of 64 neurons against SAC without memory, on the pendulum that shows its angle only. Both take the same
-# number of environment steps, each with its recommended settings. They differ from the defaults of `RSACConfig`:
+# Now RSAC with an LSTM of 64 neurons against SAC without memory, on the pendulum that shows its angle only. Both take the
+# same number of environment steps, each with its recommended settings. Those of the LSTM differ from the defaults of
+# `RSACConfig`:
 
 # %%
 lstm = cl.RSACConfig.recommended("MemoryPendulum-v0", cell=dict(name="lstm", neurons=64), seed=1)
@@ -727,7 +733,7 @@ print(f"for comparison: return of random torques {shipped['random']['pendulum']:
 # |---|---|
 # | `hidden`, `learning_rate` | narrow heads are enough for a small task, and allow larger steps |
 # | `lr_schedule` | the rate falls to 0, so that the last updates settle |
-# | `learning_starts` | episodes have 200 steps; a few episodes of each copy are enough to begin |
+# | `learning_starts` | episodes have 200 steps; one finished episode of each of the four copies is enough to begin |
 # | `batch_size`, `sequence_length` | an update learns from 32 segments of 64 steps, from zero state; section 5 found that this does no harm here |
 # | `updates_per_step` | such an update costs much more than one of SAC, so there are half as many as SAC makes here |
 # | `summarizers` | one for both critics, for half the time |
@@ -759,8 +765,8 @@ cl.see("return, no memory", outcomes["no memory"].mean, (-1500, -800))
 
 # %% [markdown]
 # *What you should see.* The LSTM's curve leaves the other one, and its pendulum stands in most episodes. Without memory the
-# return stays near that of random torques. Yours is one seed each, and the interval is over episodes, not over seeds. Here are the
-# shipped ones:
+# return stays near that of random torques. You trained one seed of each, and the interval is over episodes, not over seeds.
+# Here are the shipped ones:
 
 # %%
 curves = [row for row in shipped["per_seed"] if row["task"] == "pendulum"]
@@ -769,8 +775,9 @@ cl.compare({memory_figures.SETTINGS[s]: [r for r in curves if r["setting"] == s]
 # %% [markdown]
 # ### Three tasks, three kinds of memory
 # A share is $(R - R_{\text{random}}) / (R_{\text{full}} - R_{\text{random}})$. All settings of a task get the same number of
-# environment steps. The LTC's summarizer has at most a quarter of the LSTM's parameters. Its heads see the present observation
-# beside the states, which lag behind it, and on the first two tasks it makes two updates where the others make one.
+# environment steps. The LTC's summarizer has at most a quarter of the LSTM's parameters. Its heads see the present
+# observation beside the states, because the states lag behind it, and on the first two tasks it makes two updates where the
+# LSTM and the GRU make one.
 #
 # *Predict.* On which task is the policy without memory nearest to 1?
 
@@ -801,10 +808,11 @@ cl.see("width of the interval", high - low, (0, 0.1))
 
 # %% [markdown]
 # *Look at* the width of the interval too. An interval that contains 0 and is as wide as a whole share would say that nothing
-# was found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1, so
-# these tasks cannot tell the memories apart. Settings were tuned on the LSTM, which favours it. The additional updates were
-# chosen for the LTC, which favours that. (The result file lists what was tried, under "tried".) The policy without memory has
-# about half a share on the car: that is what the present observation is worth, and what (8.2) says.
+# was found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1,
+# so these tasks cannot tell the memories apart. Settings were tuned on the LSTM, which favours the LSTM. The additional
+# updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the car,
+# so its intervals say little. (The result file lists what was tried, under "tried".) The policy without memory has about
+# half a share on the car: that is what the present observation is worth, and what (8.2) says.
 
 # %% [markdown]
 # ## 8. What does the summary hold?
@@ -937,12 +945,12 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 # networks, Jaeger 2001). Training is then needed less for the information to be there than for the heads to get it in a usable
 # form. On the pole training made the difference, and two observations were not enough either. Why not?
 #
-# The rod's length shows in how a torque changes the rate. That is a product, and no linear mixture of observations
-# holds it. What the observation alone tells of the length it owes to the policy: the short rod is soon upright, the long one
-# rarely.
+# The rod's length shows in how a torque changes the rate. That is a product, and no linear mixture of observations holds it.
+# The observation alone tells something about the length, but only because of the policy: it soon brings the short rod
+# upright, and the long one rarely.
 #
 # The car's row needs care, for three reasons.
-# - The *clock alone* already predicts the side to a good part. Where heaven is on the right, the episode is over early, so among
+# - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early, so among
 #   the late steps there are only episodes with heaven on the left. Another episode's states tell the step as well. That is why
 #   this control does not score 0, and why a score on the car counts only above the clock's.
 # - The side can be read off the *place*, because a policy that has read "left" drives left: memory that has become position.
@@ -996,9 +1004,9 @@ for when, counts, low, high in (
 inside.side_figure(readout[:last], w.position[0, :, 1], in_sight(w)[:last], w.running[:last], dt=0.05)
 
 # %% [markdown]
-# *Look at* the moment where a line grows thick: the sign comes into sight. *What you should see.* Before it the two
-# colours lie on top of each other, for nothing can tell them apart. At the sign they part, and they stay apart when the sign is
-# left behind.
+# *Look at* the moment where a line grows thick: the sign comes into sight. *What you should see.* Before it the two colours
+# lie on top of each other, because nothing can tell them apart yet. At the sign they part, and they stay apart when the sign
+# is left behind.
 
 # %%
 rates = {}
@@ -1014,9 +1022,9 @@ cl.see("R² of the pendulum's rate, all three cells", list(rates.values()), (0.8
 # A probe shows that information is there. Whether the policy uses it is a question of cause, and takes an **intervention**: change
 # the state in the middle of an episode, let the episode go on, and watch. (Notebook 07 did this to single neurons.)
 #
-# Take the car with a GRU, at step 65. The sign has been read. Where heaven is on the right, the car has already arrived. Where it
-# is on the left, the car has turned round and left the sign behind in nearly all episodes. *Predict.* At this step set the whole memory
-# to zero, once. In which share of the episodes with heaven on the left does the car still reach it?
+# Take the car with a GRU, at step 65. The sign has been read. Where heaven is on the right, the car has already arrived.
+# Where it is on the left, the car has turned round and left the sign behind in nearly all episodes. *Predict.* At this step
+# set the whole memory to zero, once. In what share of the episodes with heaven on the left does the car still reach it?
 
 # %%
 cl.predict("08.14", question="share of the episodes that reach heaven on the left, from 0 to 1")
@@ -1058,9 +1066,10 @@ def exchanged(states, side):
 cl.check("8.5", exchanged)
 
 # %% [markdown]
-# An intervention needs a control as well: any push may throw a network off. So other episodes get a move of the *same length* in
-# a random direction. `play_altered` computes both, for three networks. (The difference between the sides is taken at this step, or
-# at the last one before it at which three episodes of each side were still running: the others are over.)
+# An intervention needs a control as well: any push may throw a network off. So the same episodes are played again with a
+# move of the *same length* in a random direction. `play_altered` computes both, for three networks. (The difference between
+# the sides is taken at this step, or at the last one before it at which three episodes of each side were still running: the
+# others are over.)
 #
 # *Predict.* In which network does the exchange do no more harm than the random move?
 
@@ -1080,17 +1089,18 @@ cl.see("the same, LSTM", harm["LSTM"], (-0.35, 0.24))
 print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 
 # %% [markdown]
-# *What you should see.* After the exchange the GRU's car nearly always turns round and drives away from heaven, and the LTC's
-# mostly does. A random move of the same length harms them much less. In these two the side direction *causes* the driving: the
-# policy uses it. The LSTM hardly differs from its control, although the probe reads the side from it as well as from the others.
-# Either it acts on something that the difference of the means does not catch, or it repairs the exchange from the motion. So a
-# readable direction need not be a used one. (One policy of each kind: this says nothing about LSTMs in general.)
+# *What you should see.* After the exchange the GRU's car hardly ever reaches heaven on the left, and the LTC's does in a
+# minority of the episodes. A random move of the same length harms them much less. In these two the side direction *causes*
+# the driving: the policy uses it. At this step the LSTM hardly differs from its control, although the probe of section 8
+# reads the side from it. Either it acts on something that the difference of the means does not catch, or it repairs the
+# exchange from the motion. So a readable direction is not always one that the policy uses at that moment. (This is one
+# policy of each kind, at one step. A few steps later, in the plot below, the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
-# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try**
-# "kept at zero" from step 0 in all three networks: a policy without memory reaches one side at most, as (8.2) says. Then find the
-# step from which on nothing matters any more to the GRU. Is there one for the others? And compare "sides exchanged once" with "moved at
-# random once".
+# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept at
+# zero" from step 0 in all three networks: each then reaches one side at most. Then find the first step from which on the GRU
+# does without its memory: "kept at zero" no longer harms it. Is a random move harmless there as well? And compare "sides
+# exchanged once" with "moved at random once".
 
 # %%
 causes.altered_plot(moments=cl.budget(smoke=(0, causes.START), lite=causes.MOMENTS, full=causes.MOMENTS))
@@ -1098,9 +1108,9 @@ causes.altered_plot(moments=cl.budget(smoke=(0, causes.START), lite=causes.MOMEN
 # %% [markdown]
 # ## 9. The water maze: where memory is not the hard part
 #
-# A round pool hides a platform of 0.3 m radius under water, elsewhere in each episode. Each step on it pays 1. After 5 steps in a
-# row the swimmer is thrown somewhere else and has to come back. It knows where it is and whether it stands on the
-# platform. Memory would pay twice: to search without visiting a place again, and to come back.
+# A round pool hides a platform of 0.3 m radius under water, at a different place in each episode. Each step on it pays 1.
+# After 5 steps in a row the swimmer is thrown somewhere else and has to come back. It knows where it is and whether it
+# stands on the platform. Memory would pay twice: to search without visiting a place again, and to come back.
 #
 # *Predict.* The platform covers nine hundredths of the pool. How many of 200 random steps are on the platform?
 
@@ -1147,11 +1157,13 @@ cl.see("of those thrown, share that is back before the end", back, (0.25, 0.6))
 cl.see("episodes that hold a way back after a throw", stays.any(0).mean() * back, (0.08, 0.25))
 
 # %% [markdown]
-# *What you should see.* Much less than nine hundredths. A random walk stays close to where it began: with steps of 0.1 m in all
-# directions it gets about a metre far in the whole episode. In about half of the episodes it never finds the platform. And what
-# memory is for, coming *back after a throw*, happens in fewer than one episode in four, and then by the luck of where the
-# swimmer was thrown. A learner can give credit to a memory only for what has happened. In that sense memory does not solve
-# exploration: the loss with the targets (8.4) tells the summarizer what to keep only after keeping it has paid.
+# *What you should see.* Much less than nine hundredths, which would be 18 steps. The likely reason: a random walk would stay
+# on the platform for long once it is there, but after 5 steps it is thrown off. And it moves slowly: with steps of up to 0.1
+# m in random directions it gets about a metre far in the whole episode. In about half of the episodes it never finds the
+# platform. And what memory is for, coming *back after a throw*, happens in fewer than one episode in four, and then by the
+# luck of where the swimmer was thrown. A learner can give credit to a memory only for what has happened. In that sense
+# memory does not solve exploration: the loss with the targets (8.4) tells the summarizer what to keep only after keeping it
+# has paid.
 #
 # ### A shortcut, once more
 # How much is memory worth here? Compare with `circle` above, which has none: a *fixed field of directions* sweeps the
@@ -1169,10 +1181,10 @@ cl.see("sees the platform", swims["sees the platform"].score, (84, 100), "steps 
 inside.maze_figure({name: (s.place[:, 1], s.on[:, 1], s.platform[1]) for name, s in swims.items()})
 
 # %% [markdown]
-# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle has more than
-# half of what perfect sight gives, about ten times what a random walk has, and no memory at all. So the order of gains
-# in this task is: first a search, then a memory. If a benchmark only counts returns, it takes the circle for a success
-# of whatever memory is in the network.
+# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle has more than half of
+# what perfect sight gives, about twelve times what a random walk has, and no memory at all. So the order of gains in this
+# task is: first a search, then a memory. If a benchmark only counts returns, it takes the circle for a success of whatever
+# memory is in the network.
 #
 # What did training find? Here are SAC and RSAC after the same number of steps, with settings that were not tuned on this task:
 
@@ -1185,15 +1197,16 @@ named = {memory_figures.SETTINGS[s]: values for s, values in maze.items()}
 viz.bars(named, ylabel="steps", title="water maze, steps on the platform; dotted: the circle", target=swims["circle, no memory"].score)
 
 # %% [markdown]
-# *Look at* where the two that must search lie with respect to the dotted line, which a rule of three lines reaches.
-# *What you should see.* Both stay below it, and the memory made no difference that three seeds could show. You know why: coming
-# back was hardly ever there to be learned from, and a rule without memory would have been the first thing to find.
+# *Look at* where the two that must search lie with respect to the dotted line, which a rule of four lines reaches. *What you
+# should see.* Both stay below it, and the memory made no difference that three seeds could show. The likely reason: at the
+# start of training a way back is rare, so there is little to learn a memory from. Later these policies return several times
+# in an episode, but a better search, without memory, was the easier thing to learn.
 #
 # ### Exercise 8.6: come back (open)
 # Write a swimmer with a memory by hand. It should be on the platform for at least **75** of 200 steps. You can get there in steps:
 # 1. Call `circle` and return its action with a memory of your own. The score stays that of the circle.
 # 2. Let the memory hold, for each swimmer, a place where the flag was 1, and whether there is one yet.
-# 3. Where there is one, swim straight there; elsewhere search on.
+# 3. Where there is one, swim straight there. Otherwise keep searching.
 #
 # Then go on: what is the least memory (how many numbers) with which you reach 75? What would a policy have to try by chance to
 # discover yours? Could RSAC be led there by noise that keeps its direction, by starting episodes on the platform, or by
@@ -1246,16 +1259,16 @@ cl.calibration("08")
 # | what you see | what it often is |
 # |---|---|
 # | the return stays where that of a policy without memory is, losses healthy | the actor or the critics do not see the summary; or the memory is too short at the start |
-# | Q grows slowly without bound, worse with short episodes | steps across an episode's end are learned from; a truncation is stored as a termination, or the reverse |
+# | Q grows slowly without bound, worse with short episodes | steps across an episode's end are learned from; a termination is stored as a truncation |
 # | the loss changes with the batch's longest episode | padding is in the mean |
 # | good on short tasks, and on long ones as if blind after L steps | segments from zero state: no memory beyond L was ever trained |
 # | the same with a burn-in | the gradient ends where the burn-in ends |
 # | the agent acts well in training and badly in evaluation, or the other way | the state is not set to zero at an episode's start, or in one of the two only |
 # | the first steps of each segment have a large loss | zero state: add a burn-in or stored states, or do not learn from these steps |
-# | memory seems to help, and a shuffled memory helps as much | the observation tells it, or the extra parameters do |
+# | memory seems to help, and a shuffled memory helps as much | the observation already contains the information, or the extra parameters help |
 # | a probe scores on another episode's states | the clock predicts the target |
 # | a memory task is "solved" by a network without memory | a shortcut: velocity, position or a clock in the observation |
-# | the return is 0 for long, for every kind of memory | exploration: nothing was found that could be remembered |
+# | the return is 0 for a long time, for every kind of memory | exploration: nothing was found that could be remembered |
 #
 # ### Further reading
 # - N. Heess, J. Hunt, T. Lillicrap, D. Silver, "Memory-based control with recurrent neural networks", 2015: RDPG,

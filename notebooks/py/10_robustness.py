@@ -3,12 +3,13 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/10_robustness.ipynb)
 #
-# A policy is trained in one world and used in another. The camera is slower, a sensor is dirty, the battery is heavy. Does
-# a liquid network still work there? Several papers report that such networks are more robust than others. But a comparison
-# can mislead if the networks differ in size, or if each is trained only once. In this notebook you ask the question in a
-# way that allows the answer "no". You read eight hypotheses that were written down before the first result, you compare
-# nine policies of equal size, and an interval over ten seeds decides. The trainings still go on. Every figure says how many
-# seeds it has so far, and with fewer than ten nothing counts as decided.
+# A policy is trained in one world and used in another. The camera is slower, a sensor is dirty, the battery is heavy. Does a
+# liquid network still work there? Several papers report that such networks are more robust than others. But a comparison can
+# mislead if the networks differ in size, or if each is trained only once. In this notebook you ask the question in a way
+# that allows the answer "no". You read eight hypotheses that were written down before the first result, you compare nine
+# policies of equal size, and an interval over ten seeds decides. Several hypotheses have their ten seeds by now; the
+# trainings for the others still go on. Every figure says how many seeds it has so far, and with fewer than ten nothing
+# counts as decided.
 
 # %% [markdown]
 # **You will be able to**
@@ -16,7 +17,7 @@
 # 2. change the control rate without changing the task: rescale γ and the reward;
 # 3. measure robustness as a share of the undisturbed return, and say what this measure hides;
 # 4. plan a comparison: the smallest difference that matters, the number of seeds that it takes, and the rule that decides;
-# 5. read rank, sparsity and wiring of a recurrent network, and say what the evidence allows about liquid networks.
+# 5. explain rank, sparsity and wiring of a recurrent network, and say what the evidence lets you claim about liquid networks.
 #
 # **Before you start.** Notebook 03 (cells and solvers), notebook 04 (recurrent PPO). Notebook 08 helps in section 4.
 #
@@ -78,8 +79,9 @@ cl.show(film, title=words)
 # | place | disturbance | option of `disturb` |
 # |---|---|---|
 # | observation | noise on every sensor | `noise` (sd) |
-# | | a lost observation: the policy gets the last one again | `drop` (share), `burst` (steps in a row) |
-# | | a sensor that reads 0 from then on | `dead` (number), `dead_from` (step) |
+# | | a lost observation: the policy gets the last one again | `drop` (share) |
+# | | several in a row are lost | `drop` and `burst` (steps in a row) |
+# | | a sensor that reads 0 from some step on | `dead` (its index), `dead_from` (step) |
 # | | observations that come late | `delay` (steps) |
 # | action | another control rate | `rate` (times the usual one) |
 # | physics | heavier bodies | `mass` (times) |
@@ -110,7 +112,7 @@ class Lossy:
 
 
 # %% [markdown]
-# *Predict.* The policy above loses a quarter of its observations, at random. Which share of its return is left?
+# *Predict.* The policy above loses a quarter of its observations, at random. What share of its return is left?
 
 # %%
 cl.predict("10.1", question="share of the return that is left, from 0 to 1")
@@ -159,7 +161,7 @@ cl.check("10.1", late)
 # At twice the rate the policy acts every half step. Then two things change that have nothing to do with the policy.
 #
 # **The return.** An episode has twice as many steps, and each step gives a reward. To compare returns, divide each reward by
-# the rate $\rho$. Then the sum stands for the same time.
+# the rate $\rho$. Then a sum over the same seconds has about the same size at every rate.
 #
 # **The discount.** With γ = 0.99 per step, a reward 100 steps from now counts about $1/e$. At twice the rate, 100 steps are
 # half as many seconds. To keep the horizon in seconds, take
@@ -218,9 +220,10 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 #
 # With ten disturbances, nine policies and two tasks there are hundreds of comparisons. By chance some of them will favour
 # any policy that you like. So the claims must come first. This is called **preregistration** (Nosek et al. 2018). The list
-# below was committed before the first run, together with the policies, the conditions and the rule. (You can check this
-# with `git log course_lib/lessons/nb10_hypotheses.py`. It also shows that the code of the rule was corrected once, after
-# the first runs and before any verdict: fewer than ten seeds decide nothing, whatever their interval.)
+# below was committed before the first run, together with the policies, the conditions and the rule. (You can check this with
+# `git log course_lib/lessons/nb10_hypotheses.py`. It also shows that the code of the rule was corrected twice, after the
+# first runs and before the verdicts concerned. Fewer than ten seeds decide nothing, whatever their interval. And for H8,
+# solvers count as different only if they differ by more than chance: the largest of several differences is never 0.)
 
 # %%
 for h in HYPOTHESES:
@@ -228,20 +231,23 @@ for h in HYPOTHESES:
 
 # %% [markdown]
 # **What is measured.** The share of its undisturbed return that a policy keeps, averaged over the conditions of the
-# hypothesis. For one disturbance of growing size, this average is the area under the curve.
+# hypothesis. For one disturbance of growing size, this average is the area under the curve. (H7 also counts the undisturbed
+# return itself, as a share of the mean of both groups. H8 asks for the share that is lost.)
 #
 # **What matters.** A difference of 5 percentage points of that share. A smaller difference would hardly change which policy
 # you choose.
 #
-# **The rule.** Each policy is to have ten seeds. The interval is a bootstrap (Efron 1979) over the seeds of each task and
-# policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole interval lies
-# below 5 points. *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this last condition
-# you could stop as soon as an interval looks good. Two hypotheses claim that something is *not* better. H7 is held if the
-# whole interval lies below 5 points. H8 needs both: no difference with the solver of training, and a loss with another.
+# **The rule.** Each policy is to be trained with ten seeds. The interval is a bootstrap (Efron 1979) over the seeds of each
+# task and policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole
+# interval lies below 5 points. *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this
+# last condition you could stop as soon as an interval looks good. Two hypotheses claim that something is *not* better. H7
+# counts as held if the whole interval lies below 5 points. H8 needs both: no difference with the solver of training, and a
+# loss with another.
 #
-# **Who is compared.** Nine policies with about the same number of actor parameters, the same number of training steps and
-# the same PPO. A policy is compared on a task only if it has learned the task: it must reach at least half of the return
-# of the best policy.
+# **Who is compared.** For H1 to H5, nine policies with about the same number of actor parameters, the same number of
+# training steps and the same PPO. "MLP (4 frames)" sees the last four observations at once, and "attention (16)" weighs the
+# last sixteen. Both have no other memory. A policy is compared on a task only if it has learned the task: it must reach at
+# least half of the return of the best policy.
 #
 # *Predict.* Read the eight claims and the rule again. For how many of the eight will the rule say "held", with the runs so
 # far?
@@ -292,9 +298,9 @@ cl.see("return of the MLP on the pole / return of the best policy", share_of_bes
 # A policy that has not learned a task has little to lose on it. So the verdicts leave it out there. The figures still draw
 # it: do not rank the MLP on the pole.
 #
-# Now come the disturbances, one figure for each. A line is the share of its own undisturbed return that a policy keeps.
-# One unit of noise has a standard deviation of 0.1 on HalfCheetah and of 0.002 on the pole, where positions are hundredths
-# of a metre or a radian. On HalfCheetah all policies were trained with one unit, so "undisturbed" means one unit there.
+# Now come the disturbances, one figure for each. A line is the share of its own undisturbed return that a policy keeps. One
+# unit of noise has a standard deviation of 0.1 on HalfCheetah and of 0.002 on the pole, where positions are hundredths of a
+# metre or of a radian. On HalfCheetah all policies were trained with one unit, so "undisturbed" means one unit there.
 #
 # *Predict.* At a quarter of the rate on HalfCheetah, which policy keeps the larger share: an LTC that is told the length of a
 # step, or a GRU, which cannot be told? (Less than 5 points apart counts as the same.)
@@ -318,7 +324,10 @@ for condition, range_ in (("rate 0.5", (0, 0.5)), ("rate 2", (0.5, 1.5))):
 # %% [markdown]
 # *Look at* where the lines start to fall, and at the lines above 1. *What you should see.* On the pole, half the rate is too
 # slow for the policies that had learned to balance it: there are 0.08 s between two actions. At twice the rate most of them
-# keep their return. On HalfCheetah, look at the bands and at the number of seeds before you rank the policies.
+# keep their return. The MLP gains at a higher rate, on both tasks, although the return is divided by the rate. (On the pole
+# its line leaves the picture.) The likely reason: a policy that is weak at the usual rate has room to gain when it may
+# correct itself more often. So a share above 1 is possible, and you have to look at the return too. On HalfCheetah, look at
+# the bands before you rank the policies.
 
 # %%
 figures.share_curves(rows, "noise", few)
@@ -341,10 +350,10 @@ cl.see("median share on the pole with a delay of one step, of policies that lear
 
 # %% [markdown]
 # *Look at* the first policy of each line above (on the pole leave out the MLP, which has not learned it). Is it always the
-# same one? *What you should see.* On the pole a delay of one
-# step is too much for most policies that had learned to balance it. A large share does not mean a large return: a policy
-# with a small return can keep all of it. So always compare the returns of the first figure too. And where bands overlap,
-# more seeds are needed. That is the reason for ten seeds.
+# same one? *What you should see.* No: it depends on the task and on the disturbance. On the pole a delay of one step is too
+# much for most policies that had learned to balance it. A large share does not mean a large return: a policy with a small
+# return can keep all of it. So always compare the returns of the first figure too. And where bands overlap widely, you
+# cannot rank the policies by eye. The interval of the difference, below, is the right tool.
 #
 # ### One number for a curve, and for a comparison
 # The mean share over the points of a curve is the area under it. To compare two policies, take the difference of these
@@ -378,7 +387,8 @@ cl.check("10.3", difference_interval)
 # $$\mathrm{se}(n) = \sigma \sqrt{2/n}, \qquad n \approx 2\,(z_{0.975} + z_{0.8})^2\,\frac{\sigma^2}{\delta^2}. \tag{10.2}$$
 #
 # With n from the second formula, 80 % of such studies find a true difference δ. This share is called the **power** (Cohen
-# 1988). Here $z_{0.975} = 1.96$ and $z_{0.8} = 0.84$. (`runs_needed` computes n exactly, with the t-distribution.)
+# 1988). Here $z_{0.975} = 1.96$ and $z_{0.8} = 0.84$. (`runs_needed` in `course_lib.evaluation.statistics` computes n
+# exactly, with the t-distribution.)
 #
 # Now compare two policies with three pilot seeds each. What is σ? How many seeds do you need for δ = 0.05? And how large a
 # difference can ten seeds find?
@@ -415,14 +425,14 @@ if smallest:
     cl.see("difference that ten seeds find / that three seeds find", smallest[10] / smallest[3], (0.5, 0.6))
 
 # %% [markdown]
-# *What you should see.* By (10.2) the difference that you can find falls with the root of the number of seeds. With ten
-# seeds it is about half as large as with three. And by this pilot the study's own ten seeds are too few for the 5 points
-# that were set beforehand. So "cannot be told" is a likely verdict, and says little against the claim.
+# *What you should see.* By (10.2) the smallest difference that you can find falls as one over the root of the number of
+# seeds. With ten seeds it is about half as large as with three. And by this pilot the study's own ten seeds are too few for
+# the 5 points that were set beforehand. So "cannot be told" is a likely verdict, and says little against the claim.
 #
-# ### All conditions at once
-# A **performance profile** (Dolan and Moré 2002; Agarwal et al. 2021) shows which share of all runs, over all conditions,
-# keeps more than x. If a line lies above another one everywhere, that policy is better at every x. If two lines cross, the
-# better policy depends on x.
+# ### Many conditions at once
+# A **performance profile** (Dolan and Moré 2002; Agarwal et al. 2021) shows what share of all runs, over the conditions of
+# noise, lost and late observations, mass and strength, keeps more than x. If a line lies above another one everywhere, that
+# policy is better at every x. If two lines cross, the better policy depends on x.
 
 # %%
 conditions = [name for name in rows[0]["disturbed"] if name.split()[0] in ("noise", "drop", "burst", "delay", "mass", "strength")]
@@ -433,7 +443,8 @@ figures.profile_figure(rows, few, conditions)
 #
 # The recurrent weights of n neurons are an n × n matrix. There are two ways to use fewer numbers for it:
 #
-# **Low rank.** $W = P Q$ with $P$ n × r and $Q$ r × n. Then the other neurons can move the state in r directions only.
+# **Low rank.** $W = P Q$ with $P$ n × r and $Q$ r × n. Then $W h$, what the neurons receive from each other, can point in r
+# independent directions only.
 #
 # **Sparse.** A mask M of zeros and ones says which synapses exist: $W = M \odot V$, where $\odot$ multiplies entry by entry.
 #
@@ -460,9 +471,10 @@ cl.see("it is the rank of the mask", bool(np.linalg.matrix_rank(M * (P @ Q)) == 
 #
 # ### Exercise 10.5: what does it cost? (a derivation)
 # Take a cell with n neurons, rank r (`None`: full) and density d, the share of synapses that exist. How many numbers of the
-# recurrent weights *act*, that is, change the output? With full rank a masked weight does not act. With low rank all
-# numbers in P and Q act as long as every row and column has a synapse. You may assume that. The second question compares
-# the two: what is the largest rank at which P and Q hold fewer numbers than act in a matrix of full rank and density d?
+# recurrent weights *act*, that is, change the output? With full rank a masked weight does not act. With low rank all numbers
+# in P and Q act as long as every row and column has a synapse. You may assume that. The second question compares the two:
+# what is the largest rank at which P and Q hold fewer numbers than act in a matrix of full rank and density d? (0 if there
+# is none.)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-10-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def cost(n, r, d):
@@ -480,9 +492,11 @@ cl.check("10.5", cost)
 
 # %% [markdown]
 # ### The grid
-# The next figure shows an LTC on the pole for three ranks (rows) and three densities (columns). Left is the return without a
-# disturbance. Right is the share that is kept, averaged over four of the five disturbances in H6. (The fifth is friction,
-# and nothing slides on this task.)
+# The next figure shows an LTC on the pole for three ranks (rows; 1/4 is a quarter of the number of neurons) and three
+# densities (columns). Rank 1/4 with half of the weights is what H6 calls "sparse and of low rank". All have equally many
+# neurons, so those with fewer synapses have fewer parameters. Left is the return without a disturbance. Right is the share
+# that is kept, averaged over four of the five disturbances in H6. (The fifth is friction: this task has no contact, so it
+# was not changed.)
 #
 # *Predict.* Average the returns on the left over the densities. Which rank has the largest mean return, with the runs so far?
 
@@ -499,9 +513,10 @@ print("rank with the largest mean return:", came + compared("10.7", came))
 
 # %% [markdown]
 # *Look at* the corners: the one at the lower right has full rank and all weights. Then look at the number of seeds under the
-# figure before you compare two fields.
+# figure before you compare two squares.
 #
-# What happens when neurons die? In the next figure one, two or four neurons, drawn at random, are held at their mean.
+# What happens when neurons die? In the next figure one, two or four neurons, drawn at random, are held at their mean. (NCP
+# and random wirings are explained below it.)
 
 # %%
 figures.lost_figure(results["topology"], "ltc", ("full", "sparse and of low rank", "ncp", "random"))
@@ -509,8 +524,8 @@ figures.lost_figure(results["topology"], "ltc", ("full", "sparse and of low rank
 # %% [markdown]
 # ### Neural circuit policies against chance
 # A **neural circuit policy** (NCP; Lechner et al. 2020) has layers: inputs drive inter neurons, these drive command neurons,
-# and these drive motor neurons. It has few synapses, and a designer chose where they are. A random wiring has equally many
-# synapses in random places.
+# and these drive motor neurons. It has few synapses. A designer chose the layers, and how many synapses each neuron has.
+# Which neurons of the next layer they reach is drawn at random. A random wiring has equally many synapses, but no layers.
 
 # %%
 inputs, neurons = 8, 18
@@ -535,8 +550,9 @@ for cell in ("ltc", "cfc"):
 # enough (notebook 03). Would the same policy work if the equation were solved exactly? And would a policy that was trained
 # with an accurate solver work with a rough one?
 #
-# *Predict.* Each policy is tested with every solver that it was not trained with. Which share of the return is lost, on
-# average over all pairs?
+# Four solvers were used in training. In their names, the number counts the steps within a control step.
+#
+# *Predict.* Each policy that learned the pole is tested with those of the other three solvers with which the cell learned it, too. What share of its return is lost, on average over all pairs and both cells?
 
 # %%
 cl.predict("10.8", question="share of the return that is lost, from 0 to 1")
@@ -576,14 +592,14 @@ early = [one for one in decided if one["runs"] < 10]
 cl.see("nothing with fewer than ten seeds is decided", all(one["verdict"] == "cannot be told" for one in early))
 
 # %% [markdown]
-# *Look at* the number of seeds behind each name first. A dot is the difference in the share that is kept. The line is its
-# interval, or, with fewer than five seeds, its range. *What you should see.* With fewer than ten seeds nothing is decided,
-# even if the whole line lies on one side of 0.
+# *Look at* the number of seeds behind each name first. A dot is the difference in the share that is kept (of H8, the share
+# that is lost with another solver). The line is its interval, or, with fewer than five seeds, its range. *What you should
+# see.* With fewer than ten seeds nothing is decided, even if the whole line lies on one side of 0.
 #
 # ### Exercise 10.6: your own hypothesis (an experiment)
-# Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe to be true. Write
-# it down before you run the check: the better policies, the worse ones, and the conditions (`rows[0]["disturbed"]` lists
-# them). The cell after the check decides it by the same rule.
+# Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe to be true.
+# Write it down before you run the check: the better policies, the worse ones, and the conditions (`rows[0]["disturbed"]`
+# lists them, and `names` the policies). The cell after the check decides it by the same rule.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-10-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def my_hypothesis():
@@ -613,8 +629,8 @@ if (mine := attempt(my_hypothesis)) is not None:
 # experiment: the same LTC with the same number of steps, once trained as usual, and once with a third of the observations
 # lost.
 #
-# *Predict.* Both are tested with half of the observations lost. Each keeps a share of the steps that it reaches when nothing is
-# lost. How many times larger is this share for the second one?
+# *Predict.* Both are tested with half of the observations lost. Each keeps a share of the steps that it reaches when nothing
+# is lost. How many times as large is this share for the second one as for the first?
 
 # %%
 cl.predict("10.9", question="share of the second / share of the first")
@@ -649,7 +665,8 @@ cl.see("share of the second / share of the first", hardened / usually, (1.1, np.
 # ### Exercise 10.7: make it last (open)
 # Half of all observations are lost, and those that arrive are one step late. Train a policy that keeps the pole up for 100
 # steps on average. You may choose the cell, the disturbances of training and the settings. The task must hide its
-# velocities. The check does not train anything. It runs the policy that your function returns.
+# velocities. The check calls your function once, so the training takes place inside it. Then it plays the policy that comes
+# back.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-10-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def tough_policy():
@@ -679,7 +696,7 @@ panel.panel({name: cl.load(f"robust_{name}") for name in ("ltc", "gru", "cfc", "
 cl.live("robust_ltc", beside="robust_gru", noise=0.1)
 
 # %% [markdown]
-# ## 10. What to say about liquid networks, and what not
+# ## 10. What to say about liquid networks, and what not to say
 #
 # **Say** which task, which disturbance, which measure, how many seeds, and the interval. For example: "On HalfCheetah with
 # hidden velocities, at twice the control rate, ten seeds of an LTC kept … % of their return and ten seeds of a GRU of the
@@ -714,9 +731,9 @@ cl.calibration("10")
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | a policy "gains" at twice the rate | the return was not divided by the rate |
+# | every policy keeps about twice its return at twice the rate | the return was not divided by the rate |
 # | the share is above 1 with noise | the policy had not learned the task: compare returns first |
-# | an interval of three seeds excludes 0 | a bootstrap of three values gives hardly more than their range |
+# | an interval of three seeds excludes 0 | a bootstrap of three values is at most their range |
 # | every difference is significant | episodes were counted as runs; count seeds |
 # | one wiring is far better than the others | it has another number of parameters, or one lucky seed |
 #
