@@ -42,7 +42,9 @@ SHIFTS = tuple(c for c in HYPOTHESES[5].conditions)
 
 
 def ranks_of(neurons: int) -> dict[str, int | None]:
-    return {"1": 1, "1/4": max(neurons // 4, 1), "full": None}
+    """Few neurons have a quarter of 1: then there are two ranks only."""
+    quarter = max(neurons // 4, 1)
+    return ({} if quarter == 1 else {"1": 1}) | {"1/4": quarter, "full": None}
 
 
 def grid_of(task: str, cell: str) -> dict[str, dict]:

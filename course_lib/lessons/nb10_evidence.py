@@ -166,8 +166,9 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 
     def summary(value: float, draws: list, edges: tuple) -> Summary:
         least = min(map(len, draws))
-        low, high = np.quantile(np.mean([each[:least] for each in draws], axis=0), edges)
-        return Summary(value, float(low), float(high), min(runs), kind)
+        mean = np.mean([each[:least] for each in draws], axis=0)
+        low, high = np.quantile(mean, edges)
+        return Summary(iqm(mean) if few else value, float(low), float(high), min(runs), kind)
 
     out = {
         n: summary(float(np.mean([v for v, _ in parts])), [d for _, d in parts], edges) for n, parts in found.items()

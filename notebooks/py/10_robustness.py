@@ -594,7 +594,9 @@ cl.see("nothing with fewer than ten seeds is decided", all(one["verdict"] == "ca
 # %% [markdown]
 # *Look at* the number of seeds behind each name first. A dot is the difference in the share that is kept (of H8, the share
 # that is lost with another solver). The line is its interval, or, with fewer than five seeds, its range. *What you should
-# see.* With fewer than ten seeds nothing is decided, even if the whole line lies on one side of 0.
+# see.* With fewer than ten seeds nothing is decided, even if the whole line lies on one side of 0. And ten seeds are not
+# always enough: an interval that contains both 0 and 5 points cannot tell. "Did not hold" says that the gain is smaller than
+# 5 points, or that there is a loss.
 #
 # ### Exercise 10.6: your own hypothesis (an experiment)
 # Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe to be true.
