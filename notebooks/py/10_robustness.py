@@ -324,10 +324,10 @@ for condition, range_ in (("rate 0.5", (0, 0.5)), ("rate 2", (0.5, 1.5))):
 # %% [markdown]
 # *Look at* where the lines start to fall, and at the lines above 1. *What you should see.* On the pole, half the rate is too
 # slow for the policies that had learned to balance it: there are 0.08 s between two actions. At twice the rate most of them
-# keep their return. The MLP gains at a higher rate, on both tasks, although the return is divided by the rate. (On the pole
-# its line leaves the picture.) The likely reason: a policy that is weak at the usual rate has room to gain when it may
-# correct itself more often. So a share above 1 is possible, and you have to look at the return too. On HalfCheetah, look at
-# the bands before you rank the policies.
+# keep their return. The MLP gains at a higher rate, on both tasks, although the return is divided by the rate. (Its line
+# leaves the picture.) The likely reason: a policy that is weak at the usual rate has room to gain when it may correct itself
+# more often. So a share above 1 is possible, and you have to look at the return too. On HalfCheetah, look at the bands
+# before you rank the policies.
 
 # %%
 figures.share_curves(rows, "noise", few)
@@ -597,6 +597,11 @@ cl.see("nothing with fewer than ten seeds is decided", all(one["verdict"] == "ca
 # see.* With fewer than ten seeds nothing is decided, even if the whole line lies on one side of 0. And ten seeds are not
 # always enough: an interval that contains both 0 and 5 points cannot tell. "Did not hold" says that the gain is smaller than
 # 5 points, or that there is a loss.
+#
+# H1 shows what an average can hide. Look back at the figure of the rates: on HalfCheetah at twice the rate, the LTC that was
+# told keeps nearly all of its return, and the GRU keeps a small part. H1 averages this with half the rate, with the other
+# cells in continuous time, and with the MLP, which gains at twice the rate. The average did not hold. The single comparison
+# may well be true. But nobody wrote it down beforehand, so it is a hypothesis for new seeds, not a result.
 #
 # ### Exercise 10.6: your own hypothesis (an experiment)
 # Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe to be true.
