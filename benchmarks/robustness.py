@@ -21,7 +21,7 @@ their mean return. What is compared is the share of the undisturbed return. The 
     seeds_least         the least number of runs behind a compared policy
 
 Trained policies stay in build/robustness, so that conditions can be added.
-Time, on one core: 20 to 60 s a run on the pendulum, 2 to 5 min on HalfCheetah, half an hour on ANYmal.
+Time, on one core: 20 to 60 s a run on the pendulum, 2 to 5 min on HalfCheetah, perhaps half an hour on ANYmal.
 """
 
 from __future__ import annotations

@@ -123,3 +123,23 @@ def test_a_condition_that_a_task_lacks_is_left_out_there():
     found = lead(rows, ("a",), ("b",), ("noise", "friction"))
     assert found.value == pytest.approx((0.4 + 0.4) / 2)  # on the pole noise alone; on the run (.4 + .4) / 2
     assert conditions_in(rows[:12], ("noise", "friction")) == ["noise"]
+
+
+def test_a_task_without_any_of_the_conditions_does_not_dilute_the_difference():
+    rows = runs("a", [0.9] * 6) + runs("b", [0.5] * 6)
+    other = [r | {"task": "other", "disturbed": {"dark": r["return"]}} for r in rows]
+    assert lead(rows + other, ("a",), ("b",), ("noise",)) == lead(rows, ("a",), ("b",), ("noise",))
+
+
+def test_solvers_differ_only_beyond_chance_and_few_seeds_give_a_range():
+    rng = np.random.default_rng(0)
+
+    def solver(name, seed):
+        other, same = "rough" if name == "exact" else "exact", float(rng.normal(700, 250))
+        return {"cell": "ltc", "policy": name, "seed": seed, "return": same, "disturbed": {name: same, other: 100.0}}
+
+    rows = [solver(name, seed) for name in ("rough", "exact") for seed in range(10)]
+    found = solver_effects(rows)
+    assert found["matched"].value <= found["chance"].high and decide(HYPOTHESES[-1], rows)["verdict"] != "did not hold"
+    few = solver_effects([r for r in rows if r["seed"] < 3])["mismatched"]
+    assert few.kind == "range" and few.low <= few.value <= few.high

@@ -151,7 +151,8 @@ def test_training_gives_the_recorded_curve(name, recorded):
         else:  # explained_variance divides by what may be close to 0; a cheetah is chaotic: in its first 48 steps a
             # difference grows 100,000 times
             slack = dict(rtol=0.02, atol=0.02) if metric == "explained_variance" else dict(rtol=2e-3, atol=2e-5)
-            np.testing.assert_allclose(found[metric][:2], values[:2], err_msg=metric, **slack)
+            compared = slice(2 if name == "ppo" else None)  # the only case that is long enough for that
+            np.testing.assert_allclose(found[metric][compared], values[compared], err_msg=metric, **slack)
 
 
 @pytest.mark.parametrize("name", POLICIES)

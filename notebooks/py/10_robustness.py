@@ -221,9 +221,10 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 # With ten disturbances, nine policies and two tasks there are hundreds of comparisons. By chance some of them will favour
 # any policy that you like. So the claims must come first. This is called **preregistration** (Nosek et al. 2018). The list
 # below was committed before the first run, together with the policies, the conditions and the rule. (You can check this with
-# `git log course_lib/lessons/nb10_hypotheses.py`. It also shows that the code of the rule was corrected twice, after the
-# first runs and before the verdicts concerned. Fewer than ten seeds decide nothing, whatever their interval. And for H8,
-# solvers count as different only if they differ by more than chance: the largest of several differences is never 0.)
+# `git log` of `course_lib/lessons/nb10_hypotheses.py` and of `nb10_evidence.py` beside it. They also show that the code of
+# the rule was corrected twice, after the first runs and before the verdicts concerned. Fewer than ten seeds decide nothing,
+# whatever their interval. And for H8, solvers count as different only if they differ by more than chance: the largest of
+# several differences is never 0.)
 
 # %%
 for h in HYPOTHESES:
