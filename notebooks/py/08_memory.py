@@ -628,11 +628,10 @@ viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each
 #
 # The gradient is multiplied by the same number, $\partial c_{t+1} / \partial c_t = \sigma(b_f)$.
 #
-# *Predict.* torch starts with $b_f$ near 0. What share of a state is left after 10 steps? (You are right if your power of
-# ten is.)
+# *Predict.* torch starts with $b_f$ near 0. What share of a state is left after 10 steps?
 
 # %%
-cl.predict("08.9", question="share left after 10 steps, from 0 to 1")
+cl.predict("08.9", choices=("below 5 %", "5 % to 50 %", "above 50 %"), question="left after 10 steps")
 
 # %%
 silence = torch.zeros(101, 64, 1)
@@ -644,7 +643,9 @@ for remember in (0, 80):
     spread = fresh.sequence(silence, fresh.initial_state(64))[0].std(1).mean(1).detach()
     left[remember] = (spread / spread[0]).numpy()
     print(f"remember={remember:2d}: left of the difference after", *[f"{k} steps {left[remember][k]:.1e};" for k in (1, 10, 40, 100)])
-cl.see("torch's start, left after 10 steps", left[0][10], (1e-4, 0.05), predicted="08.9")
+share = "below 5 %" if left[0][10] < 0.05 else "5 % to 50 %" if left[0][10] <= 0.5 else "above 50 %"
+cl.see("torch's start, left after 10 steps", left[0][10], (1e-4, 0.05))
+cl.see("torch's start, share left after 10 steps", share, ("below 5 %",), predicted="08.9")
 cl.see("remember=80, left after 10 steps", left[80][10], (0.25, 0.8))
 cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 
