@@ -23,7 +23,7 @@ from course_lib.errors import ArgumentError, PolicyFileError, nearest
 
 
 def assets_folder() -> Path:
-    """The folder with policies/, results/ and figures/: beside a checkout, or inside an installed wheel."""
+    """The folder with policies/ and results/: in a checkout, or inside an installed wheel."""
     here = Path(__file__).resolve().parent
     for folder in (here.parent / "assets", here / "_assets"):
         if (folder / "policies").is_dir() or (folder / "results").is_dir():

@@ -21,6 +21,8 @@ from nbformat.v4 import new_output
 
 REGION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[^\n]*", re.M | re.S)
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"  # as nbgrader writes it
+ANSWER = re.compile(r"\b(attempt|yours_or_ours|museum_answers)\(")  # a cell that shows what an answer leads to
+HELD_BACK = "What this cell shows depends on your answer to an exercise. Run it to see.\n"
 PRELUDE = "prelude"  # tag of the cells that an answer needs: imports, small functions
 
 
@@ -56,7 +58,8 @@ def without_marks(solution: str) -> str:
 def learners(complete):
     """The complete notebook -> the learner's: stubs in the exercise cells, and what the checks say of them.
 
-    Stubs and checks are run here, after the cells that they need; all other outputs are those of the complete notebook.
+    Stubs and checks are run here, after the cells that they need. Outputs of cells that use an answer are held back, as
+    they would give it away; all others are those of the complete notebook.
     """
     import course_lib as cl
 
@@ -66,7 +69,9 @@ def learners(complete):
             cell.source = stub(cell.source)
         if is_exercise(cell) or is_check(cell):
             cell.outputs = []
-        elif PRELUDE not in cell.metadata.get("tags", []):
+        elif cell.cell_type == "code" and cell.outputs and ANSWER.search(cell.source):
+            cell.outputs = [new_output("stream", name="stdout", text=HELD_BACK)]
+        if not (is_exercise(cell) or is_check(cell) or PRELUDE in cell.metadata.get("tags", [])):
             continue
         if cell.execution_count is None:  # a cell that was not executed stays so, and so does its check
             waiting |= {number_of(cell)} if is_exercise(cell) else set()

@@ -49,7 +49,7 @@ GROUPS = (
               "not less", "halfcheetah_return_10min", "ppo_halfcheetah_in_c"),
         Claim("training speed against Stable-Baselines3, each at its recommended setting", "1×", "≥ 8×",
               "ppo_vs_sb3_recommended", "ppo_throughput", "x"),
-        Claim("training speed against Stable-Baselines3, both at its setting", "1×", "≥ 3×",
+        Claim("training speed against Stable-Baselines3, both at Stable-Baselines3's setting", "1×", "≥ 3×",
               "ppo_vs_sb3_same", "ppo_throughput", "x"),
         Claim("training speed against SBX (JAX), both at Stable-Baselines3's setting", "1×", "≥ 1.5×",
               "ppo_vs_sbx_same", "ppo_throughput", "x"),
@@ -68,9 +68,9 @@ GROUPS = (
               "ltc32_steps", "ltc_pendulum"),
         Claim("steps until solved, 16 neurons", "42,000 (one seed)", "≤ 10,000", "ltc16_steps", "ltc_pendulum"),
         Claim("steps until solved, 8 neurons", "48,000 (one seed)", "≤ 10,000", "ltc8_steps", "ltc_pendulum"),
-        Claim("steps until solved, 8 neurons, today's code", "2,816 (the row above)", "not more",
+        Claim("steps until solved, 8 neurons, gradient steps in C", "2,816 (the row above)", "not more",
               "ltc8_steps", "ltc_pendulum_in_c"),
-        Claim("steps until solved, 8 LTC neurons over 8 tanh neurons without memory", "about 3×", "≤ 1.0×",
+        Claim("ratio of the steps until solved, 8 LTC neurons to 8 tanh neurons without memory", "about 3×", "≤ 1.0×",
               "ltc8_vs_mlp_steps", "ltc_pendulum", "x"),
         Claim("seconds of training until solved, 8 LTC neurons", "hours", "≤ 30", "ltc8_seconds", "ltc_pendulum"),
         Claim("smallest LTC with which every seed solves it", "5", "≤ 3", "smallest_ltc", "ltc_pendulum"),
@@ -82,7 +82,7 @@ GROUPS = (
               "cheetah_masked_ltc_return", "masked_pendulum"),
         Claim("HalfCheetah-v5 with hidden velocities, network without memory", "–", "–",
               "cheetah_masked_mlp_return", "masked_pendulum"),
-        Claim("steps per second of recurrent PPO (LTC 32 and GRU 32, the slower) against sb3-contrib's (LSTM 32)",
+        Claim("steps per second of recurrent PPO (the slower of LTC 32 and GRU 32) against sb3-contrib's (LSTM 32)",
               "1×", "≥ 10×", "recurrent_vs_sb3_contrib", "recurrent_speed", "x"),
     )),
     Group("Speed of the cells", "Forward and backward, one core.", (
@@ -93,11 +93,13 @@ GROUPS = (
         Claim("RK4 through a cell against `torchdiffeq`, 32 neurons", "1×", "≥ 3×",
               "cell_vs_torchdiffeq_32", "cells", "x"),
     )),
-    Group("ANYmal C, a quadruped", "PPO, two cores. The sprint is the task of the predecessor.", (
-        Claim("sprint: minutes until 5,925 without noise, network without memory", "20.3 h, with noise; 179 without",
+    Group("ANYmal C, a quadruped", "PPO, two cores. The sprint is the task of a project "
+          "that this course grew out of.", (
+        Claim("sprint: minutes until 5,925 without noise, network without memory", "20.3 h, with noise; a return of "
+              "179 without",
               "≤ 8", "sprint_minutes_to_5925", "anymal_sprint", "min"),
         Claim("sprint: return at the end, within 30 min", "–", "≥ 20,000", "sprint_return_30min", "anymal_sprint"),
-        Claim("sprint: the same return, gradient steps in C", "24,964 (the row above)", "not less",
+        Claim("sprint: return at the end, gradient steps in C", "24,964 (the row above)", "not less",
               "sprint_return_30min", "anymal_sprint_in_c"),
         Claim("sprint: share that survives all 8 s", "21 %, with noise", "≥ 95 %",
               "sprint_survival", "anymal_sprint", "%"),
@@ -126,9 +128,9 @@ GROUPS = (
               "sac_updates_vs_sbx_1_copy", "offpolicy_speed", "x"),
         Claim("SAC updates against the rate at which torch computes the matrix products alone", "–", "≥ 80 %",
               "sac_gemm_share", "offpolicy_speed", "%"),
-        Claim("SAC: return after 15 min over that of the best of SBX's SAC, TD3 and TQC", "1×", "≥ 1.5×",
+        Claim("SAC: return after 15 min, divided by that of the best of SBX's SAC, TD3 and TQC", "1×", "≥ 1.5×",
               "sac_15min_vs_best_peer", "offpolicy_peers", "x"),
-        Claim("SAC: return after 30 min over that of Stable-Baselines3's SAC", "1×", "≥ 1.5×",
+        Claim("SAC: return after 30 min, divided by that of Stable-Baselines3's SAC", "1×", "≥ 1.5×",
               "sac_30min_vs_sb3", "offpolicy_halfcheetah", "x"),
         Claim("return of the best policy that ships, trained within 4 h", "12,090 (rl-zoo's TQC, v3)", "≥ 12,090",
               "best_halfcheetah_return", "offpolicy_halfcheetah"),
@@ -143,17 +145,18 @@ GROUPS = (
               "memoryless_share_cartpole", "memory", "%"),
         Claim("car between heaven and hell, RSAC", "–", "≥ 90 %", "rsac_share_car", "memory", "%"),
         Claim("car between heaven and hell, SAC without memory", "–", "≤ 60 %", "memoryless_share_car", "memory", "%"),
-        Claim("RSAC with LTC less RSAC with LSTM, at a quarter of the parameters, mean of the three tasks", "–",
+        Claim("RSAC with LTC minus RSAC with LSTM, whose summarizers have at least four "
+              "times the parameters, mean of the three tasks", "–",
               "interval holds 0", "ltc_vs_lstm", "memory", "+%"),
     )),
     Group("Neural dynamic policies", "Success on tabletop tasks is a mean over seeds, learned by trial and error.", (
         Claim("speed of a movement primitive in closed form against its Euler loop", "1×", "≥ 10×",
               "dmp_closed_form_speedup", "dmp", "x"),
-        Claim("digits by new writers, error over a CNN's, all moments recorded", "0.07× (paper)", "≤ 0.2×",
+        Claim("digits by new writers, error divided by a CNN's, all moments recorded", "0.07× (paper)", "≤ 0.2×",
               "ndp_vs_cnn_loss", "handwriting", "x"),
-        Claim("digits by new writers, error over a CNN's, three moments recorded of each demonstration", "–", "–",
+        Claim("digits by new writers, error divided by a CNN's, three moments of each demonstration recorded", "–", "–",
               "ndp_vs_cnn_loss_sparse", "handwriting", "x"),
-        Claim("digits by new writers, error of the velocity over a CNN's, all moments recorded", "–", "–",
+        Claim("digits by new writers, error of the velocity divided by a CNN's, all moments recorded", "–", "–",
               "ndp_vs_cnn_velocity", "handwriting", "x"),
         Claim("throw a ball into a bin: neural dynamic policy", "–", "≥ the next two",
               "success_ndp_throw", "manipulation", "%"),
@@ -169,15 +172,19 @@ GROUPS = (
         Claim("tabletop tasks, of five, on which the neural dynamic policy is as good as both", "–", "≥ 4",
               "ndp_wins", "manipulation"),
     )),
-    Group("Robustness", "Nine policies of equal size under disturbances that they were not trained on (notebook 10).", (
+    Group("Robustness",
+          "Nine policies of about equal size, seven of them also on HalfCheetah, under disturbances (notebook 10).", (
         Claim("hypotheses that are decided, of eight written down before the runs", "–", "≥ 6",
               "hypotheses_decided", "robustness"),
         Claim("least number of seeds behind a compared policy", "–", "≥ 10", "seeds_least", "robustness"),
         Claim("spread of the number of parameters among the compared policies", "–", "≤ 5 %",
               "params_spread", "robustness", "%"),
     )),
-    Group("The course itself", "Counts, shares and times. The interval of a count is the count itself.", (
-        Claim("statements of what one should see that fail with new seeds", "–", "0", "ranges_failed", "ranges"),
+    Group("The course itself",
+          "Counts, shares and times. The interval of a count is the count itself. "
+          "For checks, the last number counts answers or hints.", (
+        Claim("ranges of what you should see that new seeds missed, "
+              "in the notebooks checked so far", "–", "0", "ranges_failed", "ranges"),
         Claim("wrong answers that an exercise's check accepts, hand-written and made by mutation", "–", "0",
               "wrong_accepted", "checks"),
         Claim("right answers in another form that a check rejects", "–", "0", "right_rejected", "checks"),
@@ -190,8 +197,8 @@ GROUPS = (
     )),
     Group("Classroom and web site",
           "Counts, one run each. Seconds of grading are processor time, of building by the clock.", (
-        Claim("of five students (right, nothing, wrong, cheating, careless), those with the points due in every "
-              "notebook, through nbgrader", "redefining `check` gave full marks", "5", "students_graded_right",
+        Claim("simulated students, of five (right, nothing, wrong, cheating, careless), who get the right points in "
+              "every notebook, through nbgrader", "redefining `check` gave full marks", "5", "students_graded_right",
               "classroom"),
         Claim("cells after an exercise that hold its answer", "–", "0", "leaks", "classroom"),
         Claim("grading one submission, of the notebook that takes longest", "–", "≤ 60", "autograde_cpu_seconds",
@@ -205,19 +212,22 @@ GROUPS = (
     Group("Live player", "One run each, in headless Chromium with OpenGL in software on two cores. mjswan, the nearest "
           "peer, plays ONNX policies in the browser and shows no neurons.", (
         Claim("shipped policies that act as in Python, to 1e-5", "–", "100 %", "policies_equal", "live", "%"),
-        Claim("their tasks that see and pay as in Python, to 1e-6 and 1e-5", "–", "100 %", "tasks_equal", "live", "%"),
-        Claim("robots whose policies all earn, in 20 episodes, what is inside of Python's interval", "–", "100 %",
+        Claim("their tasks with the same observations (to 1e-6) and rewards (to 1e-5) "
+              "as in Python", "–", "100 %", "tasks_equal", "live", "%"),
+        Claim("robots on which each policy's mean return of 20 episodes lies in the interval "
+              "measured in Python", "–", "100 %",
               "closed_loop_inside", "live", "%"),
         Claim("physics and policy of ANYmal, times real time", "–", "≥ 3", "anymal_real_time_factor", "live"),
         Claim("physics and policy of HalfCheetah, times real time", "–", "≥ 10", "cheetah_real_time_factor", "live"),
         Claim("from asking for a page to the first movement, slowest page", "–", "≤ 3", "first_motion_seconds", "live",
               "s"),
-        Claim("from a push to the picture that shows it", "–", "≤ 100", "input_to_picture_ms", "live", "ms"),
+        Claim("from a push to the picture that shows it, ms", "–", "≤ 100", "input_to_picture_ms", "live", "ms"),
         Claim("frames a second of the ANYmal page, drawn in software", "–", "–", "frames_per_second", "live"),
-        Claim("memory that a page gains in 10 minutes", "–", "flat", "memory_growth_mb", "live", "MB"),
+        Claim("memory that a page gains in 10 minutes, MB", "–", "flat", "memory_growth_mb", "live", "MB"),
         Claim("errors that pages write to the browser's console", "–", "0", "console_errors", "live"),
     )),
-    Group("Bad input and crashes", "Counts of cases. What stands under “before” was found with other scripts.", (
+    Group("Bad input and crashes", "Counts of failures. The last number counts the cases "
+          "tried. The numbers under “before” come from other scripts.", (
         Claim("random configs: errors without a sentence", "82 of 1,200", "0", "config_raw", "faults"),
         Claim("random configs: hangs", "6 of 1,200", "0", "config_hung", "faults"),
         Claim("damaged and forged policy files: errors without a sentence", "–", "0", "files_raw", "faults"),

@@ -66,6 +66,16 @@ def test_learners_form_is_made_from_the_complete_one(source):
 
 
 @each_notebook
+def test_outputs_of_the_learners_form_give_no_answer_away(source):
+    learners = nbformat.read(tool.paired(source), as_version=4)
+    code = [cell for cell in learners.cells if cell.cell_type == "code"]
+    shown = "\n".join(str(output) for cell in code for output in cell.outputs)
+    assert not re.findall(r"your (?:prediction|answer),.{20}|used below: yours|\(your answer\)", shown)
+    using = [cell for cell in code if forms.ANSWER.search(cell.source) and not forms.is_check(cell)]
+    assert all(cell.outputs[0].text == forms.HELD_BACK for cell in using if cell.outputs)
+
+
+@each_notebook
 def test_no_cell_after_an_exercise_gives_its_answer_away(source):
     script, _ = load(source)
     code = [cell for cell in script.cells if cell.cell_type == "code"]

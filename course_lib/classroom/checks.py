@@ -3,7 +3,8 @@
     cl.check("3.1", rk4_step)     one line: right, not done yet, or what is wrong
     cl.solution("3.1")            the course's own answer, once you have tried yours
 
-A check never shows a traceback. It raises only while nbgrader runs, because nbgrader counts points by exceptions.
+A check shows no traceback of your code. A wrong answer raises only while nbgrader runs, because nbgrader counts points
+by exceptions.
 """
 
 from __future__ import annotations

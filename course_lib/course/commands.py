@@ -49,7 +49,7 @@ class Train:
     resume: bool = False
     """go on from the checkpoint in the folder, to the same number of steps"""
     overwrite: bool = False
-    """begin anew where the folder holds a training, which is lost"""
+    """start anew in a folder that already holds a training run; that run is lost"""
     log: tuple[str, ...] = ("csv",)
     """loggers: csv, tensorboard, trackio, wandb"""
     max_seconds: float | None = None
@@ -58,7 +58,7 @@ class Train:
 
 @dataclass
 class Sweep:
-    """Try settings of an algorithm, each a whole training; what is in the storage is gone on with."""
+    """Try settings of an algorithm, each in a full training run; a sweep that is in the storage is continued."""
 
     space: tuple[str, ...]
     """what to vary, e.g. 'learning_rate=log(1e-4,1e-2)' 'epochs=int(2,10)' 'gamma=uniform(0.9,0.999)'

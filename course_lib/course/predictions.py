@@ -22,6 +22,7 @@ from course_lib.errors import ArgumentError
 from course_lib.files import write_atomically
 
 HOME = "COURSE_HOME"
+_choices: dict[str, tuple[str, ...]] = {}  # number -> the answers that were offered
 CLOSE = 0.25  # a number that is off by no more than this share of the true one counts as right
 
 
@@ -59,6 +60,8 @@ def predict(
     """
     if not isinstance(number, str) or number[2:3] != "." or not number.replace(".", "").isdigit():
         raise ArgumentError(f"number={number!r} is not accepted; it must be notebook and question, such as '02.7'")
+    if choices:
+        _choices[number] = tuple(choices)
     if answer is None:
         return _ask(number, choices, question, front_end)
     if choices and answer not in choices:
@@ -99,7 +102,12 @@ def _ask(number: str, choices: Sequence[str], question: str, front_end):
 
 
 def compared(number: str, came: object) -> str:
-    """What was said, to print after the result; "" if nothing was said. The result is kept with it."""
+    """What was said, to print after the result; "" if nothing was said. The result is kept with it.
+
+    A result in words must be one of the choices, as any other would count as a wrong answer.
+    """
+    if isinstance(came, str) and came not in _choices.get(number, (came,)):
+        raise ArgumentError(f"came={came!r} was not among the choices of {number}: {', '.join(_choices[number])}")
     said = kept().get(number, {}).get("said")
     if said is None:
         return ""

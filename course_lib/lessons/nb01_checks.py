@@ -82,7 +82,7 @@ def score(rng):
             ),
             "the first is divided by σ once; the square in (1.4) gives σ²": _slip(lambda d, s: d / s, two),
             "the second lacks the -1 that comes from -log σ": _slip(one, lambda d, s: d**2 / s**2),
-            "the second is the derivative by σ; by log σ it has one factor σ more": _slip(
+            "the second is the derivative with respect to σ; with respect to log σ it has one more factor σ": _slip(
                 one, lambda d, s: d**2 / s**3 - 1 / s
             ),
         },
@@ -143,11 +143,11 @@ def batch_exponent(rng):
         oracle=lambda: -0.5,
         cases=[()],
         tolerance=0.05,
-        right="noise falls with the root of the batch: four times the episodes for half the noise",
+        right="noise falls with the square root of the batch size: four times the episodes for half the noise",
         matters="hold your line against the measured points, and compare the variance of one episode and of a mean "
         "of n",
         mistakes={
-            "so falls the variance; the noise drawn here is a standard deviation": lambda: -1.0,
+            "that is how the variance falls; the noise drawn here is a standard deviation": lambda: -1.0,
             "with that sign more episodes would mean more noise": lambda: 0.5,
             "that would be noise that does not fall; independent errors do cancel in part": lambda: 0.0,
         },
@@ -185,9 +185,8 @@ def controller(rng):
             lambda c: _push(c, pole_rate=0.1) > 0,
         ),
         (
-            "the pole's signs are right; it falls, and the cart's weights may be why: pushed back to the centre, "
-            "the cart"
-            " leaves the pole behind, so try the other sign, small",
+            "the pole's signs are right, but it falls; the cart's weights may be the reason. If you push the cart "
+            "back to the centre, it leaves the pole behind: try a small weight of the other sign",
             lambda c: min(_push(c, cart=0.1), _push(c, cart_rate=0.1)) >= 0 or _mean_return(c, seed) >= 950,
         ),
         (

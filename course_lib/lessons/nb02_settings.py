@@ -22,18 +22,18 @@ REASONS = {
     ),
     "gae_lambda": (
         "With γ it makes 1/(1 - γλ) about 10 steps: the critic takes over after half a second. It can, because it "
-        "explains nearly all of the variance soon.",
+        "soon explains nearly all of the variance.",
         "",
     ),
     "init_log_std": (
         "The first σ is 0.37, not 1. Motors accept commands from -1 to 1. With σ = 1 about a third of all draws are "
-        "clipped there, and the body only shakes.",
+        "clipped there at first, and the body mostly shakes.",
         "first σ = 1",
     ),
     "target_kl": (
         "The passes over a batch stop once the mean KL of a pass is above it. It guards against single large updates. "
-        "These become likely once σ has shrunk, as the same change of the mean is then a larger KL, and before the "
-        "learning rate has.",
+        "These are likely late in training, when σ has shrunk and the learning rate has not yet: the same change of "
+        "the mean is then a larger KL.",
         "no KL stop",
     ),
     STARTS: (

@@ -119,7 +119,7 @@ def forget_bias(rng):
         draw=lambda rng: (int(rng.integers(2, 100)), float(rng.uniform(0.1, 0.95))),
         matters="torch's LSTM with this bias does not keep that share",
         mistakes={
-            "that is the gate's value; the bias is what the sigmoid makes it from": lambda k, s: s ** (1 / k),
+            "that is the gate's value; the bias is the number whose sigmoid is this value": lambda k, s: s ** (1 / k),
             "that is the logarithm of the gate's value: the sigmoid is still to be undone": lambda k, s: np.log(s) / k,
             "that bias leaves the share after one step; the gate is applied k times": lambda k, s: np.log(s / (1 - s)),
             "the sign: a large bias keeps the gate open": lambda k, s: -oracles.by_search(k, s),
@@ -163,7 +163,7 @@ def memory_needed(rng):
         ("pendulum: one angle tells no rate. How many angles do?", enough("pendulum")),
         ("rods: two angles give one rate. The length shows in how the rate changes", enough("rods")),
         (
-            "car: too short for those who drive back from the sign to the far end: 1.3 m, at 0.6 m/s² and 0.6 m/s at "
+            "car: too short where the car drives back from the sign to the far end: 1.3 m, at 0.6 m/s² and 0.6 m/s at "
             "first",
             enough("car"),
         ),

@@ -15,7 +15,7 @@ class DDPGConfig(Config):
     """Hyperparameters of DDPG. Those of TD3 and SAC derive from them.
 
     The defaults are DDPG's (Lillicrap et al. 2016), with the network sizes, learning rates and batch sizes that are
-    usual when TD3 and SAC are compared. The first ten fields hold every change that TD3 and SAC make.
+    usual when TD3 and SAC are compared. The fields before `hidden` hold every change that TD3 and SAC make.
     """
 
     critics: Few = 1
@@ -33,7 +33,7 @@ class DDPGConfig(Config):
     learn_temperature: bool = False
     """α is learned so that the entropy becomes `target_entropy` (Haarnoja et al. 2018b, section 5)"""
     target_entropy: Number | None = None
-    """entropy to aim at, in nats; None for minus the number of actions"""
+    """entropy to aim at, in nats; None for minus the width of the action"""
     target_actor: bool = True
     """targets use the action of a copy that slowly follows the actor (DDPG, TD3); otherwise the actor's own (SAC)"""
     actor_critic: Literal["first", "least"] = "first"

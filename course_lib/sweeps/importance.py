@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered: the share of the variance that each explains alone, with intervals."""
+"""Which hyperparameters mattered: what each explains alone, as shares that sum to 1, with intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from course_lib.sweeps.results import Sweep
 
 @dataclass
 class Importance:
-    """Share of the variance that one hyperparameter explains alone.
+    """What one hyperparameter explains alone, as a share of what all of them explain alone.
 
     Attributes:
         value: mean over the sweeps.
@@ -52,6 +52,8 @@ def importances(
     seed: int = 0,
 ) -> Importances:
     """How much the value varies with each hyperparameter, as shares that sum to 1; the largest first.
+
+    What hyperparameters explain only together is left out.
 
     Args:
         sweeps: one or more sweeps over the same space, e.g. with several seeds.

@@ -50,7 +50,9 @@ def sweep(
     resume: bool = True,
     max_seconds: float | None = None,
 ) -> Sweep:
-    """Try `trials` settings of an algorithm, each in a full training run, and keep them. ■ or a crash loses none.
+    """Try `trials` settings of an algorithm, each in a full training run, and keep them.
+
+    Neither ■ (interrupt) nor a crash loses any.
 
     Args:
         env, algorithm: name of the environment; name of the algorithm, or an agent class that takes (envs, config).

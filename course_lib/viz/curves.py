@@ -191,7 +191,7 @@ def bars(
     title: str | None = None,
     target: float | None = None,
 ):
-    """Ablations: label -> values, one per seed. A bar is the median, its line the 95 % bootstrap interval (range)."""
+    """Ablations: label -> values, one per seed. A bar is the median, its line the 95 % interval (range below 5)."""
     if not isinstance(results, Mapping) or not results:
         raise ArgumentError("results must be a dict label -> values, one a seed, with at least one entry")
     groups = {str(k): np.atleast_1d(np.asarray(v, dtype=float)) for k, v in results.items()}

@@ -23,8 +23,8 @@
 # computing, plus your time for the exercises; full about 5 minutes.
 #
 # **Predictions.** Before most results you are asked what you expect. Write your answer with
-# `cl.predict("01.1", your_number)`, or click where there is a menu. The result then shows what you said. You can also
-# skip every prediction.
+# `cl.predict("01.1", your_number)`, or click where there is a menu. The result then shows what you said. A number counts
+# as close if it is within a quarter of the result. You can also skip every prediction.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("1.1")` shows
 # the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("01", "before")`, and
@@ -93,7 +93,7 @@ from course_lib.policies.base import Policy
 # A **Markov decision process** (MDP; Bellman 1957) has five parts: states $s$, actions $a$, transition probabilities
 # $p(s_{t+1}\mid s_t, a_t)$, a reward $r_t$ for each step, and a discount $\gamma \le 1$. *Markov* means that the next
 # state depends on the present state and action only. A **policy** $\pi(a\mid s)$ chooses the actions. One episode is a
-# **trajectory** $\tau = (s_0, a_0, r_0, s_1, a_1, r_1, \dots)$. Its probability is
+# **trajectory** $\tau = (s_0, a_0, r_0, s_1, a_1, r_1, \dots)$. With $p(s_0)$ for the first state, its probability is
 #
 # $$p(\tau) = p(s_0)\,\prod_t \pi(a_t\mid s_t)\; p(s_{t+1}\mid s_t, a_t). \tag{1.1}$$
 #
@@ -159,9 +159,10 @@ for steps in (4, 10, 20, 50):
 cl.see("return of 20 steps", 0.9**19, between=(0.13, 0.14), predicted="01.2")
 
 # %% [markdown]
-# The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is not a sharp limit. A reward that is
-# one effective horizon away still counts about a third: $0.9^{10} = 0.35$. (The second line has one step of discount less.)
-# At three horizons it counts about a twentieth, and at five less than a hundredth.
+# The number $1/(1-\gamma)$, here 10 steps, is called the **effective horizon**. It is not a sharp limit. A reward that
+# is one effective horizon away still counts about a third: $0.9^{10} = 0.35$. (The second line above shows $0.9^9$: the
+# first reward of an episode is not discounted.) At three horizons it counts about a twentieth, and at five less than a
+# hundredth.
 #
 # ### Exercise 1.1: rewards to go (fill in)
 # Write the recursion on the right of (1.2). Go through the episode backwards: each return then follows from the one
@@ -355,8 +356,8 @@ cl.check("1.2", score)
 # **REINFORCE** (Williams 1992). An estimate of the form score times return is also called a **score-function estimator**.
 #
 # ### Check it where the answer is known
-# A **bandit** (Robbins 1952) is an MDP of one step. Let the reward be $r(a) = -(a-2)^2$ and $a\sim\mathcal N(\mu,\sigma^2)$. Then you
-# can compute $J = -(\mu-2)^2 - \sigma^2$ on paper, and its gradient too:
+# A **bandit** (Robbins 1952) is an MDP of one step. Let the reward be $r(a) = -(a-2)^2$ and
+# $a\sim\mathcal N(\mu,\sigma^2)$. Then you can compute $J = -(\mu-2)^2 - \sigma^2$ on paper, and its gradient too:
 #
 # $$\frac{\partial J}{\partial\mu} = -2(\mu-2), \qquad \frac{\partial J}{\partial\log\sigma} = -2\sigma^2. \tag{1.7}$$
 
@@ -394,8 +395,8 @@ cl.see("standard error after 10,000 plays", errors[10_000][0], between=(0.085, 0
 cl.see("largest error of the last two lines, in standard errors", np.max(off[2:]), between=(0, 4))
 
 # %% [markdown]
-# *What you should see.* After 10 plays even a sign can be wrong. After a million plays the error is about
-# 0.01. The estimate is right on average (it is **unbiased**), and it is noisy.
+# *What you should see.* After 10 plays even a sign can be wrong. A hundred times as many plays make the standard error
+# ten times as small. The estimate is right on average (it is **unbiased**), and it is noisy.
 #
 # ### A baseline
 # Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. The *samples* of it are not:
@@ -504,9 +505,9 @@ print("episodes", copies, "  mean return", rewards.sum(0).mean().round(1), "  lo
 # %% [markdown]
 # ### What the gradient is made of
 # The figure shows 60 of the episodes. The colour is the score of the whole episode, $\sum_t \nabla\log\pi(a_t\mid s_t)$,
-# for one of the four weights: that of the pole's rate. A positive score means that the noise mostly pushed the cart in
-# the direction in which the pole was turning. The mean of score times return is the gradient (1.6). The mean score is
-# zero, so the gradient is also the **covariance** of score and return.
+# for one of the four weights: that of the pole's rate. Blue is positive, red is negative. A positive score means that
+# the noise mostly pushed the cart in the direction in which the pole was turning. The mean of score times return is the
+# gradient (1.6). The mean score is zero, so the gradient is also the **covariance** of score and return.
 
 # %%
 score_of, lasted = (LinearPolicy().scores(obs, actions) * alive[..., None])[..., 3].sum(0), rewards.sum(0)
@@ -540,9 +541,10 @@ for name, g in samples.items():
 # %%
 whole, reward_to_go, with_baseline = samples
 apart = abs(samples[whole].mean(0) - samples[with_baseline].mean(0)) / np.hypot(error[whole], error[with_baseline])
-came = "yes, of every weight" if (error[with_baseline] < error[reward_to_go]).all() else "no, not of every weight"
+smaller = (error[with_baseline] < error[reward_to_go]) & (error[reward_to_go] < error[whole])
+came = "yes, for every weight" if smaller.all() else "no, not for every weight"
 print("every ± smaller in each row?", came + compared("01.6", came))
-cl.see("first and last row are apart by, in ±", apart.max(), between=(0, 4))
+cl.see("largest difference of first and last row, in ±", apart.max(), between=(0, 4))
 cl.see("± of reward-to-go / ± of whole return", error[reward_to_go] / error[whole], between=(0.05, 0.8))
 ratio = error[with_baseline] / error[reward_to_go]
 cl.see("± with / without baseline, pole and its rate", ratio[[1, 3]], between=(0.55, 0.85))
@@ -643,15 +645,15 @@ diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 cl.check("1.4", batch_exponent)
 
 # %% [markdown]
-# ### Move both
+# ### Two sliders: batch size and baseline
 # A constant baseline $b$ turns an episode's gradient $g = \sum_t \nabla\log\pi\; G_t$ into $g - b\,z$, where
 # $z = \sum_t \nabla\log\pi$ is the score of the episode. The variance of that is a parabola in $b$:
 #
 # $$\operatorname{Var}(g - b\,z) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, z) + b^2\operatorname{Var}(z).$$
 #
-# Each weight has its own parabola. The left panel shows what batches of your size would estimate for the cart and for the
-# pole. (The batches are drawn from the episodes above.) The right panel shows, for all four weights, how many times as large
-# ± is with the constant as without.
+# Each weight has its own parabola. The left panel shows what batches of the size that you choose would estimate for the
+# cart and for the pole. (The batches are drawn from the episodes above.) The right panel shows, for all four weights, ±
+# with the constant divided by ± without it.
 #
 # *Try:* stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
 # Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
@@ -669,12 +671,13 @@ baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], av
 # $$L(\theta) = -\frac1n\sum_{t}\log\pi_\theta(a_t\mid s_t)\,\hat A_t, \qquad
 # L(\phi) = \frac1n\sum_t \bigl(G_t - V_\phi(s_t)\bigr)^2, \tag{1.10}$$
 #
-# with the **advantage** (Baird 1993) $\hat A_t = G_t - V_\phi(s_t)$. It is scaled to mean 0 and standard deviation 1 over the batch,
-# so that one step size suits both the early and the late policies.
+# with $\hat A_t = G_t - V_\phi(s_t)$. This is an estimate of the **advantage** $A(s, a) = Q(s, a) - V(s)$ (Baird 1993):
+# how much better an action is than the average one. $\hat A_t$ is scaled to mean 0 and standard deviation 1 over the
+# batch, so that one step size suits both the early and the late policies.
 #
 # ### Which objective is this?
-# From here on $\gamma = 0.99$, and that needs an explanation. Until now $\gamma$ was 1, and (1.9) was the exact gradient of the mean
-# sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
+# From here on $\gamma = 0.99$, and that needs an explanation. Until now $\gamma$ was 1, and (1.9) was the exact gradient
+# of the mean sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
 # $J_\gamma = \mathbb{E}\bigl[\sum_t \gamma^t r_t\bigr]$. Its exact gradient has one more factor:
 #
 # $$\nabla J_\gamma = \mathbb{E}\Bigl[\sum_t \gamma^t\,\nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr].$$
@@ -795,9 +798,9 @@ cl.see("first update with a mean return above 950", first_above(950), between=(2
 # longer also has more steps to learn from in each update.
 #
 # One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when batches
-# are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean return-to-go of
-# the batch, and none. Where a run stopped early, the figure repeats its last value (up to 200,000 steps). A run has reached
-# 950 when three batches in a row do so on average.
+# are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean reward-to-go of
+# the batch, and none. Where a run stopped early, the figure repeats its last value (up to 200,000 steps). A run counts as
+# having reached 950 when the average of three batches in a row is at least 950.
 #
 # *Predict.* Take batches of 4 episodes with the critic, instead of 32. By which factor does the number of environment
 # steps to a mean return of 950 fall? (A number below 1 means that it grows.)
@@ -836,7 +839,7 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
 # *What you should see.* Small batches need several times fewer environment steps. While the policy is bad, a rough
 # direction is good enough, and a small batch gives it at a lower price. (You ran 32 because the curve
-# is smoother. Counted here are environment steps, not seconds.)
+# is smoother. The comparison counts environment steps, not seconds.)
 #
 # With 4 episodes, the runs without a baseline have the largest median and the widest interval. But the three intervals
 # overlap. So these seeds show no clear difference, neither between the critic and the batch mean nor between them and no
@@ -845,9 +848,9 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 #
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
-# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal et al.
-# 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. Single very good or very bad episodes do
-# not change it.
+# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal
+# et al. 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. Single very good
+# or very bad episodes do not change it.
 #
 # *Predict.* Does the policy do better or worse when the noise is off?
 
@@ -858,7 +861,7 @@ cl.predict("01.10", choices=("better", "the same, within 5 steps", "worse"))
 evaluation = cl.evaluate(policy, episodes=50, seed=1000)
 print(evaluation)
 gain = evaluation.deterministic.mean - evaluation.stochastic.mean
-came = "better" if gain > 5 else "worse" if gain < -5 else "within 5 steps the same"
+came = "better" if gain > 5 else "worse" if gain < -5 else "the same, within 5 steps"
 print(f"noise off: {came}" + compared("01.10", came))
 cl.see("mean return, noise off", evaluation.deterministic.mean, between=(950, 1000))
 
@@ -870,7 +873,7 @@ cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
 #
 # You can solve the corridor in a different way: learn how good each action is, and take the best one. Such methods are
 # called **value-based**. $Q(s,a)$ is the expected return after action $a$ in state $s$. **Q-learning** (Watkins 1989) moves
-# it towards the Bellman equation of the *best* policy:
+# it, with a step size $\alpha$, towards the Bellman equation of the *best* policy:
 #
 # $$Q(s,a) \leftarrow Q(s,a) + \alpha\,\bigl[\,r + \gamma\,\max_{a'} Q(s',a') - Q(s,a)\,\bigr]. \tag{1.11}$$
 #
@@ -898,12 +901,12 @@ cl.see("by how much", better, between=(0.01, 0.35))
 # from another policy, but (1.11) does not depend on the policy that chose the action. Such a method is called
 # **off-policy**. It can keep old data and use it again. Equation (1.9) is an average over the actions of the present policy.
 # A method that follows it is called **on-policy**: its data must come from the present policy, or from one very close to it.
-# REINFORCE uses every batch once. PPO (notebook 02) uses it a few times.
+# REINFORCE uses every batch once. PPO (notebook 02) uses it several times.
 #
 # Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force it
 # is an optimisation at every step. **Actor-critic** methods train a second network, the actor, to do this optimisation: a
-# policy that climbs a learned $Q$, the critic. (In a wider sense every policy with a learned value beside it is called so,
-# also REINFORCE with a learned baseline, and PPO.)
+# policy that climbs a learned $Q$, the critic. (The word is also used in a wider sense, for every method with a policy
+# and a learned value. Then PPO and REINFORCE with a learned baseline are actor-critic methods too.)
 
 # %%
 diagrams.method_map()
@@ -911,14 +914,16 @@ diagrams.method_map()
 # %% [markdown]
 # *Look at* the lower right corner, where you are now. Methods at the top keep their data and use it again, so they need
 # fewer steps with the robot. They also have more parts that can fail. (SARSA and DQN are not used in this course. SARSA,
-# Rummery and Niranjan 1994, is Q-learning with the action that was really taken in place of the max. DQN, Mnih et al. 2015,
-# is Q-learning with a network for Q and a memory of old steps.)
+# Rummery and Niranjan 1994, is Q-learning with the value of the next action that is really taken, in place of the max.
+# DQN, Mnih et al. 2015, is Q-learning with a network for Q and a memory of old steps.)
 #
 # ### Exercise 1.5: beat the network with four numbers (open)
-# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and error,
-# random search, or (1.9) with `LinearPolicy`. Four weights are enough. The check wants a mean of at least 950 of 1,000 steps
-# in 20 episodes. Then compare it with the network: up to which `reset_noise_scale` does each of the two catch the pole?
-# Write down what you tried and what you found.
+# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and
+# error, random search, or (1.9) with `LinearPolicy`. Four weights are enough. The check wants a mean of at least 950 of
+# 1,000 steps in 20 episodes. Then compare it with the network: up to which `reset_noise_scale` does each of the two
+# catch the pole? (For the network: `cl.evaluate(policy, reset_noise_scale=0.1)`. For your controller: step the copies of
+# `cl.make("InvertedPendulum-v5", num_envs=20, reset_noise_scale=0.1)` in a loop, as `collect` does.) Write down what you
+# tried and what you found.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def controller(obs):
@@ -945,7 +950,8 @@ cl.calibration("01")
 #   gradient, (1.9). None of the three changes its mean. A baseline can make a single component noisier.
 # - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, reduces the noise too, but it adds a bias.
 # - About a hundred lines with a learned baseline balance a pole. Evaluate with the noise off, and over several seeds.
-# - Q-learning can learn from the data of any policy, and needs a $\max$ over actions. REINFORCE needs new data for every update, and needs no $\max$.
+# - Q-learning can learn from the data of any policy, and needs a $\max$ over actions. REINFORCE needs new data for every
+#   update, and needs no $\max$.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |

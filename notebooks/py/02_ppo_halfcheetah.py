@@ -13,7 +13,8 @@
 # **You will be able to**
 # 1. write the clipped surrogate, differentiate it, and say which transitions lose their gradient;
 # 2. explain why old data can be trusted only close to the policy that collected it;
-# 3. estimate advantages with GAE, choose λ, and treat an episode that *fell* unlike one that ran out of *time*;
+# 3. estimate advantages with GAE, choose λ, and treat an episode that ended with a *fall* differently from one that ran
+#    out of *time*;
 # 4. assemble a whole PPO update, mend a broken one, and show that yours equals the library's, weight for weight;
 # 5. train HalfCheetah, evaluate it with and without noise, and say what each part of the recipe is worth;
 # 6. recognise a broken PPO by its recorded metrics, and name the bug.
@@ -141,20 +142,23 @@ cl.see("more likely now", " and ".join(grown), ("first and third",), predicted="
 # $$J(\theta) - J(\text{old}) = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\pi_\theta}\bigl[A_{\text{old}}(s, a)\bigr]
 # = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\text{old}}\bigl[\rho\,A_{\text{old}}(s, a)\bigr]. \tag{2.3}$$
 #
-# Here $s\sim\theta$ means: a state drawn in proportion to the (discounted) time that the *new* policy spends in it. Proof:
-# write $A_{\text{old}}(s_t, a_t) = \mathbb{E}[r_t + \gamma V_{\text{old}}(s_{t+1}) - V_{\text{old}}(s_t)]$ and sum over an
+# Here $J$ is the discounted return from the start, $J_\gamma$ of notebook 01, and
+# $A_{\text{old}}(s, a) = Q_{\text{old}}(s, a) - V_{\text{old}}(s)$ is the exact advantage. $s\sim\theta$ means: a state
+# drawn in proportion to the (discounted) time that the *new* policy spends in it. Proof: write
+# $A_{\text{old}}(s_t, a_t) = \mathbb{E}[r_t + \gamma V_{\text{old}}(s_{t+1}) - V_{\text{old}}(s_t)]$ and sum over an
 # episode of the new policy, weighted by $\gamma^t$. The rewards add up to its return. The values cancel, except
 # $-V_{\text{old}}(s_0)$. The mean of $V_{\text{old}}(s_0)$ is the return of the old policy.
 #
 # Compare (2.3) with (2.2). Besides the factor $1/(1-\gamma)$ there is one difference: the surrogate takes
-# $s\sim\text{old}$, the states of the old policy. As long as both policies go to nearly the same places, that does not matter.
-# The next cell shows what happens when they do not. (A batch also counts all its steps alike, without the weight
+# $s\sim\text{old}$, the states of the old policy. As long as both policies go to nearly the same places, that does not
+# matter. The next cell shows what happens when they do not. (A batch also counts all its steps alike, without the weight
 # $\gamma^t$. Notebook 01 explains what that leaves out.)
 #
-# A walker starts at place 0. Each step goes right with probability $p$, else left. Places 1 to 5 pay 1 to 5. Beyond them is
-# a ditch, two places wide, that costs 20 a step. At both ends the walker cannot go further. The discount is γ = 0.9. The
-# data comes from $p = 0.3$, a policy that hardly ever gets there. The problem is so small that advantages and returns can be
-# computed exactly, so there is no noise in what follows.
+# A walker starts at place 0. Each step goes right with probability $p$, else left. A step that ends in place 1 pays 1,
+# in place 2 pays 2, and so on up to place 5. Beyond them is a ditch, two places wide, that costs 20 a step. At both ends
+# the walker cannot go further. The discount is γ = 0.9. The data comes from $p = 0.3$, a policy that hardly ever gets to
+# the ditch. The problem is so small that advantages and returns can be computed exactly, so there is no noise in what
+# follows.
 #
 # *Predict.* The surrogate says: step right, the more the better. Up to which $p$ does the real return rise?
 
@@ -170,10 +174,10 @@ print(f"            with the places of the new policy, eq. (2.3): {ledge.promise
 promise_figure(ledge)
 
 # %% [markdown]
-# *Look at* the right panel. The dashed line is the surrogate (2.2): the promise of the batch. It touches the real return at
-# the old policy, with the same slope. Further away it goes on rising while the real return falls: the
-# batch holds almost no steps near the ditch. The dots are (2.3). They take the places of the new policy and lie on the real
-# return. But you would have to collect new data to get them.
+# *Look at* the right panel. The dashed line is the promise of the batch: the old return plus the surrogate (2.2) times
+# $1/(1-\gamma)$. It touches the real return at the old policy, with the same slope. Further away it goes on rising while
+# the real return falls: the batch holds almost no steps near the ditch. The dots are (2.3). They take the places of the
+# new policy and lie on the real return. But you would have to collect new data to get them.
 #
 # So the promise holds only near the old policy, in a **trust region**. *Near* is measured with the **Kullback–Leibler
 # divergence** (KL) of the two action distributions,
@@ -187,8 +191,8 @@ promise_figure(ledge)
 # subject to "mean KL at most $\delta$". PPO aims at the same with a simpler device, in section 2.
 #
 # **Nat.** KL and entropy are measured in nats, as their logarithms are natural ones. With logarithms to the base 2 the
-# unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the figure? For two Gaussians with the
-# same $\sigma$, $\mathrm{KL} = (\mu - \mu_{\text{old}})^2 / (2\sigma^2)$.
+# unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the figure? For two Gaussians
+# with the same $\sigma$, $\mathrm{KL} = (\mu - \mu_{\text{old}})^2 / (2\sigma^2)$.
 
 # %%
 print(f"1 nat = {1 / np.log(2):.2f} bits")
@@ -198,8 +202,8 @@ for nats in (0.01, 0.03, 1.0):
 # %% [markdown]
 # ### How far can one batch be trusted?
 # Now the same with a real task. Take a policy that balances the pole and one batch of its steps. Maximise (2.2) on that
-# batch with more and more gradient steps. Watch three numbers: what the batch *promises*, how far the policy has moved (its KL
-# to the old one), and how long the pole *really* stands.
+# batch with more and more gradient steps. Watch three numbers: what the batch *promises*, how far the policy has moved
+# (its KL to the old one), and how long the pole *really* stands.
 
 # %%
 def practised(seed):
@@ -237,14 +241,14 @@ def climb(agent, rollout, a, clip, updates, lr=3e-3):
 
 # %% [markdown]
 # *Predict.* After 200 gradient steps on the unclipped surrogate, the promise will have grown. Do this with eight policies
-# that balance the pole, each on a batch of its own. How many of the eight will let the pole fall afterwards, that is, stand
-# for less than 900 of 1,000 steps on average?
+# that balance the pole, each on a batch of its own. How many of the eight will let the pole fall afterwards, that is, keep
+# it up for less than 900 of 1,000 steps on average?
 
 # %%
 cl.predict("02.3", question="policies, of eight, that let the pole fall")
 
 # %% [markdown]
-# First one of them, with the limit and without:
+# First one of them, without a limit on the ratios (ε = inf) and with one (ε = 0.2; section 2 explains ε):
 
 # %%
 test, reached = cl.make("InvertedPendulum-v5", num_envs=16, seed=99), {}
@@ -261,7 +265,7 @@ for clip in (float("inf"), 0.2):
 free, held = reached[float("inf"), 200], reached[0.2, 200]
 cl.see("KL without a limit", free[1], (1, np.inf), "nats")
 cl.see("KL with ε = 0.2", held[1], (0, 0.1), "nats")
-cl.see("promise, without a limit over with it", free[0] / held[0], (4, np.inf))
+cl.see("promise without a limit / promise with ε = 0.2", free[0] / held[0], (4, np.inf))
 cl.see("pole stands, with ε = 0.2", held[2], (900, 1000), "steps")
 
 # %% [markdown]
@@ -280,15 +284,15 @@ fell = sum(first >= 900 > then for first, then in zip(stood, stands, strict=True
 cl.see("policies that balanced the pole before, and let it fall", fell, (1, 8), predicted="02.3")
 
 # %% [markdown]
-# *What you should see.* Without a limit the promise becomes many times as large and, in the policy that was measured, the KL
-# passes 1 nat. What happens to the pole is then a matter of luck: some policies go on balancing, and others let it fall long
-# before the end. The batch says nothing about actions far from those it contains, nor about the states they lead to. With ε
-# = 0.2 the KL is still small after 200 updates, and the pole stands.
+# *What you should see.* Without a limit the promise becomes many times as large as with it. For the first policy, the
+# only one whose KL was printed, the KL passes 1 nat. What happens to the pole is then a matter of luck: some policies go
+# on balancing, and others let it fall long before the end. The batch says nothing about actions far from those it
+# contains, nor about the states they lead to. With ε = 0.2 the KL is still small after 200 updates, and the pole stands.
 
 # %% [markdown]
 # ## 2. The clipped surrogate
 #
-# One argument made the difference. A transition stops contributing a gradient once its ratio has left
+# One argument, `clip`, made the difference. A transition stops contributing a gradient once its ratio has left
 # $[1-\varepsilon, 1+\varepsilon]$ *in the direction that its advantage asks for*. This is the **clipped surrogate**
 # (Schulman et al. 2017, eq. 7):
 #
@@ -306,8 +310,8 @@ ppo_figures.clip_figure(0.2)
 # The library records the **clipped share** (`clip_fraction`): the share of transitions whose ratio lies outside of
 # $[1-\varepsilon, 1+\varepsilon]$, on either side.
 #
-# The clip does not stop a ratio from moving further. It only removes the gradient of this one transition. Other transitions share the same weights
-# and can carry its ratio further. That is why KL is watched as well.
+# The clip does not stop a ratio from moving further. It only removes the gradient of this one transition. Other
+# transitions share the same weights and can carry its ratio further. That is why KL is watched as well.
 #
 # ### Exercise 2.1: the clipped surrogate (fill in)
 # Write (2.5) for a batch. Return the surrogate itself, the number to be made *large*.
@@ -369,8 +373,8 @@ cl.check("2.2", surrogate_slope)
 # $\mathbb{E}_{\text{old}}[\rho] = \int \pi_{\text{old}}\,\pi_\theta/\pi_{\text{old}}\,da = 1$. It is never negative, because
 # $\rho - 1 \ge \log\rho$ (Schulman 2020 calls it k3). The library takes the second.
 #
-# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By which factor do the estimates of the
-# second scatter less?
+# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By which factor do the
+# estimates of the second scatter less?
 
 # %%
 cl.predict("02.4", question="sd of the first over sd of the second")
@@ -443,11 +447,11 @@ cl.check("2.3", kl_exponent)
 # $$\mathrm{KL} = \tfrac12\,\alpha^2\, g^{\mathsf T} F\, g + O(\alpha^3), \qquad
 # F = \mathbb{E}_{\text{old}}\bigl[\nabla\log\pi\;\nabla\log\pi^{\mathsf T}\bigr]. \tag{2.7}$$
 #
-# $F$ is the **Fisher information matrix**. It turns a distance between weights into a distance between policies, and TRPO uses it
-# (as does the natural policy gradient, Kakade 2001). The square has a practical side. A learning rate ten times too large
-# moves the policy a hundred times too far in KL, and that can destroy it. A learning rate ten times too small is only slow.
-# And as $\sigma$ shrinks, $F$ grows like $1/\sigma^2$: late in training, the same step of the weights is a larger step of
-# the policy.
+# $F$ is the **Fisher information matrix**. It turns a distance between weights into a distance between policies, and
+# TRPO uses it (as does the natural policy gradient, Kakade 2001). The square has a practical side. A learning rate ten
+# times too large moves the policy a hundred times too far in KL, and that can destroy it. A learning rate ten times too
+# small is only slow. And as $\sigma$ shrinks, $F$ grows like $1/\sigma^2$: late in training, the same step of the
+# weights is a larger step of the policy.
 
 # %% [markdown]
 # ## 3. Generalised advantages
@@ -464,9 +468,9 @@ cl.check("2.3", kl_exponent)
 #
 # $$\hat A^{(n)}_t = \sum_{k<n}\gamma^k r_{t+k} + \gamma^n V(s_{t+n}) - V(s_t) = \sum_{k<n}\gamma^k\,\delta_{t+k}. \tag{2.9}$$
 #
-# **Generalised advantage estimation** (GAE; Schulman et al. 2016) averages all of them, with weights that fall by a factor
-# $\lambda$ from one $n$ to the next. In the average, $\delta_{t+k}$ occurs in every $n > k$. These weights sum to
-# $(1-\lambda)\sum_{n>k}\lambda^{n-1} = \lambda^k$, so
+# **Generalised advantage estimation** (GAE; Schulman et al. 2016) averages all of them, with weights that fall by a
+# factor $\lambda$ from one $n$ to the next. In the average, $\delta_{t+k}$ occurs in every $\hat A^{(n)}_t$ with
+# $n > k$. The weights of these sum to $(1-\lambda)\sum_{n>k}\lambda^{n-1} = \lambda^k$, so
 #
 # $$\hat A_t = (1-\lambda)\sum_{n\ge1}\lambda^{n-1}\hat A^{(n)}_t
 # = \sum_{k\ge0} (\gamma\lambda)^k\,\delta_{t+k} = \delta_t + \gamma\lambda\,\hat A_{t+1}. \tag{2.10}$$
@@ -489,13 +493,14 @@ ppo_figures.horizon_figure(gamma=0.98, lambdas=(0.0, 0.92, 1.0))
 # steps of what follows.
 #
 # ### How much to rely on the critic
-# A small λ gives little noise. But if the critic is wrong, the estimate is wrong too, and averaging does not help: it has a
-# **bias**. A large λ gives little bias and much noise (**variance**). Noise falls when you average, bias does not. To see
-# both, take a task where the truth is known. A robot wanders in a corridor of ten cells, left or right with probability one
-# half. In the last cell, the charger, each step is paid 1. Every reward also has some noise. The robot stands in the middle.
-# How much better is a step to the right than a step to the left? The Bellman equation (1.3) gives the true answer. GAE
-# estimates it from a pair of episodes, one for each step, and you take the mean of 100 such pairs. The mean and the variance
-# of that estimate follow from linear equations too, so the plot has no noise.
+# A small λ gives little noise. But if the critic is wrong, the estimate is wrong too, and averaging does not help: it
+# has a **bias**. A large λ gives little bias and much noise (**variance**). Noise falls when you average, bias does not.
+# To see both, take a task where the truth is known. A robot wanders in a corridor of ten cells, left or right with
+# probability one half. In the last cell, the charger, each step is paid 1. Every reward also has some noise. The robot
+# stands in the middle. How much better is a step to the right than a step to the left? The Bellman equation (1.3) gives
+# the true answer. GAE estimates it from a pair of episodes, one that begins with the step right and one with the step
+# left, and you take the mean of 100 such pairs. The mean and the variance of that estimate follow from linear equations
+# too, so the plot has no noise.
 #
 # The critic knows only a share of the differences between the cells: 0 (it knows the average value and nothing else),
 # 0.5, 0.8, or 1 (it is perfect).
@@ -516,21 +521,23 @@ lambda_slider()
 # better critic. Last, lower γ: the horizon is shorter, there is less noise, but *better* now means something else
 # (the true difference changes).
 #
-# *What you should see.* The better the critic, the smaller the best λ. A trained critic of a robot explains most of the variance
-# but not all, and values like 0.9 to 0.97 are usual. (A constant error of the critic would not matter at all. It cancels
-# in the comparison of two actions, as a baseline does.)
+# *What you should see.* The better the critic, the smaller the best λ. A trained critic of a robot explains most of the
+# variance but not all, and values like 0.9 to 0.97 are usual. (A constant error of the critic would not matter at all.
+# It cancels in the comparison of two actions, as a baseline does.)
 #
 # ### Two ways for an episode to end
-# - **terminated**: the hopper fell. Nothing comes after: $\gamma V(s_{t+1})$ is left out of (2.8).
+# - **terminated**: a robot fell, such as the one-legged hopper of section 8. Nothing comes after: $\gamma V(s_{t+1})$ is
+#   left out of (2.8).
 # - **truncated**: the clock ran out. The cheetah would have run on, so its last step still gets $\gamma V(s_{t+1})$,
 #   with the *final observation* of the old episode, not the first of the next one. This is called partial-episode
 #   bootstrapping (Pardo et al. 2018).
 #
 # In both cases the sum (2.10) stops there: this action has no influence on what happens in the next episode.
 #
-# A toy: a robot is paid 1 a step for as long as it likes, and γ = 0.9. So every state is worth 1/(1-γ) = 10, and the critic
-# says so. After four steps the clock stops the robot. Treated as truncation, all advantages are 0: nothing was better or worse
-# than expected. The library's `gae` is told which ends were falls, and which steps were ends of either kind (`over`).
+# A toy: a robot is paid 1 a step for as long as it likes, and γ = 0.9. So every state is worth 1/(1-γ) = 10, and the
+# critic says so. After four steps the clock stops the robot. Treated as truncation, all advantages are 0: nothing was
+# better or worse than expected. The library's `gae` is told which ends were falls, and which steps were ends of either
+# kind (`over`).
 #
 # *Predict.* What is the advantage of the last step if truncation is mistaken for a fall?
 
@@ -547,8 +554,8 @@ print("mistaken for a fall:  ", fallen.round(2))
 cl.see("last step, mistaken for a fall", fallen[-1], (-9, -9), predicted="02.7")
 
 # %% [markdown]
-# *What you should see.* The error leaks backwards: four blameless actions get punished for what the clock did, and the
-# critic learns that the world ends at random.
+# *What you should see.* The error leaks backwards: four actions that did nothing wrong get a negative advantage, because
+# the clock stopped the robot. The critic is trained on targets that are too low.
 #
 # ### Exercise 2.4: GAE with truncation (fill in)
 # Write the recursion on the right of (2.10): backwards, one step at a time, with both kinds of end.
@@ -571,7 +578,7 @@ def advantages(rewards, values, next_values, terminated, truncated, gamma, lam):
 cl.check("2.4", advantages)
 
 # %% [markdown]
-# The library computes all copies at once, (T, N). Beside yours, on random episodes with random ends:
+# The library computes all copies at once, (T, N). The next cell compares it with yours, on random episodes with random ends:
 
 # %%
 rng = np.random.default_rng(0)
@@ -630,7 +637,7 @@ cl.see("largest sd over smallest sd", sd.max() / sd.min(), (40, 100), predicted=
 moments = cl.MLPActorCritic(17, 6).normalizer
 for batch in seen:
     moments.update(batch)
-cl.see("moments merged batch by batch against all at once", np.abs(moments.var.sqrt().numpy() - sd).max(), (0, 1e-10))
+cl.see("largest difference: sd merged batch by batch, and sd of all at once", np.abs(moments.var.sqrt().numpy() - sd).max(), (0, 1e-10))
 
 # %% [markdown]
 # ## 5. The whole update
@@ -661,7 +668,7 @@ def colleagues_loss(log_prob, old_log_prob, value, advantage, target, clip):
 
 # %% [markdown]
 # How do you find an error in a loss that runs? Ask for what you know without any training. `readings` puts three questions to
-# a loss, and the answer of a right one is 0 each time. The gradients come from autograd.
+# a loss. For a correct loss, each answer is 0. The gradients come from autograd.
 # 1. *Nothing has moved.* All ratios are 1, and the mean of `a` is 0. So the loss is the critic's part alone. By how much
 #    is it off?
 # 2. *Gradient on the critic.* The policy's part must not push the critic. How large is the gradient on $V$ besides that
@@ -681,7 +688,7 @@ def mended_loss(log_prob, old_log_prob, value, advantage, target, clip):
     """As `colleagues_loss`: log_prob (B, motors), the others (B,) -> the loss (2.11), one number to be made small."""
     ### BEGIN SOLUTION
     ratio = (log_prob.sum(-1) - old_log_prob).exp()  # densities multiply, so their logs add up
-    a = (advantage - advantage.mean()) / (advantage.std() + 1e-8)  # of the critic that judged the batch: data
+    a = (advantage - advantage.mean()) / (advantage.std() + 1e-8)  # from the critic that judged the batch: a constant
     policy_part = torch.maximum(-ratio * a, -ratio.clamp(1 - clip, 1 + clip) * a).mean()  # -min(x, y) = max(-x, -y)
     return policy_part + 0.25 * (value - target).square().mean()
     ### END SOLUTION
@@ -737,8 +744,8 @@ def improve(policy, optimizer, rollout, config, generator):
 
 
 # %% [markdown]
-# Two agents start with the same weights, the same rollout and the same shuffling: yours and the library's. Each makes up to 40
-# gradient steps. 32-bit numbers have about 7 digits.
+# Two agents start with the same weights, the same rollout and the same shuffling: yours and the library's. Each makes up
+# to 40 gradient steps. 32-bit numbers have about 7 digits.
 #
 # *Predict.* To how many decimal places do the weights agree afterwards?
 
@@ -795,8 +802,8 @@ cl.see(f"length of the last episodes after {agent.env_steps:,} steps", np.mean(l
 settings.SettingsTable("HalfCheetah-v5")
 
 # %% [markdown]
-# All other settings are the defaults: $\varepsilon$ = 0.2 of the clip, ten passes, minibatches of 1,024, Adam with a learning
-# rate that falls linearly to 0.
+# All other settings are the defaults: $\varepsilon$ = 0.2 for the clip, ten passes, minibatches of 1,024, Adam with a
+# learning rate that falls linearly to 0.
 #
 # ### Train it
 # Draw the curve you expect **before** you start: three points (steps, return). An untrained cheetah gets about 0. Change
@@ -814,7 +821,7 @@ cl.predict("02.10", question="return at the end")
 # %% [markdown]
 # Watch it grow. ■ stops it and keeps what was learnt; `cl.train(run, more)` goes on. `cl.background(agent, steps)` trains
 # while you read on, and shows a button that stops it. If you would rather not wait, set `run =
-# cl.load("halfcheetah_ppo_3")`: then all the following cells work, except those that draw curves.
+# cl.load("halfcheetah_ppo_3")`: then all the following cells work, except those that need the curve of your training.
 
 # %%
 envs = cl.make("HalfCheetah-v5", num_envs=64, seed=1)
@@ -851,9 +858,9 @@ for name in ("deterministic", "stochastic"):
 evaluation
 
 # %% [markdown]
-# *IQM* is the interquartile mean: the mean of the middle half of the episodes. A few bad episodes do not move it. A large sd
-# and a mean far below the IQM say that a few episodes ended on the back: one bad start can cost thousands. You trained one
-# seed. One seed proves little, so here it is beside the shipped seeds.
+# *IQM* is the interquartile mean: the mean of the middle half of the episodes. A few bad episodes do not move it. A
+# large sd and a mean far below the IQM suggest that the cheetah ended a few episodes on its back: one bad start can cost
+# thousands. You trained one seed. One seed proves little, so here it is beside the shipped seeds.
 
 # %%
 cl.compare({"shipped": shipped["per_seed"], "yours": [run]})
@@ -889,9 +896,9 @@ viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], t
 # %% [markdown]
 # ## 7. What is each part worth?
 #
-# The shipped ablations change one thing at a time, with one exception: one run has neither the clip nor the KL stop. They
-# are short runs. The cell after the predictions prints how many steps and seeds they have, and the command that made them.
-# The next cell lists the changes.
+# An **ablation** removes or changes one part and trains again. The shipped ablations change one thing at a time, with
+# one exception: one variant has neither the clip nor the KL stop. They are short trainings. The cell after the
+# predictions prints how many steps and seeds they have, and the command that made them. The next cell lists the changes.
 #
 # *Predict.* Which change lowers the return most? How many of the changes lower the median by more than a tenth? And which
 # change has the highest median?
@@ -937,11 +944,11 @@ settings.SettingsTable("HalfCheetah-v5", ablations["per_seed"])
 # and minibatches of 4,096. The table repeats the recommended settings, with the return that the default gives instead.
 #
 # Now the parts that are worth nothing here, or less:
-# - **The KL stop**, as long as the clip is there. There are seeds in which the run without it is the same to the last digit: the limit was never reached.
-#   In the long training above some updates went over the limit, so there it acts.
+# - **The KL stop**, as long as the clip is there. There are seeds in which the run without it is the same to the last
+#   digit: the limit was never reached. In the long training above some updates went over the limit, so there it acts.
 # - **γ = 0.98.** With γ = 0.99 the median is not lower. At this length the table gives no reason for the smaller γ.
 # - **Spread-out starts.** The median without them is higher, so they may even cost something. But the seeds of both
-#   overlap. Three seeds do not show a difference in either direction.
+#   overlap. Three seeds cannot decide it.
 #
 # Keep the limits of this table in mind. It is one robot and one short budget, and the rest of the recipe was tuned around
 # these parts. What is worth nothing here may matter in another task, or in a longer run.
@@ -965,7 +972,7 @@ print(museum["command"], "·", f"{museum['config']['steps']:,} steps ·", len(mu
 ppo_figures.museum_figure(museum["per_seed"])
 
 # %%
-print(f"{'':9s}{'return':>8s}{'KL':>9s}{'clipped':>9s}{'expl. var.':>11s}{'entropy':>9s}   (end of training, median of seeds)")
+print(f"{'':9s}{'return':>8s}{'KL':>9s}{'clipped':>9s}{'expl. var.':>11s}{'entropy':>9s}   (late in training, median of seeds)")
 for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
     rows = [row for row in museum["per_seed"] if row["exhibit"] == exhibit]
     late = {m: np.median([np.mean(row["curve"][m][-20:-5]) for row in rows]) for m in ppo_figures.PANELS}
@@ -974,7 +981,8 @@ for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
 
 # %% [markdown]
 # ### Exercise 2.6: diagnose
-# Six suspects, four guilty:
+# Which bug is in which room? Give the number of a suspect for each of the rooms A to D. There are six suspects, and four are
+# guilty:
 #
 # 1. `old log-probabilities reshaped`: (T, N) was turned into (N, T) and back with `reshape`, which does not transpose.
 # 2. `optimiser without the actor`: it was given the critic's parameters only.
@@ -983,7 +991,7 @@ for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
 # 5. `gradient not zeroed`: every step adds to the gradient of all before it.
 # 6. `log-probability of the clamped action`: the action was clipped to its bounds before its log-probability was taken.
 #
-# For each one ask: which quantity does it falsify *first*, and which panel shows that quantity?
+# For each one ask: which quantity does it corrupt *first*, and which panel shows that quantity?
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def diagnosis():
@@ -1001,10 +1009,11 @@ ppo_figures.museum_answers(museum, attempt(diagnosis))
 
 # %% [markdown]
 # ### Exercise 2.7: your own settings (open)
-# Train the pole with 16 copies and only 12,288 steps. The defaults need more. Find settings with which the *noisy* policy
-# stands for at least 600 steps on average at the end. Change one thing at a time; write down what you expected and what
-# happened. The check trains with your settings (a few seconds). It also wants at least six updates and a mean KL between
-# 0.0005 and 0.3, and tells you if they are not. These are the settings and their defaults:
+# Train on the pole with 16 copies and only 12,288 steps. The defaults need more. Find settings with which the *noisy*
+# policy balances the pole for at least 600 steps on average at the end. Change one thing at a time; write down what you
+# expected and what happened. The check trains with your settings (a few seconds). It also wants at least six updates and
+# a mean KL between 0.0005 and 0.3, and tells you which of these fails. These are the settings and their defaults (eq.
+# (7) and eq. (9) in the list are those of Schulman et al. 2017):
 
 # %%
 print(settings.described())
@@ -1036,8 +1045,8 @@ cl.calibration("02")
 # - GAE (2.10) trades noise for bias with one number, λ. The better the critic, the smaller λ can be. After a fall there
 #   is nothing to bootstrap from; when the time is over, there is.
 # - Normalisers do not change while a batch is collected and learnt from, and they are saved with the policy.
-# - The return alone does not tell a bug from bad luck. KL, clipped share, explained variance and entropy do. And a loss can be
-#   tested before any training, with questions whose answer is known.
+# - The return alone does not tell a bug from bad luck. KL, clipped share, explained variance and entropy do. And a loss
+#   can be tested before any training, with questions whose answer is known.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
@@ -1045,8 +1054,8 @@ cl.calibration("02")
 # | `approx_kl` large in the first pass of the first iteration | old log-probabilities do not belong to these transitions |
 # | `approx_kl` grows over the iterations | learning rate too large, or σ nearly zero: the same step is now a bigger one |
 # | `explained_variance` near 0 for ever | the critic cannot learn: a shape that broadcasts, a loss without weight, rewards on a wild scale |
-# | `explained_variance` near 1 and no progress | a critic that bootstraps on itself; advantages that are nothing but noise |
-# | entropy falls to the floor in the first tenth | learning rate too large, or log-probabilities of clamped actions |
+# | `explained_variance` near 1 and no progress | λ too small: the target is mostly the critic's own value; or advantages that are nothing but noise |
+# | entropy falls to the floor in the first tenth of the training | learning rate too large, or log-probabilities of clamped actions |
 # | everything healthy, return flat | the task is set up wrongly: ends of episodes, sign of the reward, observation |
 # | good training return, bad evaluation | normaliser not saved, or started anew; a mean action outside what was explored |
 # | the cheetah slides on its back | a local optimum: try another seed before you try another algorithm |
@@ -1059,5 +1068,6 @@ cl.calibration("02")
 # - S. Kakade, "A natural policy gradient", 2001: the Fisher matrix.
 # - J. Schulman, "Approximating KL divergence", 2020: the estimators (2.6).
 # - F. Pardo et al., "Time limits in reinforcement learning", 2018: truncation.
-# - M. Andrychowicz et al., "What matters for on-policy deep actor-critic methods?", 2021: sections 3.2 to 3.5, ablations at scale.
+# - M. Andrychowicz et al., "What matters for on-policy deep actor-critic methods?", 2021: sections 3.2 to 3.5, ablations
+#   at scale.
 # - S. Huang et al., "The 37 implementation details of proximal policy optimization", 2022.

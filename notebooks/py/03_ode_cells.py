@@ -14,7 +14,8 @@
 # 1. turn a recurrent step into an ODE, solve it with a method of known order, measure that order, and say when an
 #    equation is stiff;
 # 2. fit a vector field to samples taken at irregular times;
-# 3. tell CT-RNN, LTC and CfC apart by their response to a step, and compute the time constant of an LTC;
+# 3. tell three recurrent cells (CT-RNN, LTC and CfC, section 3) apart by their response to a step, and compute the time
+#    constant of an LTC;
 # 4. derive the adjoint equation, write the augmented system, and explain when correct code still gives a wrong gradient;
 # 5. say how the step size decides whether an LTC still follows the ODE it is named after, and when that matters.
 #
@@ -198,7 +199,7 @@ def rk4_step(field, t, h, dt):
 cl.check("3.1", rk4_step)
 
 # %% [markdown]
-# *Predict.* Halve the step of RK4. By which factor does the error fall?
+# *Predict.* Halve the step of RK4. By what factor does the error fall?
 
 # %%
 cl.predict("03.2", question="error before, divided by the error after")
@@ -210,7 +211,7 @@ for method in ("euler", "midpoint", "rk4"):
     ends = [odeint(spiral, h0, real([0.0, T]), method=method, substeps=int(n))[-1] for n in counts]
     errors[method] = (T / counts, [(h - exact).norm().item() for h in ends])
     print(f"{method:8s}", *[f"{error:.1e}" for error in errors[method][1]])
-cl.see("RK4: error of one step size over the error of half", errors["rk4"][1][-2] / errors["rk4"][1][-1], (13, 19), predicted="03.2")
+cl.see("RK4: error before halving the step, over error after", errors["rk4"][1][-2] / errors["rk4"][1][-1], (13, 19), predicted="03.2")
 
 # %%
 for (name, (steps, error)), order in zip(errors.items(), (1, 2, 4), strict=True):
@@ -248,7 +249,8 @@ cl.see("evaluations at 1e-9 over those at 1e-3", found[1e-9][1] / found[1e-3][1]
 #
 # $$\frac{dh}{dt} = -k\,h, \qquad h' = h - \Delta\,k\,h = (1 - k\Delta)\,h. \tag{3.4}$$
 #
-# The true solution shrinks by $e^{-k\Delta}$. Euler's shrinks only if $|1 - k\Delta| < 1$.
+# Here $h'$ is the state after the step. The true solution shrinks by the factor $e^{-k\Delta}$ in that time. Euler's
+# shrinks only if $|1 - k\Delta| < 1$.
 #
 # *Predict.* $k$ = 100/s. What is the largest step at which Euler does not blow up?
 
@@ -270,7 +272,7 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
 
 # %% [markdown]
 # *What you should see.* $2/k$ for Euler and for the midpoint method, and about 40 % more for RK4 (2.8/$k$), which evaluates
-# $f$ four times a step. A higher order does not help here. (These solvers are *explicit*: they compute the new state
+# $f$ four times a step. A higher order hardly helps here. (These solvers are *explicit*: they compute the new state
 # directly from the old one.)
 #
 # Now take two modes, one with the rate 1/s and one with the rate $k$. After a few $1/k$ the fast mode has decayed and
@@ -350,9 +352,9 @@ cl.see("longest Δt over shortest", (gaps.max() / gaps.min()).item(), (50, np.in
 #
 # $$L(\theta) = \frac{1}{n}\sum_{k,b}\bigl|\,\phi_\theta(h_{kb},\, \Delta t_{kb}) - h_{k+1,b}\,\bigr|^2. \tag{3.6}$$
 #
-# Here $\phi_\theta(h, \Delta t)$ is the solution of (3.1) after $\Delta t$, started at $h$. It is called the **flow** of the
-# field. All $n$ = 24 · 9 such pairs are solved in one batch, and PyTorch differentiates through the solver's steps as
-# through any other code.
+# Here $h_{kb}$ is sample $k$ of path $b$, and $\phi_\theta(h, \Delta t)$ is the solution of (3.1) after $\Delta t$,
+# started at $h$. It is called the **flow** of the field. All $n$ = 24 · 9 such pairs are solved in one batch, and
+# PyTorch differentiates through the solver's steps as through any other code.
 
 # %%
 def fit(t, seen, updates):
@@ -360,7 +362,7 @@ def fit(t, seen, updates):
     field, losses = Field(), []
     optimizer = torch.optim.Adam(field.parameters(), lr=0.03)
     start, goal = seen[:-1].flatten(0, 1), seen[1:].flatten(0, 1)
-    span = torch.stack([t[:-1].flatten(), t[1:].flatten()])  # (2, pieces): each piece has its own begin and end
+    span = torch.stack([t[:-1].flatten(), t[1:].flatten()])  # (2, pieces): each piece has its own start and end
     for _ in range(updates):
         loss = (odeint(field, start, span, method="rk4", substeps=2)[-1] - goal).square().sum(-1).mean()
         optimizer.zero_grad()
@@ -432,8 +434,9 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 #
 # $$\frac{dh}{dt} = -\Bigl[\frac1\tau + f\Bigr] \odot h + f \odot A, \qquad f = \sigma(W h + U x + b). \tag{3.8}$$
 #
-# $f$ is a *conductance*, like that of an ion channel. When the channel opens, it pulls $h$ towards the level $A$ (the *reversal
-# potential*). The leak $1/\tau$ pulls $h$ to 0.
+# Here $W$ and $U$ are the recurrent and the input weights, $b$ is the bias, $\sigma$ is the sigmoid, and $\odot$
+# multiplies neuron by neuron. $f$ is a *conductance*, like that of an ion channel. When the channel opens, it pulls $h$
+# towards the level $A$ (the *reversal potential*). The leak $1/\tau$ pulls $h$ to 0.
 #
 # **Units of time.** $f$ is a rate: between 0 and 1 *per unit of time*. So the unit matters. In this section it is the
 # second. In the library's policies it is one **control step**, and a step has $\Delta t = 1$; section 7 explains why.
@@ -513,7 +516,7 @@ def ltc_unit(f, A, tau):
 cl.check("3.2", ltc_unit)
 
 # %% [markdown]
-# Here is the neuron of the figure above under sliders. *Try this.* Set the input to 0 and watch the resting level. Then find
+# Here is the neuron of the figure above, with sliders. *Try this.* Set the input to 0 and watch the resting level. Then find
 # out which slider mainly shortens the *rise*, which changes the time of the *fall*, and which changes neither time.
 
 # %%
@@ -554,9 +557,9 @@ ode_figures.forms_figure(times, solved, bound=-1.5)
 
 # %% [markdown]
 # *What you should see.* The paper's state settles inside the band, below zero: an inhibitory synapse. In the printed
-# form a negative $A$ makes the bracket negative, and the state runs away in the wrong direction. With $A>0$ the printed
-# form is stable, but then it pushes every neuron upwards only. **This course builds the paper's form.**
-# (`LTC(form="writeup")` is there for comparison.)
+# form this negative $A$ makes the bracket negative, $\frac1\tau + A f < 0$, and the state runs away in the wrong
+# direction. With $A>0$ the printed form is stable, but then it pushes every neuron upwards only. **This course builds
+# the paper's form.** (`LTC(form="writeup")` is there for comparison.)
 
 # %% [markdown]
 # ### A step that cannot leave the bounds either
@@ -616,12 +619,12 @@ cl.see("largest difference of the inline step and the library's", (inside * cell
 
 # %% [markdown]
 # *What you should see.* The fused step stays inside. Explicit Euler runs away, because this cell is stiff for a step of
-# 1 s: with $\tau$ = 0.5 s and an open channel, one step multiplies the state by $1 - (2 + 1) = -2$.
+# 1 s: with $\tau$ = 0.5 s and an open channel, one step multiplies the distance from the fixed point by $1 - (2 + 1) = -2$.
 #
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
-# function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$. Both levels are
-# $\tanh$ layers of $h$ and $x$, and $f$ is a linear one:
+# function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$, the time
+# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one:
 #
 # $$h(t) = \sigma(-f\,t) \odot g + \bigl(1 - \sigma(-f\,t)\bigr) \odot k. \tag{3.13}$$
 #
@@ -670,7 +673,7 @@ answers = {"the old state": h, "g": g.tanh(), "k": k.tanh(), "(g + k)/2": (g.tan
 came = min(answers, key=lambda name: (at_0 - answers[name]).abs().max())
 cl.see("a CfC's state at t = 0", came, ("(g + k)/2",), predicted="03.8")
 apart = ((whole - halves).norm() / (whole - h).norm()).item()
-cl.see("one step of 1 s and two of 0.5 s differ by, share of the way", apart, (0.005, 2))
+cl.see("one step of 1 s and two of 0.5 s differ by this share of the way", apart, (0.005, 2))
 
 # %% [markdown]
 # *What you should see.* A staircase along the LTC's curve: one value a second, computed in one go. Keep its two limits
@@ -685,7 +688,8 @@ cl.see("one step of 1 s and two of 0.5 s differ by, share of the way", apart, (0
 #
 # - **Backprop** through the solver ("discretise, then optimise"). The solver's steps are operations like any others. The
 #   gradient is exact for *what was computed*. Every intermediate result is kept until the backward pass.
-# - **Finite differences**. Nudge each parameter and solve again. This needs no derivatives, but it needs one or two solves for every parameter.
+# - **Finite differences**. Nudge each parameter and solve again. This needs no derivatives, but it needs one or two
+#   solves for every parameter.
 # - **The adjoint method** ("optimise, then discretise"; Pontryagin et al., 1962; Chen et al., 2018). Derive a second ODE
 #   for the gradient itself and solve that. Only the end state is kept.
 #
@@ -721,7 +725,7 @@ cl.see("one step of 1 s and two of 0.5 s differ by, share of the way", apart, (0
 # ### Exercise 3.3: an adjoint by hand (a derivation, checked numerically)
 # Take one neuron, $\dot h = -k h + u$, and $L = \tfrac12 (h(T) - y)^2$. Its solution is
 # $h(t) = \frac uk + (h_0 - \frac uk)\,e^{-kt}$. Solve (3.15) first. Then do the integral (3.16) for $\theta = u$ and for
-# $\theta = k$. The check compares your answer with differences of $L$.
+# $\theta = k$. The check compares your answer with finite differences of $L$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def neuron_gradient(k, u, h0, y, T):
@@ -741,8 +745,9 @@ cl.check("3.3", neuron_gradient)
 # %% [markdown]
 # ### One system for all three
 # (3.15) and (3.16) need $h(t)$, at moments that the solver chooses. You could store it. The adjoint method does not: it
-# solves (3.1) *backwards*, together with the two others, from $h(T)$. Count time from the end, $s = T - t$. Then
-# $\frac{d}{ds} = -\frac{d}{dt}$, and the **augmented system** runs forwards in $s$:
+# solves (3.1) *backwards*, together with the two others, from $h(T)$. Let $g$ be the part of the integral (3.16) that
+# has been collected so far. Count time from the end, $s = T - t$. Then $\frac{d}{ds} = -\frac{d}{dt}$, and the
+# **augmented system** runs forwards in $s$:
 #
 # $$\frac{d}{ds}\bigl(h,\; a,\; g\bigr) = \Bigl(-f,\;\; a\,\frac{\partial f}{\partial h},\;\; a\,\frac{\partial f}{\partial\theta}\Bigr), \qquad
 # \text{from } \bigl(h(T),\, a(T),\, 0\bigr) \text{ to } \bigl(h_0,\, dL/dh_0,\, dL/d\theta\bigr). \tag{3.17}$$
@@ -751,11 +756,12 @@ cl.check("3.3", neuron_gradient)
 # computes it for all inputs at once and never forms the Jacobian.
 #
 # ### Exercise 3.4: the augmented system (write)
-# Write the rates of (3.17). The first lines are given: a solver calls this function without a graph, so they make one.
+# Write the rates of (3.17). The first lines are given: the solver calls this function with autograd switched off, so
+# they switch it on for $f$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def adjoint_rates(field, t, h, a, params):
-    """field(t, h) -> (B, n), which depends on the tensors `params`; h, a (B, n) -> one tuple: dh/ds, da/ds, then dg/ds for each."""
+    """field(t, h) -> (B, n), which depends on the tensors `params`; h, a (B, n) -> one tuple: dh/ds, da/ds, then dg/ds for each of `params`."""
     with torch.enable_grad():
         h = h.detach().requires_grad_()
         f = field(t, h)
@@ -814,8 +820,8 @@ class Solve(torch.autograd.Function):
 
 
 # %% [markdown]
-# The network to try it on has four leaky neurons, $\dot h = k\,(\tanh(Wh+b) - h)$. Their rates $k$ go from 1/s up to the
-# stiffness, here 2/s. First check that $a(t)$ means what was said.
+# The network to try it on has four leaky neurons, $\dot h = k\,(\tanh(Wh+b) - h)$. Their rates $k$ go from 1/s up to as
+# many times that as the stiffness says, here 2/s. First check that $a(t)$ means what was said.
 #
 # *Predict.* Nudge the state early, or late. When does the loss $\tfrac12|h(T)|^2$ change more?
 
@@ -897,8 +903,9 @@ cl.see("inline and library adjoint", np.abs(found["adjoint, inline"] - found["ad
 # ## 5. The gradient lab
 #
 # Every dot of the lab is one measurement. `evaluations` counts the evaluations of $f$, forwards and backwards. Finite
-# differences solve 48 nudged trajectories, and the evaluations of all of them count. `kept` is the most that autograd held
-# at any moment for the backward pass. It is counted by hooks on every tensor that autograd saves; parameters are left out.
+# differences solve 48 nudged trajectories, two for each of the 24 numbers in $W$, $b$ and $h(0)$, and the evaluations of
+# all of them count. `kept` is the most that autograd held at any moment for the backward pass. It is counted by hooks on
+# every tensor that autograd saves; parameters are left out.
 #
 # *Predict.* A gentle field: stiffness 1, tolerance $10^{-5}$. Which way needs the most evaluations? Which one keeps the
 # most memory?
@@ -931,7 +938,7 @@ cl.see("evaluations: adjoint over backprop", rows[1]["evaluations"] / rows[0]["e
 gradient_lab.show(stiffness=3.0, tolerance=1e-5, horizon=2.0)
 
 # %% [markdown]
-# Without sliders, change one setting systematically.
+# Now put the sliders aside, and change one setting systematically.
 #
 # *Predict.* Stiffness goes from 1 to 30. Which method's error rises far above those of the other two?
 
@@ -955,9 +962,9 @@ asked = np.median(stiff["adjoint"]["evaluations"], axis=1)
 cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1] / asked[0], (4, np.inf))
 
 # %% [markdown]
-# *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness 10
-# its median error is about a third of the gradient, although every step kept to a tolerance of $10^{-5}$. And the worse it
-# gets, the more evaluations it spends.
+# *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness
+# 10 its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. And the
+# worse it gets, the more evaluations it spends.
 
 # %% [markdown]
 # ## 6. When the adjoint fails
@@ -968,8 +975,8 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 #
 # $$\delta(T - s) \approx \delta(T)\,e^{\,\lambda s}. \tag{3.19}$$
 #
-# *Predict.* The fastest rate is about 12/s, and the solver's error is about $10^{-5}$. For how long, counted back from
-# $T$, does the backward solution stay within 0.1 of the forward one?
+# *Predict.* The fastest rate is about 12/s (more than the largest $k$, because of $W$), and the solver's error is about
+# $10^{-5}$. For how long, counted back from $T$, does the backward solution stay within 0.1 of the forward one?
 
 # %%
 cl.predict("03.13", question="s, counted back from T = 2 s")
@@ -995,8 +1002,8 @@ print(f"a tolerance ten times tighter adds about ln(10) / λ = {np.log(10) / rat
 ode_figures.drift_figure(times, forward, backward, rate)
 
 # %% [markdown]
-# *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for about
-# as long as (3.19) says. Their distance grows exponentially all the while, and in the end the backward state never comes
+# *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for
+# about as long as (3.19) says. Their distance grows exponentially all the while, and the backward state never comes
 # back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
 # warning, but the gradient is wrong. A tighter tolerance hardly helps: each factor of ten adds the same short time.
 #
@@ -1005,7 +1012,8 @@ ode_figures.drift_figure(times, forward, backward, rate)
 # needs only the last one. Errors then grow over $T/m$ instead of $T$. This is related to **checkpointing** (Griewank, 1992;
 # for neural ODEs, Gholami et al., 2019), which computes the forward solution again from each kept state.
 #
-# *Predict.* At stiffness 10 and $T$ = 2 s, how many states bring the error below 0.001? (Tried: 1, 2, 4, 8, 16.)
+# *Predict.* At stiffness 10 and $T$ = 2 s, what is the smallest number of states that brings the error below 0.001?
+# (Tried: 1, 2, 4, 8, 16.)
 
 # %%
 cl.predict("03.14", question="states to keep")
@@ -1028,8 +1036,8 @@ cl.see("memory with 8 states over that with one", held[8] / held[1], (1.2, 2.0))
 # takes control steps keeps a state every step anyway. Over one step with $k\,\Delta t$ around 1 the adjoint is harmless.
 #
 # ### What the adjoint saves
-# It saves memory. *Predict.* Solve by RK4, and double the number of steps. By which factor do the bytes that backprop keeps
-# grow? And the bytes that the adjoint keeps?
+# It saves memory. *Predict.* Solve by RK4, and double the number of steps. By what factor do the bytes that backprop
+# keeps grow? And the bytes that the adjoint keeps?
 
 # %%
 cl.predict("03.15", question="backprop: bytes at twice the steps, over bytes before")
@@ -1065,8 +1073,8 @@ ode_figures.power_figure({way: (counts, column) for way, column in kept.items()}
 # %% [markdown]
 # ## 7. When does an LTC stop being an ODE?
 #
-# In control, LTCs run with the fused step (3.12), with one or a few substeps per control step. Is the result still the
-# solution of (3.8)?
+# In control, LTCs run with the fused step (3.12), with one or a few substeps per control step: the control step is cut
+# into that many equal solver steps. Is the result still the solution of (3.8)?
 #
 # **Why $\Delta t = 1$.** The library's policies count time in control steps, so one call of the cell lasts $\Delta t = 1$.
 # With a control step of 0.04 s, $\tau = 0.5$ means 0.02 s. There are two reasons for this unit:
@@ -1153,10 +1161,9 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
-# substep misses by about a fifth of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one substep is
-# much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever the step. So the
-# error is small beside the way that the state moves, and it falls faster than the other lines. Now check your $p$, which is
-# meant for the other lines:
+# substep misses by a clear share of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one substep
+# is much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever the step.
+# So this line falls faster than the others. Now check your $p$, which is meant for the other lines:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("3.5", substep_exponent)
@@ -1202,7 +1209,7 @@ cl.see("error of the synaptic cell", "larger" if larger else "smaller", ("larger
 # A general map lacks it.
 #
 # *Predict.* Take a cell with 1 substep, made for $\Delta t = 1$, and call it every half step instead, with the input
-# unchanged. By how many per cent of the way does the state at time 1 differ?
+# unchanged. By how much does the state at time 1 differ, in per cent of the way that it moves in one whole step?
 
 # %%
 cl.predict("03.18", question="per cent of the way, one substep")
@@ -1218,7 +1225,7 @@ with torch.no_grad():
 # %% [markdown]
 # *What you should see.* A clear difference with one substep, a small one with six, and almost none with 64. So the LTC of a
 # control policy, with one to six substeps at $\Delta t$ = 1, is a *map*, and it differs from the solution of the ODE that it
-# is named after. It is a bounded, gated recurrent network of its own. Is that bad?
+# is named after. It is a bounded, gated recurrent network in its own right. Is that bad?
 #
 # - For control at a fixed rate: no. The map itself is trained, its gradient is exact, and its bounds hold. Nothing requires
 #   an ODE.
@@ -1232,8 +1239,8 @@ with torch.no_grad():
 # implicit Euler, by $1/(1+\Delta/\tau_{\text{sys}})$, and not exactly. To tell them apart, remove one of them.
 #
 # ### Exercise 3.6: an exponential step (derive)
-# Hold $f$ at its value at the beginning of the step, but solve (3.9) *exactly* over $\Delta$. One evaluation of $f$. This
-# is called **exponential Euler** (Certaine, 1960; Hochbruck and Ostermann, 2010).
+# Hold $f$ at its value at the beginning of the step, but solve (3.9) *exactly* over $\Delta$. This takes one evaluation
+# of $f$. It is called **exponential Euler** (Certaine, 1960; Hochbruck and Ostermann, 2010).
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def exponential_step(f, A, tau, h, dt):
@@ -1250,7 +1257,7 @@ def exponential_step(f, A, tau, h, dt):
 cl.check("3.6", exponential_step)
 
 # %% [markdown]
-# *Predict.* Which of the two approximations makes most of the error of one fused step at $\Delta t = 1$?
+# *Predict.* Which of the two approximations causes most of the error of one fused step at $\Delta t = 1$?
 
 # %%
 cl.predict("03.19", choices=("f is held", "the decay is that of implicit Euler"), question="most of the error")
@@ -1271,7 +1278,7 @@ else:
 
 # %% [markdown]
 # *What you should see.* The exponential step costs one evaluation of $f$, like the fused step, and is several times more
-# accurate. It is bounded too: it is an average of $h$ and $h_\infty$. What it costs is an exponential for each neuron.
+# accurate. It is bounded too: it is an average of $h$ and $h_\infty$. The extra cost is one exponential for each neuron.
 #
 # ### Exercise 3.7: a better step (open)
 # Six exponential steps of $\Delta t/6$ cost 6 evaluations of $f$. Invent a step with at most 6 evaluations. At $\Delta t$ =
@@ -1305,16 +1312,17 @@ cl.check("3.7", better_step)
 
 # %% [markdown]
 # ## Summary
-# - A step that adds something to the state is a step of Euler's method. With an ODE and a solver, the duration of a step becomes an input, (3.1). The order
-#   of a method says how its error falls with the step.
+# - A step that adds something to the state is a step of Euler's method. With an ODE and a solver, the duration of a step
+#   becomes an input, (3.1). The order of a method says how its error falls with the step.
 # - An equation is stiff when stability, and not accuracy, dictates the step of an explicit solver. Implicit steps avoid
 #   that.
 # - CT-RNN: fixed time constants. LTC: time constants that the input shortens, and bounded states. CfC: a learned answer
 #   without a solver.
-# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. At $\Delta$ = 1 most of its error comes from how it treats the decay.
+# - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. At
+#   $\Delta$ = 1 most of its error comes from how it treats the decay.
 # - The adjoint (3.15) is exact as an equation. But if the state forgets and is solved backwards, it drifts, (3.19). A few
 #   kept states cure that.
-# - Backprop differentiates what was computed. For small cells and short steps it is the right choice.
+# - Backprop differentiates what was computed. For small cells and few solver steps it is the right choice.
 # - An LTC with few substeps is a map, not a flow, (3.20). That is fine for control, but not for claims about continuous time.
 #
 # ### What goes wrong, and how it looks

@@ -16,7 +16,7 @@
 # 2. cut a rollout into sequences, and compute what their length does to the gradient;
 # 3. turn the PPO of notebook 02 into a recurrent one, and show that it equals the library's, weight for weight;
 # 4. say how many neurons the pole needs, with seeds and intervals, and measure what single settings cost;
-# 5. tell a task that needs memory from one that does not, and show how a network without memory fails at the first.
+# 5. tell a task that needs memory from one that does not, and show how a network without memory fails at the former.
 #
 # **Before you start.** Notebook 02 (ratio, clipped surrogate, GAE) and notebook 03 (LTC, its step, time constants).
 #
@@ -97,9 +97,9 @@ pole_figures.solve_figure(rows, before)
 # taken once, from the fresh cell; the policy learns faster that way. The readout as a whole is still linear plus a constant.
 # The symbol σ has two meanings here: σ(·) in (4.1) is the sigmoid, and σ in (4.2) is the standard deviation of the noise.)
 #
-# The observation is *held* during a control step while (4.1) runs for one unit of time. The library solves it as the
-# LTC paper does, with the *fused solver*. That is a semi-implicit Euler step: the decay is taken at the end of the step,
-# $f$ at its beginning, and $\delta$ = 1. (Notebook 03 measures what that costs in accuracy.)
+# The observation is *held* during a control step while (4.1) runs for one unit of time. The library solves it as the LTC
+# paper does, with the *fused solver*. That is a semi-implicit Euler step: the decay is taken at the end of the step, $f$
+# at its beginning. The length of the step is $\delta$ = 1. (Notebook 03 measures what that costs in accuracy.)
 #
 # $$h_{t+1} = \frac{h_t + \delta\, f A}{1 + \delta\,(1/\tau + f)}. \tag{4.3}$$
 #
@@ -162,9 +162,9 @@ cl.see("time constants", constants * dt, (0.001, 0.1), "s")
 print("nearer to 0.04 s" + compared("04.2", "0.04 s"))
 
 # %% [markdown]
-# *What you should see.* The time constants lie below τ, because $f$ only ever adds to the decay. They are one to four
-# hundredths of a second: every neuron by itself forgets within a few control steps. With all four numbers visible the pole
-# needs no memory, and training never rewarded any. Keep that in mind for sections 4 and 9.
+# *What you should see.* The time constants lie below τ, because $f$ only ever adds to the decay. They are a few
+# hundredths of a second or less: every neuron by itself forgets within a few control steps. With all four numbers
+# visible the pole needs no memory, and training never rewarded any. Keep that in mind for sections 4 and 9.
 
 # %% [markdown]
 # ## 2. Carrying the state
@@ -216,10 +216,10 @@ def unroll(step, x, starts, h):
 cl.check("4.1", unroll)
 
 # %% [markdown]
-# ## 3. Sequences are the minibatches
+# ## 3. Minibatches of sequences
 #
 # Notebook 02 shuffled single transitions. A state makes sense only in order, so now *pieces* of L steps are shuffled.
-# With each piece goes the state that was met where it begins. A rollout (T, N) becomes (L, T/L · N). In this toy every
+# Each piece comes with the state that was met where it begins. A rollout (T, N) becomes (L, T/L · N). In this toy every
 # entry is copy · 10 + step, so that you can see where it comes from.
 
 # %%
@@ -246,8 +246,9 @@ cl.see("columns of the wrong way that do", (label.reshape(L, -1).diff(dim=0) == 
 #
 # $$\rho_t = \frac{\pi_\theta(a_t\mid h_t, x_t)}{\pi_{\text{old}}(a_t\mid h_t, x_t)} = 1 \quad\text{for every step of every piece.} \tag{4.4}$$
 #
-# With memory this is a much sharper test than before. It fails when any state of the actor is replayed differently from how
-# it was met. Try it on every cell of the library, with pieces in which episodes begin:
+# With memory this is a much sharper test than before. It fails when any state of the actor is replayed differently from
+# how it was met. Try it on every cell of the library, with pieces in which episodes begin. (`mlp` has no memory;
+# `frames` and `attention` look at a window of past inputs.)
 
 # %% tags=["prelude"]
 def log_ratio(policy, pieces):
@@ -309,7 +310,7 @@ pole_figures.ratio_maps(maps, rollout.starts.numpy(), length=16)
 # 3. The state of all copies is zeroed as soon as an episode begins in one of them.
 # 4. The observations are normalised anew, with statistics that have seen this rollout.
 # 5. The critic's state is lost; the actor's is right.
-# 6. The pieces are shuffled before they are replayed.
+# 6. The pieces, each with its own stored state, are shuffled before they are replayed.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-04-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def diagnosis():
@@ -354,9 +355,10 @@ cl.see("derivatives that are not zero with L = 4", np.count_nonzero(found[4]), (
 # on it. It halves with each step back, and it is zero beyond the piece.
 #
 # ### What crosses one step
-# Move $h_t$ by a little. What is left of it one step later? Write (4.3) for neuron $i$ as $h'_i = N_i / D_i$ with
-# $N_i = h_i + \delta f_i A_i$ and $D_i = 1 + \delta(1/\tau_i + f_i)$. Two paths lead from $h_j$ to $h'_i$: the $h_i$ in
-# $N_i$, if $j = i$, and the gate $f_i$, through $W_{ij}$. The gate stands in both $N_i$ and $D_i$. The quotient rule gives
+# Move $h_t$ by a little. How much of this change is left one step later? Write (4.3) for neuron $i$ as
+# $h'_i = N_i / D_i$ with $N_i = h_i + \delta f_i A_i$ and $D_i = 1 + \delta(1/\tau_i + f_i)$. Two paths lead from $h_j$
+# to $h'_i$: the $h_i$ in $N_i$, if $j = i$, and the gate $f_i$, through $W_{ij}$. The gate stands in both $N_i$ and
+# $D_i$. The quotient rule gives
 #
 # $$\frac{\partial h'_i}{\partial f_i} = \frac{\delta A_i D_i - N_i\,\delta}{D_i^2} = \frac{\delta\,(A_i - h'_i)}{D_i},
 # \qquad \frac{\partial f_i}{\partial h_j} = f_i (1 - f_i)\, W_{ij},$$
@@ -369,7 +371,7 @@ cl.see("derivatives that are not zero with L = 4", np.count_nonzero(found[4]), (
 # Simard & Frasconi 1994). Here is the simplest case first.
 #
 # ### Exercise 4.3: what is left (a derivation, checked numerically)
-# Take one neuron without recurrent weight ($W = 0$), so that $f$ does not depend on $h$, under a constant input. Write
+# Take one neuron without a recurrent weight ($W = 0$) under a constant input. Then $f$ does not depend on $h$. Write
 # down $\partial h_{t+k} / \partial h_t$. The check unrolls the library's cell and asks autograd.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-04-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -385,15 +387,16 @@ cl.check("4.3", left_after)
 
 # %% [markdown]
 # ### How long must a piece be?
-# Your formula gives the gradient at every lag. A cut takes the long lags away, but not from every step of a piece alike:
-# the last step still sees L - 1 steps back, the first step sees nothing. If one step keeps the share $m$ of a change, then
-# step $j$ of a piece (counted from 1) lacks the share $m^j$ of the sum over all lags. The mean over the piece is
+# Your formula gives the gradient at every lag, the number of steps back. A cut takes the long lags away, but not equally
+# from every step of a piece: the last step still sees L - 1 steps back, and the first step sees nothing of the past. If
+# one step keeps the share $m$ of a change, then step $j$ of a piece (counted from 1) lacks the share $m^j$ of the sum
+# over all lags. The mean over the piece is
 #
 # $$\text{missing} = \frac1L \sum_{j=1}^{L} m^j = \frac{m\,(1 - m^L)}{L\,(1 - m)} \approx \frac1L \cdot \frac{m}{1-m}. \tag{4.6}$$
 #
-# What the last step lacks falls exponentially with L. The mean falls only like 1/L, because every piece has a beginning. With the fused step
-# $m/(1-m)$ is just the time constant in control steps. So a tenth is missing when a piece is about *ten* time
-# constants long.
+# The share that the last step lacks falls exponentially with L. The mean share falls only like 1/L, because every piece
+# has a beginning. With the fused step $m/(1-m)$ is just the time constant in control steps. So a tenth is missing when a
+# piece is about *ten* time constants long.
 #
 # **Try it**: set the time constant to 4, and read from the right panel at which L a tenth is missing. Then make the time
 # constant 8 times as long. Then change the solver: which one lets the same neuron remember longest?
@@ -437,11 +440,11 @@ bptt.memory_figure(spectra)
 # second network needs memory, and it has slow neurons. Something of a change is left in it after thirty steps.
 #
 # ### Exercise 4.4: long enough? (an experiment with a hypothesis)
-# Now measure it in a training. Take a policy trained for a few seconds with all four numbers visible, and one rollout of 64
-# steps. Compute the gradient of the surrogate for the cell's weights with pieces of L steps, $g_L$, and with one piece of
-# all 64, $g$. **Before** you run it: which L of 1, 2, 4, … 64 brings the error $\lVert g_L - g\rVert / \lVert g\rVert$ below
-# 0.1? Do not take a piece much longer than needed: the check refuses an L if a quarter of it would already bring the error
-# below 0.05.
+# Now measure it in a training. Take a policy trained for a few seconds with all four numbers visible, and one rollout of
+# 64 steps. The cell after the next computes the gradient of the surrogate with respect to the cell's weights: $g_L$ with
+# pieces of L steps, and $g$ with one piece of all 64. **Before** you run it, enter an L out of 1, 2, 4, … 64: which one
+# brings the error $\lVert g_L - g\rVert / \lVert g\rVert$ below 0.1? Do not take a piece much longer than needed: the
+# check refuses an L if a quarter of it would already bring the error below 0.05.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-04-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def enough_steps():
@@ -467,8 +470,9 @@ pole_figures.length_figure({"pole, all four numbers visible": errors}, limit=0.1
 # are fewer such steps. So the right length is not "a few time constants". It depends on the slowest direction of the network
 # *and* on the error you accept.
 #
-# The loop through the body is not in this gradient. An action moves the pole and so changes the next observation, but the
-# surrogate takes the observations as recorded numbers. What an action does to later rewards is in the advantage.
+# The loop through the pole's physics is not in this gradient. An action moves the pole and so changes the next
+# observation, but the surrogate takes the observations as recorded numbers. What an action does to later rewards is in
+# the advantage.
 
 # %% nbgrader={"grade": true, "grade_id": "check-04-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("4.4", enough_steps)
@@ -509,7 +513,7 @@ drift["tenth rollout"] = staleness(agent)
 for name, distances in drift.items():
     print(f"{name}:", *[f"{d:6.1%}" for d in distances])
 cl.see("first rollout, after ten epochs", 100 * drift["first rollout"][-1], (8, 50), unit="%")
-cl.see("of that after one epoch", 100 * drift["first rollout"][0] / drift["first rollout"][-1], (40, 95), unit="%")
+cl.see("share of that reached after one epoch", 100 * drift["first rollout"][0] / drift["first rollout"][-1], (40, 95), unit="%")
 cl.see("tenth rollout, after ten epochs", 100 * drift["tenth rollout"][-1], (1, 30), unit="%")
 cl.see("tenth over first rollout", drift["tenth rollout"][-1] / drift["first rollout"][-1], (0, 0.8))
 print("nearest: about 20 %" + compared("04.6", "about 20 %"))
@@ -518,7 +522,7 @@ print("nearest: about 20 %" + compared("04.6", "about 20 %"))
 # *What you should see.* On the first rollout the fresh network changes fast, most of all in the first epoch, and its states
 # with it. On the tenth rollout the states drift less. There are three common answers:
 #
-# - **Do nothing.** Use few epochs and small steps, so that states stay nearly right. This is the library's default.
+# - **Do nothing.** This is the library's default. With few epochs and small steps the states stay nearly right.
 # - **Refresh.** Recompute the stored states before each epoch, in one pass without gradient (`refresh_states=True`).
 # - **Burn in.** Replay a few steps before each piece without learning from them (Kapturowski et al. 2019; notebook 08).
 #
@@ -601,7 +605,7 @@ print(equal + compared("04.7", equal))
 
 # %% [markdown]
 # *What you should see.* A tiny difference. Both do the same arithmetic in single precision, but add up in another order,
-# over eighty gradient steps. What you have not built is the code that acts and carries the state. It is short enough to
+# over eighty gradient steps. You have not built the code that acts and carries the state. It is short enough to
 # read: `PPO.collect` in `course_lib/rl/ppo.py`.
 
 # %% [markdown]
@@ -647,8 +651,8 @@ watch.watched_figure(log.curve, run.curve)
 
 # %% [markdown]
 # *Look at* the two curves at their right end. *What you should see.* Without noise the pole stands to the end of the
-# episode. The dashed curve looks like a failure: it holds the short episodes of early training, and later ones have not
-# ended. So read the solid one.
+# episode. The dashed curve looks like a failure: it averages the short episodes of early training, and later ones have
+# not ended. So read the solid one.
 
 # %%
 score = cl.evaluate(run, episodes=cl.budget(smoke=4, lite=100, full=100))
@@ -696,7 +700,7 @@ cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8]
 #
 # | matter | student project | here |
 # |---|---|---|
-# | input | observation sets the initial state, then the equation runs free for one unit of time | held during the step; `input="initial"` gives theirs |
+# | input | observation sets the initial state, then the equation runs free for one unit of time | held during the step; `input="initial"` comes closest to theirs |
 # | state size | [encoded observation, recurrent state]: "8 neurons" are 16 unknowns | N neurons are N unknowns |
 # | τ | free, could become negative | softplus, always positive |
 # | solver | adaptive dopri5, step shared over the batch | the fused step (4.3); others by name |
@@ -705,16 +709,18 @@ cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8]
 # | value network | received the policy's hidden state | has a state of its own, or none |
 # | timeouts | counted as falls | bootstrapped |
 # | normaliser | not saved | part of the policy |
-# | rollout, learning rate | 2,048 steps in all, 3e-4 falling to 0 | short ones of several copies, a larger one |
+# | rollout, learning rate | 2,048 steps in all, 3e-4 falling to 0 | short rollouts of several copies; a larger, constant rate |
 #
 # These are *choices*, not mistakes: the project did learn. Four of them can be switched back by one or two settings. What
 # does each cost?
 #
 # ### Exercise 4.5: one old choice at a time (an experiment with a hypothesis)
-# Write these four old choices as changes of `BASE`. (The next cell prints `BASE`.) Each change is a dict of settings of
-# `cl.PPOConfig`. There are 8 copies, and `rollout_steps` counts the steps of one copy, so 2,048 steps in all are fewer for
-# each copy. The cell's options go into `cell=dict(…, options={…})`; keep the rest of the cell as it is in `CELL`, which is
-# `BASE["cell"]`. Then, **before** you run the experiment, name the two choices that you expect to cost most.
+# Write four old choices as changes of `BASE`: "input", "gradient" (through time), "rollout" (its length) and "rate" (the
+# learning rate and its schedule). (The next cell prints `BASE`.) Each change is a dict of settings of `cl.PPOConfig`.
+# Each training has 8 copies and 4,096 environment steps. `rollout_steps` counts the steps of one copy, so 2,048 steps in
+# all are fewer for each copy. The cell's options go into `cell=dict(…, options={…})`; keep the rest of the cell as it is
+# in `CELL`, which is `BASE["cell"]`. Then, **before** you run the experiment, name the two choices that you expect to
+# cost most.
 
 # %%
 for name, value in BASE.items():
@@ -746,16 +752,16 @@ if changes:
 watch.cost_figure(returns, POLE_STEPS, guess=tuple(guess))
 
 # %% [markdown]
-# *Look at* the dots of each row, then at the strokes. *What you should see.* With two of the old choices hardly anything has
-# been learnt after these few steps. The other two cost little, if anything. In some rows a single seed lies far below the others, so three
-# seeds cannot settle it. What do the two expensive ones have in common? The other choices of the table are not tested
-# here.
+# *Look at* the dots of each row, then at the strokes. *What you should see.* With two of the old choices hardly anything
+# has been learnt after these few steps. The other two cost little, if anything. In some rows a single seed lies far
+# below the others, so three seeds cannot settle whether these two cost anything. What do the two expensive ones have in
+# common? The other choices of the table are not tested here.
 
 # %% nbgrader={"grade": true, "grade_id": "check-04-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("4.5", old_choices)
 
 # %%
-cl.see("parameters of the MLP with as many", pole_figures.seeds_of(rows, "mlp_params")[0]["parameters"], (116, 142))
+cl.see("parameters of the MLP that has about as many as the LTC", pole_figures.seeds_of(rows, "mlp_params")[0]["parameters"], (116, 142))
 fewest = {s: np.median(pole_figures.steps_to_solve(pole_figures.seeds_of(rows, s))) for s in ("ltc_8", "mlp_8")}
 cl.see("median steps, LTC over MLP with 8 neurons each", fewest["ltc_8"] / fewest["mlp_8"], (0.7, 1.4))
 pole_figures.setting_figure(rows, ["ltc_8", "mlp_8", "mlp_params"])
@@ -775,7 +781,8 @@ pole_figures.setting_figure(rows, ["ltc_8", "synaptic_ltc_8", "ctrnn_8", "neural
 # ### Does the gradient through time matter?
 # The shipped networks in the figures of this section learnt from pieces of 32 steps.
 #
-# *Predict.* After exercise 4.4: by which factor do the median steps to solve grow with pieces of 1 step?
+# *Predict.* Think of exercise 4.4. By what factor do the median steps to solve grow if the pieces are only 1 step long,
+# not 32?
 
 # %%
 cl.predict("04.10", question="median steps with L = 1 over those with L = 32")
@@ -787,7 +794,7 @@ pole_figures.setting_figure(rows, ["ltc_8", "ltc_8_bptt8", "ltc_8_bptt1"])
 
 # %% [markdown]
 # *Look at* the dots first. With everything visible nothing has to be remembered, and a gradient that reaches no step back
-# is enough to solve the task. The length changes one thing more: a minibatch of the same size holds fewer long pieces than
+# is enough to solve the task. The length changes one more thing: a minibatch of the same size holds fewer long pieces than
 # short ones, and the steps of one piece are alike.
 
 # %% [markdown]
@@ -822,8 +829,9 @@ def falls(policy, size, episodes=20, steps=128, every=16):
 # %% [markdown]
 # The kicks are the same for every policy. For comparison there is a controller of four numbers (exercise 1.5).
 #
-# *Predict.* Train five seeds of each size. With kicks of 0.5, how far apart will the two most different seeds of one size
-# be, in falls out of 20 episodes? And will these seeds show that more neurons withstand more pushes?
+# *Predict.* A cell below trains five seeds of each size (in the lite budget). With kicks of 0.5, how far apart will the
+# two most different seeds of one size be, in falls out of 20 episodes? And will these seeds show that more neurons
+# withstand more pushes?
 
 # %%
 cl.predict("04.11", question="largest difference between two seeds of one size, in falls of 20")
@@ -975,11 +983,11 @@ cl.live("masked_pendulum_ltc", beside="masked_pendulum_mlp")
 
 # %% [markdown]
 # ### Exercise 4.6: as small as it gets (open)
-# Balance the pole (nothing hidden) with **at most two** liquid neurons, eight copies and 4,096 steps, so that the median of
-# three seeds stands for at least 900 steps without noise. BASE of exercise 4.5 with a smaller cell is not enough, so
-# something has to change. The check also looks at the training: at least six updates, and a mean KL between 0.0005 and 0.3.
-# Write down what you expect before each attempt, and change one setting at a time, as there. A setting that slowed learning
-# at its old value may speed it up if you move it the other way.
+# Balance the pole (nothing hidden) with **at most two** liquid neurons, eight copies and 4,096 steps, so that the median
+# of three seeds stands for at least 900 steps without noise. BASE of exercise 4.5 with a smaller cell is not enough, so
+# something has to change. The check also looks at the training: at least six updates, and a mean KL between 0.0005 and
+# 0.3. Write down what you expect before each attempt, and change one setting at a time, as in exercise 4.5. A setting
+# that slowed learning at its old value may speed it up if you move it the other way.
 
 # %%
 for neurons in cl.budget(smoke=(2,), lite=(1, 2), full=(1, 2)):
@@ -1010,23 +1018,26 @@ cl.calibration("04")
 # - The state is carried over rollout borders and zeroed where an episode begins, before the step.
 # - Pieces are shuffled, not transitions, each with the state met where it begins. Before the first update every ratio is
 #   1, (4.4). Where it is not, the place of the error tells you which bug it is.
-# - The length of a piece limits what can be *learnt* about remembering, not what can be remembered. The gradient at a lag shrinks at a rate set by the eigenvalues of (4.5). The share that is missing from a whole piece falls only like 1/L, (4.6).
+# - The length of a piece limits what can be *learnt* about remembering, not what can be remembered. The gradient at a
+#   lag shrinks at a rate set by the eigenvalues of (4.5). The share that is missing from a whole piece falls only like
+#   1/L, (4.6).
 # - Stored states go stale with each update. The critic needs a state of its own where the actor needs one.
-# - Watch a training by evaluations without noise. The return of finished episodes lags behind, because good episodes take long to finish.
-# - On the visible pole one liquid neuron is enough, and eight learn about as fast as 32. Of four old choices tried alone, those that allow
-#   few or small updates cost most. With hidden velocities memory decides: the medians with memory lie far above the best
-#   network without.
+# - Watch a training by evaluations without noise. The return of finished episodes lags behind, because good episodes
+#   take long to finish.
+# - With everything visible one liquid neuron is enough for the pole, and eight learn about as fast as 32. Of four old
+#   choices tried alone, those that allow few or small updates cost most. With hidden velocities memory decides: the
+#   medians with memory lie far above the best network without.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
 # | ρ not 1 before the first update, only after episodes begin | the state is not zeroed inside pieces |
 # | ρ not 1 where pieces begin | stored states missing, shifted by a step, or of another copy (a reshape) |
-# | ρ not 1 everywhere | another normaliser; dropout or noise in the network |
+# | ρ differs from 1 at every step | another normaliser; dropout or noise in the network |
 # | ρ is 1, KL large from the second epoch on | stale states: fewer epochs, a smaller learning rate, or refresh |
 # | good in training, falls at step T + 1 in evaluation | the state was zeroed at rollout borders: states from more than T steps were never seen |
 # | the return of finished episodes stays low, evaluations are perfect | good episodes have not finished yet |
-# | return stuck far below the others, everything healthy | the task hides something, and actor *or critic* has no memory |
+# | return stuck at a low level, although losses and KL look healthy | the task hides something, and actor *or critic* has no memory |
 # | NaN after a while in an ODE cell | a time constant crossed zero: keep τ positive |
 #
 # ### Further reading

@@ -58,11 +58,11 @@ explorer = Explorer(policy, seed=3, steps=120, step=32, pushes=pushes, reset_noi
 explorer
 
 # %% [markdown]
-# *Look at* the yellow dot in the four portraits. It marks where the pole is now. In the two portraits of the policy, it
-# would not push at all on the dashed line. Right after a push the line itself moves. The same angle and velocity now lead to
-# another action. A part of this is memory; section 3 separates it from the influence of the cart. The rest of the notebook
-# explains this picture part by part. In the maps of the policy and of the states, negative is blue and positive is red. In
-# the maps of the value, yellow is high.
+# *Look at* the yellow dot in the four portraits. It marks where the pole and the cart are now. In the two portraits of
+# the policy, the dashed line marks where the policy would not push at all. Right after a push the line itself moves. The
+# same angle and velocity now lead to another action. A part of this is memory; section 3 separates it from the influence
+# of the cart. The rest of the notebook explains this picture part by part. In the maps of the policy and of the states,
+# negative is blue and positive is red. In the maps of the value, yellow is high.
 
 # %% tags=["prelude"]
 import numpy as np
@@ -100,8 +100,8 @@ print("time constants", record.time_constants.shape)
 print("actions       ", record.actions.shape, ", ".join(record.action_names))
 
 # %% [markdown]
-# *Predict.* A push lasts one control step, and it changes the hidden state. After how many steps does the difference to an
-# episode without the push stay below a tenth of its largest value?
+# *Predict.* A push lasts one control step, and it changes the hidden state. Compare this state with that of an
+# episode without the push. After how many control steps does the difference stay below a tenth of its largest value?
 
 # %%
 cl.predict("07.1", question="control steps until a tenth of the change is left")
@@ -182,7 +182,7 @@ cl.see("longest over shortest τ_eff of a neuron, largest", (constants.max(0) / 
 # *What you should see.* In each column the first four numbers fall, or are equal after rounding. Because $f$ lies between 0
 # and 1, $\tau$ is an upper bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem
 # 1). The solver matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons
-# change their speed by a factor of 2 during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the
+# change their time constant a lot during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the
 # larger part, is nearly a leaky integrator: a neuron with a constant rate of decay, driven by $f A$.
 #
 # ### Exercise 7.1: effective time constants (fill in)
@@ -226,8 +226,10 @@ if np.shape(mine) == (len(record), 2, record.neurons):
 #
 # $$a_t(x) = W_a\,F(h_{t-1}, x) + b_a. \tag{7.5}$$
 #
-# Vary the pole's angle and angular velocity, and leave the other two observations as they are at that moment. The map of
-# $a_t(x)$ is then a **phase portrait** of the policy. The same map of the critic's output is a phase portrait of the value.
+# Vary the pole's angle and angular velocity, and leave the other two observations as they are at that moment. The plane
+# of angle and angular velocity is the *phase plane* of the pole. The map of $a_t(x)$ over it is here called a **phase
+# portrait** of the policy, the same map of the critic's output a phase portrait of the value. (Elsewhere a phase
+# portrait is a drawing of trajectories.)
 #
 # *Predict.* Set the pole upright and still in the middle of the track, and try every memory of the episode. A network without
 # memory would push the same every time. How wide is the range of pushes of our network, as a share of the range in the
@@ -259,8 +261,9 @@ cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="
 # Now vary the memory instead. Change one neuron's own state from -1 to 1, leave the rest as it is, and compute how much one
 # control step changes that state, for every angle of the pole.
 #
-# *Predict.* Equation (7.2) pulls a neuron towards a state of rest. On the dashed line there is no change. (The neuron's own
-# state is drawn upwards, the angle to the right.) On which side of the line must the change be negative?
+# *Predict.* Equation (7.2) pulls a neuron towards a state of rest. The map below has a dashed line where there is no
+# change. (The neuron's own state is drawn upwards, the angle to the right.) On which side of the line must the change be
+# negative?
 
 # %%
 cl.predict("07.4", choices=("above", "below"))
@@ -327,7 +330,7 @@ cl.predict("07.6", question="R² from the state")
 
 # %%
 blind = cl.load("masked_pendulum_ltc")
-gentle = states.random_pushes(steps=600, every=15, size=0.4, seed=0)  # gentler: it notices a push one step later
+gentle = states.random_pushes(steps=600, every=15, size=0.4, seed=0)  # gentler: this policy notices a push one step later
 seen = states.record(blind, seed=3, steps=600, pushes=gentle)
 rate = seen.truth[:, 3]
 guesses = {"from the state": states.decode(seen.states, rate), "from the observation": states.decode(seen.observations, rate)}
@@ -373,9 +376,10 @@ cl.see("fixed points", len(found), (1, 3), predicted="07.7")
 cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 
 # %% [markdown]
-# *What you should see.* Usually there is one fixed point, and it is stable. If nothing happens, the network forgets in a few
-# steps. For a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance $\delta h$
-# of the differential equation follows
+# *What you should see.* Usually there is one fixed point, and it is stable. If nothing happens, the network forgets in a
+# few steps. (The printed memory is the time until $1/e$ of a disturbance is left. The next two exercises derive it.) For
+# a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance $\delta h$ of the
+# differential equation follows
 #
 # $$\frac{d}{dt}\,\delta h = J\,\delta h, \qquad J_{ij} = \frac{\partial \dot h_i}{\partial h_j}, \tag{7.7}$$
 #
@@ -400,8 +404,8 @@ cl.check("7.2", ltc_jacobian)
 # %% [markdown]
 # ### From eigenvalues to memory
 # The network does not follow the differential equation exactly. It makes steps: from one control step to the next,
-# $\delta h_{t+1} = M\,\delta h_t$ with $M = \partial F/\partial h$. Differentiate the fused step (7.4) at a fixed point, with the rates of decay
-# $D = \operatorname{diag}(1/\tau + f)$ and $\delta = 1$:
+# $\delta h_{t+1} = M\,\delta h_t$ with $M = \partial F/\partial h$. Differentiate the fused step (7.4) at a fixed point,
+# with the rates of decay $D = \operatorname{diag}(1/\tau + f)$ and $\delta = 1$:
 #
 # $$M = I + (I + D)^{-1} J. \tag{7.8}$$
 #
@@ -420,9 +424,9 @@ if J is not None:
 state_figures.eigenvalue_figure(found, "at the last observation")
 
 # %% [markdown]
-# *Look at* the dot furthest from 0: it decides how long anything is remembered. *What you should see.* All dots lie inside the
-# circle. The fused step remembers longer than the exact solution of the same equation would. The policy was trained with
-# the fused step, so its memory is that of the fused step.
+# *Look at* the dot furthest from 0: it decides how long anything is remembered. *What you should see.* All dots lie
+# inside the circle. The fused step remembers longer than the exact solution of the same equation would. The policy was
+# trained with the fused step, so its memory is that of the fused step.
 #
 # ### Exercise 7.3: how long does it remember? (fill in)
 # In each step the slowest disturbance is multiplied by $|\lambda|_{\max}$. After how many steps is $1/e$ of it left?
@@ -461,17 +465,17 @@ cl.see("open loop, steps until a tenth is left", lasting(alone), (2, 8), predict
 loop_figure(closed, alone)
 
 # %% [markdown]
-# *What you should see.* The orange line falls fast and nearly straight, with a slope given by $|\lambda|_{\max}$. The blue
-# line starts at the same place. It falls to about a seventh in ten steps, and then stays there for long. So the long stripe
-# in the heat map is not the network's own memory. The cart has been moved and comes back slowly, and the state of the
-# network follows what the network observes.
+# *What you should see.* The vertical axis is logarithmic. The orange line falls fast and nearly straight, with a slope
+# given by $|\lambda|_{\max}$. The blue line starts at the same place. It falls at first too, but then it hardly changes
+# for a long time. So the long stripe in the heat map is not the network's own memory. The cart has been moved and comes
+# back slowly, and the state of the network follows what the network observes.
 
 # %% [markdown]
 # ### Chasing a moving target
 # During the episode the observation keeps changing, so the fixed point moves. `settle` finds, for every step, where the
 # network would come to rest if the observation of that step stayed.
 #
-# *Predict.* At each step the state moves towards the fixed point of that step. Which share of the way does it go?
+# *Predict.* At each step the state moves towards the fixed point of that step. What share of the way does it go?
 
 # %%
 cl.predict("07.9", question="share of the way, 1 for all of it")
@@ -481,7 +485,7 @@ targets = settle(policy.cell, record.x, record.states)
 way, gone = (targets - np.roll(record.states, 1, axis=0))[1:], np.diff(record.states, axis=0)
 cl.see("share of the way gone in one step", (way * gone).sum() / (way * way).sum(), (0.4, 0.95), predicted="07.9")
 distance = np.linalg.norm(record.states - targets, axis=1)
-cl.see("distance to the fixed point, right after a push over before it", distance[31:36].mean() / distance[25:30].mean(), (4, np.inf))
+cl.see("distance to the fixed point: right after a push / right before it", distance[31:36].mean() / distance[25:30].mean(), (4, np.inf))
 state_figures.component_figure(record, targets)
 
 # %% [markdown]
@@ -523,8 +527,9 @@ cl.see("the neuron with the largest |W_a| has the smallest s", int(np.abs(w).arg
 # a constant push. If you hold it at its mean, you remove only its variation. The two choices answer different questions.
 #
 # ### Exercise 7.4: predict the damage (an experiment with a hypothesis)
-# Hypothesis: the damage is how much the action changes, at once, through the readout. Compute it from the recording alone:
-# the root of the mean square, over time, of the change in $a = W_a h + b_a$ when neuron $k$ alone is held at `value`.
+# Hypothesis: the more a held neuron changes the action at once, through the readout, the sooner the pole falls. This
+# change is the *suspicion* of the neuron. Compute it from the recording alone: the root of the mean square, over time,
+# of the change in $a = W_a h + b_a$ when neuron $k$ alone is held at `value`.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def suspicion(readout, states, value):
@@ -580,8 +585,8 @@ state_figures.ablation_figure(at_mean, attempt(suspicion, policy.readout, long.s
 cl.check("7.4", suspicion)
 
 # %% [markdown]
-# Here is the explorer again, with the neuron whose loss hurts most held at 0. (It is the same explorer as the first one above.
-# On your machine both change together.)
+# Here is the explorer again, with the neuron whose loss hurts most held at 0. (It is the same explorer as the first one
+# above. On your machine both change together.)
 
 # %%
 explorer.ablate({worst: 0.0})
@@ -651,7 +656,7 @@ for held in ([3], [3, 1], [3, 1, 5]):
 # *What you should see.* With neuron 3 held, the pole falls after a while. With neurons 3 *and* 1 held, it stands: the second
 # loss repairs the first. With neuron 5 held too, which is sufficient alone, it falls at once. So the damages do not add up.
 # The likely reason is that neuron 1 was trained together with a working neuron 3. Without that partner, its influence on the
-# action does harm. An ablation says what a neuron contributes *while all other neurons stay as they are*. Whether a neuron
+# action does harm. An ablation says what a neuron contributes *while no other neuron is held*. Whether a neuron
 # is sufficient and whether it is necessary are two questions. If you hold one neuron at a time, you answer neither in full.
 
 # %% [markdown]
@@ -702,8 +707,8 @@ cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
 # *What you should see.* One swing is a stride, or half a stride. A cycle that a system returns to after a disturbance is
-# called a **limit cycle** (Strogatz 2015, chapter 7). This one belongs to network and body together. Does the network swing
-# alone, too? Freeze the last observation and look for fixed points:
+# called a **limit cycle** (Strogatz 2015, chapter 7). The gait looks like one, of network and body together. Does the
+# network swing alone, too? Freeze the last observation and look for fixed points:
 
 # %%
 resting = fixed_points(cheetah.cell, cheetah.encoder(gait.x[-1]), starts=gait.states[::20], tries=cl.budget(smoke=4, lite=32, full=64))
@@ -718,7 +723,7 @@ cl.see("stable fixed points", resting.stable.sum(), (1, 3))
 # %%
 of_neurons = abs(np.corrcoef(gait.states.T, gait.truth.T)[: gait.neurons, gait.neurons :]).max(0)
 shown = np.array([name in gait.names for name in gait.truth_names])
-cl.see("strongest correlation with one neuron, mean: hidden / observed", of_neurons[~shown].mean() / of_neurons[shown].mean(), (0.6, 0.95))
+cl.see("strongest correlation with one neuron, mean over the hidden / over the observed", of_neurons[~shown].mean() / of_neurons[shown].mean(), (0.6, 0.95))
 state_figures.correlation_figure(gait)
 
 # %%
@@ -744,7 +749,7 @@ cl.live("halfcheetah_masked_ltc")
 
 # %% [markdown]
 # ## 9. A neuron that never forgets
-# A network with one stable fixed point keeps nothing for ever, because every state decays to this point. A network that
+# If all states decay to one stable fixed point, the network keeps nothing for ever. A network that
 # should remember *that something happened* needs two stable states. One neuron is enough for that:
 #
 # $$\dot h = -\Bigl[\frac1\tau + f\Bigr] h + f A, \qquad f = \sigma(w\,h + b). \tag{7.10}$$
@@ -758,7 +763,7 @@ cl.live("halfcheetah_masked_ltc")
 def one_bit():
     """-> (w, b, tau, A) of eq. (7.10), four numbers."""
     ### BEGIN SOLUTION
-    return 40.0, -10.0, 1.0, 1.0  # rests at 0 with f near 0, and at A τ / (1 + τ) = 1/2 with f near 1; threshold 1/4
+    return 40.0, -10.0, 1.0, 1.0  # rests near 0 with f near 0, and near A τ / (1 + τ) = 1/2 with f near 1; the threshold is a little below 1/4
     ### END SOLUTION
 
 
@@ -834,11 +839,12 @@ cl.calibration("07")
 # ## Summary
 # - The time constants of a liquid network depend on its state and input, (7.3). They lie between $\tau/(1+\tau)$ and $\tau$.
 #   The share of a disturbance that is left after a step also depends on the solver, (7.4).
-# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map at one and the same observation show what it remembers.
+# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map at one and the same
+#   observation show what it remembers.
 # - The states vary in few directions. They can encode a velocity that the policy needs and never observes.
 # - Fixed points and eigenvalues say what the network remembers, and for how long. With one stable fixed point it is a filter,
 #   with two it is a switch. The loop through the body can keep a disturbance much longer than the network does.
-# - An ablation tests whether a neuron is a cause, while all other neurons stay as they are. Predict first, and hold the
+# - An ablation tests whether a neuron is a cause, while no other neuron is held. Predict first, and hold the
 #   neuron at 0 and at its mean. Sufficient and necessary are two questions, and damages do not add up.
 #
 # ### What goes wrong, and how it looks

@@ -48,8 +48,9 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# This pendulum is too heavy to be lifted in one go. Three policies try to swing it up. The first sees angle and rate. The
-# other two see the angle only: one forgets everything from step to step, the other is an LSTM.
+# This pendulum is too heavy to be lifted in one go. Three policies try to swing it up. The first sees the angle and its
+# rate of change (the angular velocity, from here on the *rate*). The other two see the angle only: one forgets
+# everything from step to step, the other is an LSTM.
 
 # %%
 from course_lib import viz
@@ -105,8 +106,8 @@ memory_figures.share_figure(shipped, ("sac_full", "sac_memoryless", "rsac_lstm")
 #
 # $$\frac{dE}{dt} = u\,\omega. \tag{8.1}$$
 #
-# To swing up, the pendulum must gain energy, so the torque needs the sign of the rate. Take two states with the same angle,
-# 2.9 rad. In A the rate is +2 rad/s, in B it is -2 rad/s.
+# To swing up, the pendulum must gain energy, so the torque must have the sign of the rate. Take two states with the same
+# angle, 2.9 rad. In A the rate is +2 rad/s, in B it is -2 rad/s.
 #
 # *Predict.* Which torque adds energy in A, and which in B?
 
@@ -118,7 +119,7 @@ task = cl.make_task("MemoryPendulum-v0")
 
 
 def energy(angle, rate):
-    """J: of the motion, and 5 J times the cosine for the height."""
+    """Energy in J: kinetic, and 5 J times the cosine (potential)."""
     return rate**2 / 6 + 5 * np.cos(angle)
 
 
@@ -150,10 +151,11 @@ memory_figures.alias_figure(full, angle=2.9, rate=2.0)
 # dotted line the colour changes: to act like this policy, you have to know where on the line you are.
 #
 # ### What that costs
-# Such states are **aliased** (perceptual aliasing: Whitehead and Ballard 1991). Say the policy is in A with probability $w$ and
-# in B with $1 - w$, and $r_A(a)$, $r_B(a)$ say what an action is worth in each. Without memory the policy must do the same in
-# both. Whatever action $a$ it takes, $r_A(a)$ is at most $\max_{a'} r_A(a')$, and $r_B(a)$ at most $\max_{a'} r_B(a')$. Weight
-# the two inequalities by $w$ and $1 - w$ and add them. The sum holds for every $a$, so for the best one too:
+# Such states are **aliased** (perceptual aliasing: Whitehead and Ballard 1991). Say the policy is in A with probability
+# $w$ and in B with $1 - w$, and $r_A(a)$, $r_B(a)$ say what an action is worth in each. Without memory the policy must
+# do the same in both. Whatever action $a$ it takes, $r_A(a)$ is at most $\max_{a'} r_A(a')$, and $r_B(a)$ at most
+# $\max_{a'} r_B(a')$. Weight the two inequalities by $w$ and $1 - w$ and add them. The result holds for every $a$, so
+# for the best one too:
 #
 # $$\max_a \bigl[w\,r_A(a) + (1 - w)\,r_B(a)\bigr] \;\le\; w \max_a r_A(a) + (1 - w) \max_a r_B(a). \tag{8.2}$$
 #
@@ -162,14 +164,15 @@ memory_figures.alias_figure(full, angle=2.9, rate=2.0)
 # the network is or how long it trains.
 #
 # Such a task is a **partially observable Markov decision process**, or POMDP (Kaelbling et al. 1998). It is not a Markov
-# decision process in what is seen. It is one in the **history** $(o_0, a_0, o_1, \dots, o_t)$, and the policy needs a summary of
-# that. The exact summary is the *belief*, the probability of every state given the history. A network has to learn one.
+# decision process in what is seen. It is one in the **history** $(o_0, a_0, o_1, \dots, o_t)$, and the policy needs a
+# summary of that. The exact summary is the *belief*, the probability of every state given the history. A network has to
+# learn one.
 
 # %% [markdown]
 # ## 2. Six tasks, each with a twin that sees everything
 #
-# Each task hides something else, and its description says what has to be remembered. The **twin** is the same task with
-# `observation="full"`. What SAC reaches on the twin is what a perfect memory could be worth.
+# Each task hides something different, and its description says what has to be remembered. The **twin** is the same task with
+# `observation="full"`. What SAC reaches on the twin is about the most that a memory can be worth.
 
 # %% tags=["prelude"]
 TASKS = {  # title -> id, options of the partial form, of the twin
@@ -237,9 +240,9 @@ cl.see("return of the driver that remembers", drives[True], (0.98, 1.0))
 cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predicted="08.2")
 
 # %% [markdown]
-# *What you should see.* The driver with memory always arrives in heaven, the other in about half of the episodes. Where heaven
-# is on the left, the forgetful driver turns round in sight of the sign. Once the sign is out of sight it goes right again, as it
-# did at first, and so it swings to and fro. A half is what (8.2) gives for $w$ = ½.
+# *What you should see.* The driver with memory always arrives in heaven, the other in about half of the episodes. Where
+# heaven is on the left, the forgetful driver turns round in sight of the sign. Once the sign is out of sight it goes
+# right again, as it did at first, and so it swings to and fro. A half is what (8.2) gives for $w$ = ½.
 
 # %% [markdown]
 # ## 3. A summary in place of the observation
@@ -250,10 +253,11 @@ cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predict
 #
 # $$h_t = f_\psi(h_{t-1}, o_t), \qquad a_t \sim \pi_\theta(\cdot \mid h_t), \qquad Q_\phi(h'_t, a_t). \tag{8.3}$$
 #
-# $h$ is the actor's summary and $h'$ that of the critics. The action enters after the summary, in the layers that give $Q$ (the
-# critic's *head*): an action need not be remembered to be judged. (With `previous_action=True` and `previous_reward=True`
-# the summarizer also reads $a_{t-1}$ and $r_{t-1}$, for tasks in which these carry information.) The target of RSAC is that
-# of SAC in notebook 05, with summaries of what came *next*:
+# $h$ is the actor's summary and $h'$ that of the critics. A bar marks the target networks, as in notebook 05. The action
+# enters after the summary, in the layers that give $Q$ (the critic's *head*): an action need not be remembered to be
+# judged. (With `previous_action=True` and `previous_reward=True` the summarizer also reads $a_{t-1}$ and $r_{t-1}$, for
+# tasks in which these carry information.) The target of RSAC is that of SAC in notebook 05, with summaries of what came
+# *next*:
 #
 # $$y_t = r_t + \gamma\,(1 - d_t)\,\Bigl[\min_i Q_{\bar\phi_i}(\bar h'_{t+1}, a') - \alpha \log \pi(a' \mid h_{t+1})\Bigr],
 # \quad a' \sim \pi(\cdot\mid h_{t+1}). \tag{8.4}$$
@@ -279,7 +283,7 @@ for x in history:
     one, state = summarizer.step(x, state)
 print(f"summaries {tuple(at_once.shape)}" + compared("08.3", str(tuple(at_once.shape))))
 print(f"state {tuple(state.shape)}: the two parts of an LSTM, hidden and cell state")
-cl.see("largest difference of the last summary, at once from step by step", (at_once[-1] - one).abs().max().item(), (0, 1e-5))
+cl.see("last summary, all at once or step by step: largest difference", (at_once[-1] - one).abs().max().item(), (0, 1e-5))
 
 # %% [markdown]
 # *What you should see.* The two agree, up to rounding at most. Acting goes step by step, training goes over whole sequences,
@@ -301,14 +305,15 @@ for sharing in ("separate", "critics", "shared"):
 cl.see("three, two, one summarizers", counts == [3, 2, 1])
 
 # %% [markdown]
-# If the summarizer passes the observation on unchanged (`cell="identity"`), (8.3) and (8.4) are those of notebook 05. A test of
-# the library checks exactly that, weight for weight.
+# If the summarizer passes the observation on unchanged (`cell="identity"`), (8.3) and (8.4) are those of notebook 05. A
+# test of the library checks exactly that, weight for weight.
 
 # %% [markdown]
 # ## 4. Episodes into batches
 #
-# Episodes have different lengths and a batch is one block of numbers. So sequences are **padded** to the longest, and a
-# **mask** $m$ says which steps count. A loss is the mean over those:
+# A training sequence is a whole episode, or a **segment**: some successive steps of one. Sequences have different
+# lengths, and a batch is one block of numbers. So they are **padded** to the longest, and a **mask** $m$ says which
+# steps count. A loss is the mean over those:
 #
 # $$L = \frac{\sum_{t,b} m_{tb}\,\ell_{tb}}{\sum_{t,b} m_{tb}}. \tag{8.5}$$
 #
@@ -343,10 +348,10 @@ ways = {
 memory_figures.sequence_figure({name: (b.observation[:-1, :, 0], b.mask, b.burn_in) for name, b in ways.items()})
 
 # %% [markdown]
-# *Look at* the colours. Blue steps are learned from, yellow ones only bring the memory up to date, and grey is padding, a
-# copy of some row of the same episode. A burn-in that would begin before its episode repeats the first row, and the
-# memory is set to zero where the episode begins. Not drawn: each sequence has one observation more than steps,
-# the one after its last step.
+# *Look at* the colours. Blue steps are learned from. Yellow ones, the *burn-in*, only bring the memory up to date. Grey
+# is padding, a copy of some row of the same episode. A burn-in that would begin before its episode repeats the first
+# row, and the memory is set to zero where the episode begins. Not drawn: each sequence has one observation more than
+# steps, the one after its last step.
 #
 # ### Exercise 8.1: a loss that padding cannot change (fill in)
 # The critics' loss is half the squared error, summed over the critics. Padding may hold any number.
@@ -365,8 +370,8 @@ cl.check("8.1", masked_loss)
 # %% [markdown]
 # (The library's `critic_loss` chooses with `torch.where` instead of multiplying, because 0 · ∞ is not a number.)
 #
-# Now go the whole way, from the buffer through summarizers and heads to the loss. The next cells append rows of rubbish to the
-# batch, with a mask of 0, and compute (8.5) and also the mean over all rows.
+# Now go the whole way, from the buffer through summarizers and heads to the loss. The next cells append rows of rubbish
+# to the batch, with a mask of 0, and compute (8.5) and also the mean over all rows.
 #
 # *Predict.* Which of the two losses changes?
 
@@ -375,7 +380,7 @@ cl.predict("08.4", choices=("neither", "the masked loss", "the mean over all row
 
 # %% tags=["prelude"]
 def with_padding(b, rows, junk=3.0):
-    """The sequences of `b` with so many more rows, which hold `junk` and do not count."""
+    """The sequences of `b` with `rows` more rows, which hold `junk` and do not count."""
     more = {"mask": 0.0, "starts": False}
     fields = {k: v for k, v in vars(b).items() if k not in ("state", "burn_in")}
     grown = {k: torch.cat([v, torch.full((rows, *v.shape[1:]), more.get(k, junk), dtype=v.dtype)]) for k, v in fields.items()}
@@ -413,7 +418,8 @@ print("the mean over all rows changes" + compared("08.4", "the mean over all row
 #
 # ### Exercise 8.2: the leak (find the planted bug)
 # Another buffer stores the observations of all episodes one after the other. An episode of n steps has n + 1 of them.
-# Here is how it cuts a segment. The code runs, shapes fit, losses are finite, and training is a little worse than it should be.
+# Here is how it cuts a segment. The code runs, shapes fit, losses are finite, and training is a little worse than it
+# should be.
 
 # %% tags=["prelude"]
 def leaky_segment(seen, first, steps, episode, begin, length):
@@ -464,7 +470,8 @@ cl.check("8.2", segment)
 # the agent that acted there remembered 60 steps. Three answers are in use:
 #
 # - **zero state**: pretend that the episode begins here;
-# - **stored state**: begin with the memory that the agent had when it acted, kept in the buffer. It was right for the weights of that time. For the present weights it is *stale* (notebook 04);
+# - **stored state**: begin with the memory that the agent had when it acted, kept in the buffer. It was right for the
+#   weights of that time. For the present weights it is *stale* (notebook 04);
 # - **burn-in**: begin some steps earlier, from zero or from a stored state, and learn nothing until the memory has
 #   caught up (Kapturowski et al. 2019, whose agent is called R2D2).
 #
@@ -522,18 +529,18 @@ cl.see("remember=80: zero state, after 40 steps", fresh["zero"][39], (0.3, 10), 
 memory_figures.start_figure({"LSTM, trained for a moment": trained, "fresh LSTM with remember=80": fresh})
 
 # %% [markdown]
-# *Look at* the left ends of the lines (the vertical axis is logarithmic), then at how fast they fall. *What you
-# should see.* On the left, a zero state is wrong by as much as a summary varies, or more, and this LSTM forgets the mistake within
-# ten or twenty steps, as it forgets everything. Ten steps of burn-in remove most of the error. The stored state begins nearer
-# without costing a step. On the right, the memory is made to last for 80 steps. Ten steps of burn-in do little there, and no
-# segment of 50 steps is long enough to forget its wrong beginning. So the rule is: *the burn-in must be as long as the memory*.
-# Where it cannot be, begin with the stored state or take whole episodes.
+# *Look at* the left ends of the lines (the vertical axis is logarithmic), then at how fast they fall. *What you should
+# see.* On the left, a zero state is wrong by as much as a summary varies, or more, and this LSTM forgets the mistake
+# within ten or twenty steps, as it forgets everything. Ten steps of burn-in remove most of the error. The stored state
+# begins nearer without costing a step. On the right, the memory is made to last for 80 steps. Ten steps of burn-in do
+# little there, and no segment of 50 steps is long enough to forget its wrong beginning. So the rule is: *the burn-in
+# must be as long as the memory*. Where it cannot be, begin with the stored state or take whole episodes.
 #
 # ### What a burn-in does not do
-# A burn-in and a stored state bring the memory up to date. Neither lets a *gradient* flow back through the steps before the
-# segment. This is truncated backpropagation through time (Williams and Peng 1990). Measure both directions for 60 steps of a
-# slow LSTM. Forwards: change one input a little and see how much the last summary changes. Backwards: ask autograd for the same
-# derivative.
+# A burn-in and a stored state bring the memory up to date. Neither lets a *gradient* flow back through the steps before
+# the segment. This is truncated backpropagation through time (Williams and Peng 1990). Measure both directions for 60
+# steps of a slow LSTM. Forwards: change one input a little and see how much the last summary changes. Backwards: ask
+# autograd for the same derivative.
 #
 # *Predict.* 20 steps are learned from, after a burn-in of 40. How many of the 60 inputs does the gradient reach?
 
@@ -554,13 +561,14 @@ cl.see("after a burn-in: inputs that the gradient reaches", (learned > 0).sum(),
 gradients.reach_figure(reached)
 
 # %% [markdown]
-# *Look at* where the two lines part. *What you should see.* Where all steps are learned from, both are the same line. After a
-# burn-in the state still depends on all 60 inputs, but the gradient ends at the border. So a network can *use* across the border
-# what it already keeps. It cannot learn there that something should have been *kept*.
+# *Look at* where the two lines part. *What you should see.* Where all steps are learned from, both are the same line.
+# After a burn-in the state still depends on all 60 inputs, but the gradient ends at the border. So a network can *use*
+# across the border what it already keeps. It cannot learn there that something should have been *kept*.
 #
 # ### Does it matter in training?
-# A wrong beginning need not hurt. On the pendulum very few angles tell the rate. On the car a segment that begins after the
-# sign, from a zero state, does not know where heaven is: it teaches the network to expect the average.
+# A wrong beginning need not hurt. On the pendulum a few angles in a row are enough to tell the rate. On the car a
+# segment that begins after the sign, from a zero state, does not know where heaven is: it teaches the network to expect
+# the average.
 #
 # *Predict.* On the car, which way finds heaven in every episode with every seed? ("burn" is a burn-in as long as the
 # segment; on the car 40 + 40 steps.)
@@ -592,15 +600,15 @@ viz.bars(car, title="car, 40 learned steps a segment")
 
 # %% [markdown]
 # *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven in
-# every episode. *What you should see.* On the pendulum no way stands out: the medians are close, compared with the distance
-# from random actions to success (section 7). On the car, segments reach a return of 1 in one seed of twelve, and whole
-# episodes do in all of theirs. The gradient gives a likely reason. The drive from the sign to the far heaven takes about as
+# every episode. *What you should see.* On the pendulum some lines do not overlap, but the medians are close, compared with
+# the distance from random actions to success (section 7). On the car, segments hardly ever reach a return of 1, and whole
+# episodes do with every seed. The gradient gives a likely reason. The drive from the sign to the far heaven takes about as
 # many steps as a segment has. So in many segments with an arrival, no gradient reaches back to the sign. (Stored states are
 # also stale. How much that costs was not tested separately.) The library's recommended settings are segments on the pendulum
 # and the pole, and whole episodes on the car.
 #
-# Now the length of a segment, from zero state. Very few angles tell the rate. *Predict.* Are segments of 4 steps enough on the
-# pendulum?
+# Now the length of a segment, from zero state. A few angles in a row are enough to tell the rate. *Predict.* Are
+# segments of 4 steps enough on the pendulum?
 
 # %%
 cl.predict("08.8", choices=("4 steps do as well", "4 steps do worse"))
@@ -614,9 +622,9 @@ print("4 steps do worse" + compared("08.8", "4 steps do worse"))
 viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each update")
 
 # %% [markdown]
-# *What you should see.* Very few angles tell a rate, and yet four steps are too short. In acting, the memory runs on for 200
-# steps. No training sequence of four ever showed the network such a state. And a whole segment of four steps is still
-# affected by its wrong start: above, a zero state was forgotten after ten or twenty.
+# *What you should see.* A few angles in a row tell the rate, and yet segments of four steps are too short. In acting,
+# the memory runs on for 200 steps. No training sequence of four ever showed the network such a state. And all four steps
+# of a segment are still affected by its wrong start: above, it took ten or twenty steps to forget a zero state.
 
 # %% [markdown]
 # ## 6. How long must it remember?
@@ -657,8 +665,8 @@ cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 # in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the same with time constants.
 #
 # ### Exercise 8.3: the bias for a memory (a derivation, checked numerically)
-# Apply (8.6) k times. Which $b_f$ leaves the share $s$ of a state after k steps? Solve for the gate's value first, then undo the
-# sigmoid. The check unrolls torch's LSTM.
+# Apply (8.6) k times. Which $b_f$ leaves the share $s$ of a state after k steps? Solve for the gate's value first, then
+# undo the sigmoid. The check unrolls torch's LSTM.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def forget_bias(k, share):
@@ -680,13 +688,14 @@ cl.check("8.3", forget_bias)
 # - **pendulum**: the rate;
 # - **rods**: the length of the rod, 0.2 m or 1 m, drawn anew for each episode; its torque is shown (`observation="pa",
 #   length="varied"`);
-# - **car**: the side of heaven, on arriving there, by a driver that holds the pedal down all the way (20 steps a
-#   second, $v = 0.6\,t$; heaven and hell are at ±1 m, and the sign can be read from 0.3 m to 0.7 m);
+# - **car**: the side of heaven, on arriving there, by a driver that starts at rest near the middle, drives at full
+#   throttle to the sign and from there at full throttle to heaven (0.6 m/s² either way, 20 steps a second; heaven and
+#   hell are at ±1 m, and the sign can be read from 0.3 m to 0.7 m);
 # - **reacher**: the goal, at the last of 50 steps.
 #
-# **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight tenths
-# can be told: R² for the rate, the share of the episodes for car and reacher, and for the rods twice the share beyond
-# guessing.
+# **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight
+# tenths can be told: R² for the rate, the share of the episodes for car and reacher, and for the rods twice the share of
+# right guesses beyond one half.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def memory_needed():
@@ -704,11 +713,12 @@ cl.see("side of heaven, told by 16 observations", told["car"][16], (0.35, 0.65))
 memory_figures.history_figure(told, guess)
 
 # %% [markdown]
-# *Look at* the steps of each line, and at your own numbers, dotted. *What you should see.* A length takes more observations
-# than a rate, because it shows in how the rate changes. (A rod that turns at its largest rate tells nothing, so the line goes
-# on rising.) These memories are short, and an ordinary network that is shown the last few observations would do. The car's line has a flat middle part:
-# where heaven is on the right, the sign was read a moment ago. A driver at half speed needs a longer memory for
-# the same task. How long a memory must be depends on the task and on what the policy does.
+# *Look at* where each line rises, and at your own numbers, dotted. *What you should see.* A length takes more
+# observations than a rate, because it shows in how the rate changes. (At the limit of the rate a torque changes nothing,
+# so such a moment does not show the length, and the line goes on rising.) These memories are short, and an ordinary
+# network that is shown the last few observations would do. The car's line has a flat middle part: where heaven is on the
+# right, the sign was read a moment ago. A driver at half speed needs a longer memory for the same task. How long a
+# memory must be depends on the task and on what the policy does.
 
 # %% nbgrader={"grade": true, "grade_id": "check-08-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("8.4", memory_needed)
@@ -739,7 +749,8 @@ print(f"for comparison: return of random torques {shipped['random']['pendulum']:
 # | `updates_per_step` | such an update costs much more than one of SAC, so there are half as many as SAC makes here |
 # | `summarizers` | one for both critics, for half the time |
 #
-# *Predict.* What return, noise off, will your LSTM have at the end of training? The cell above printed two others to compare with.
+# *Predict.* What return, noise off, will your LSTM have at the end of training? The cell above printed two others to
+# compare with.
 
 # %%
 cl.predict("08.10", question="return of the LSTM, noise off")
@@ -775,12 +786,12 @@ cl.compare({memory_figures.SETTINGS[s]: [r for r in curves if r["setting"] == s]
 
 # %% [markdown]
 # ### Three tasks, three kinds of memory
-# A share is $(R - R_{\text{random}}) / (R_{\text{full}} - R_{\text{random}})$. All settings of a task get the same number of
-# environment steps. The LTC's summarizer has at most a quarter of the LSTM's parameters. Its heads see the present
-# observation beside the states, because the states lag behind it, and on the first two tasks it makes two updates where the
-# LSTM and the GRU make one.
+# A share is $(R - R_{\text{random}}) / (R_{\text{full}} - R_{\text{random}})$. All settings of a task get the same
+# number of environment steps. The LTC's summarizer has at most a quarter of the LSTM's parameters. Its heads see the
+# present observation beside the states, because the states lag behind it. (On the pole and the car the heads of the LSTM
+# and the GRU see it too.) On the first two tasks the LTC makes two updates where the LSTM and the GRU make one.
 #
-# *Predict.* On which task is the policy without memory nearest to 1?
+# *Predict.* On which task is the share of the policy without memory nearest to 1?
 
 # %%
 cl.predict("08.11", choices=("pendulum", "pole on a cart", "car, heaven and hell"))
@@ -808,18 +819,19 @@ cl.see("equality is inside the interval", bool(low <= 0 <= high))
 cl.see("width of the interval", high - low, (0, 0.1))
 
 # %% [markdown]
-# *Look at* the width of the interval too. An interval that contains 0 and is as wide as a whole share would say that nothing
-# was found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1,
+# *Look at* the width of the interval too. An interval that contains 0 and has a width of 1 would say that nothing was
+# found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1,
 # so these tasks cannot tell the memories apart. Settings were tuned on the LSTM, which favours the LSTM. The additional
-# updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the car,
-# so its intervals say little. (The result file lists what was tried, under "tried".) The policy without memory has about
-# half a share on the car: that is what the present observation is worth, and what (8.2) says.
+# updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the
+# car, so its intervals say little. (The result file lists what was tried, under "tried".) The policy without memory has
+# a return of about one half on the car, as (8.2) says. Its share is a little lower, because random actions arrive in
+# heaven now and then.
 
 # %% [markdown]
 # ## 8. What does the summary hold?
 #
-# A **linear probe** (Alain and Bengio 2016) asks: is there a linear readout of the hidden state that gives what is hidden from
-# the policy? It is fitted by ridge regression,
+# A **linear probe** (Alain and Bengio 2017) asks: is there a linear readout of the hidden state that gives what is
+# hidden from the policy? It is fitted by ridge regression,
 #
 # $$w = (X^\top X + \lambda I)^{-1} X^\top y, \tag{8.7}$$
 #
@@ -940,20 +952,21 @@ cl.see("car, its states less a fresh network", side("its states") - side("a fres
 cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 
 # %% [markdown]
-# *Look at* each row from left to right. *What you should see.* The observation tells little or nothing of a rate, and
-# the trained states tell nearly all of it. On the pendulum the fresh network tells most of it as well. A random recurrent
-# network mixes successive observations, and a linear readout finds their difference in the mixture (the idea of echo state
-# networks, Jaeger 2001). Training is then needed less for the information to be there than for the heads to get it in a usable
-# form. On the pole training made the difference, and two observations were not enough either. Why not?
+# *Look at* each row from left to right. *What you should see.* The observation tells little or nothing about a rate, and
+# the trained states tell nearly all of it. On the pendulum the fresh network tells most of it as well. A random
+# recurrent network mixes successive observations, and a linear readout finds their difference in the mixture (the idea
+# of echo state networks, Jaeger 2001). Training is then needed less for the information to be there than for the heads
+# to get it in a usable form. On the pole training made the difference, and two observations were not enough either. Why
+# not?
 #
 # The rod's length shows in how a torque changes the rate. That is a product, and no linear mixture of observations holds it.
 # The observation alone tells something about the length, but only because of the policy: it soon brings the short rod
 # upright, and the long one rarely.
 #
 # The car's row needs care, for three reasons.
-# - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early, so among
-#   the late steps there are only episodes with heaven on the left. Another episode's states tell the step as well. That is why
-#   this control does not score 0, and why a score on the car counts only above the clock's.
+# - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early,
+#   so among the late steps there are only episodes with heaven on the left. Another episode's states tell the step as
+#   well. That is why this control does not score 0, and why a score on the car counts only above the clock's.
 # - The side can be read off the *place*, because a policy that has read "left" drives left: memory that has become position.
 # - The *fresh network* scores as high as the trained one. With `remember=80` it keeps the sign without any training.
 #
@@ -987,8 +1000,8 @@ for title, more, low, high in (
 print("missing: the force between them" + compared("08.13", "the force between them"))
 
 # %% [markdown]
-# *What you should see.* Two places tell the *mean* rate between them. This policy pushes hard to and fro, and its own last push
-# decides what the rate is at the end. Nobody shows it that push. It knows it, because it chose the push from a
+# *What you should see.* Two places tell the *mean* rate between them. This policy pushes hard to and fro, and its own
+# last push decides what the rate is at the end. Nobody shows it that push. It knows it, because it chose the push from a
 # state that it still remembers. What an agent has done itself is part of the history.
 
 # %%
@@ -1020,8 +1033,9 @@ cl.see("R² of the pendulum's rate, all three cells", list(rates.values()), (0.8
 
 # %% [markdown]
 # ### Does the policy use it?
-# A probe shows that information is there. Whether the policy uses it is a question of cause, and takes an **intervention**: change
-# the state in the middle of an episode, let the episode go on, and watch. (Notebook 07 did this to single neurons.)
+# A probe shows that information is there. Whether the policy uses it is a question of cause, and takes an
+# **intervention**: change the state in the middle of an episode, let the episode go on, and watch. (Notebook 07 did this
+# to single neurons.)
 #
 # Take the car with a GRU, at step 65. The sign has been read. Where heaven is on the right, the car has already arrived.
 # Where it is on the left, the car has turned round and left the sign behind in nearly all episodes. *Predict.* At this step
@@ -1041,14 +1055,16 @@ cl.see("zeroed once: share that comes back to the sign", causes.read_again(once,
 cl.see("kept at zero from then on: heaven on the left reached", causes.share(always, -1), (0, 0.3))
 
 # %% [markdown]
-# *What you should see.* One loss of memory does next to nothing, and the car does not even drive back to the sign. It goes on
-# where it was going. The reason is the *motion*. The car moves left, and two observations of its place show it. A network that
-# remembers two steps reads the lost side from there. If the memory is kept at zero, it cannot compare two places, and the car
-# does not arrive. So the body holds the memory too. `hide="velocities"` closes that shortcut for a policy without memory, and
-# a short memory opens it again.
+# *What you should see.* One loss of memory does next to nothing, and the car does not even drive back to the sign. It
+# goes on where it was going. The reason is the *motion*. The car moves left, and two observations of its place show it.
+# A network that remembers two steps reads the lost side from there. If the memory is kept at zero, it cannot compare two
+# places, and the car does not arrive. So the body holds the memory too. `hide="velocities"` closes that shortcut for a
+# policy without memory, and a short memory opens it again.
 #
-# Zeroing removes everything. A sharper intervention changes *only the side*: move each state by the difference between the mean
-# states of the two sides. If the policy acts on what the probe reads, it should now believe the opposite.
+# Zeroing removes everything. A sharper intervention changes only *what differs between the sides*: move each state by
+# the difference between the mean states of the two sides. (The cars of the two sides are also at different places then,
+# and move differently. So the difference holds more than what the sign said.) If the policy acts on what the probe
+# reads, it should now believe the opposite.
 #
 # ### Exercise 8.5: exchange the sides (fill in)
 # Given the states of many episodes at one step and the side of heaven in each, move every state by the difference between the
@@ -1069,8 +1085,8 @@ cl.check("8.5", exchanged)
 # %% [markdown]
 # An intervention needs a control as well: any push may throw a network off. So the same episodes are played again with a
 # move of the *same length* in a random direction. `play_altered` computes both, for three networks. (The difference between
-# the sides is taken at this step, or at the last one before it at which three episodes of each side were still running: the
-# others are over.)
+# the sides is taken at this step, or at the last one before it at which at least three episodes of each side were still
+# running.)
 #
 # *Predict.* In which network does the exchange do no more harm than the random move?
 
@@ -1091,11 +1107,12 @@ print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 
 # %% [markdown]
 # *What you should see.* After the exchange the GRU's car hardly ever reaches heaven on the left, and the LTC's does in a
-# minority of the episodes. A random move of the same length harms them much less. In these two the side direction *causes*
-# the driving: the policy uses it. At this step the LSTM hardly differs from its control, although the probe of section 8
-# reads the side from it. Either it acts on something that the difference of the means does not catch, or it repairs the
-# exchange from the motion. So a readable direction is not always one that the policy uses at that moment. (This is one
-# policy of each kind, at one step. A few steps later, in the plot below, the exchange harms the LSTM more.)
+# minority of the episodes. A random move of the same length harms them much less. In these two the direction from one
+# side's mean to the other's *causes* where the car drives: the policy uses something that lies in it. At this step the
+# LSTM hardly differs from its control, although the probe of section 8 reads the side from it. Either it acts on
+# something that the difference of the means does not catch, or it repairs the exchange from the motion. So a readable
+# direction is not always one that the policy uses at that moment. (This is one policy of each kind, at one step. A few
+# steps later, in the plot below, the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
 # Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept at
@@ -1113,7 +1130,8 @@ causes.altered_plot(moments=cl.budget(smoke=(0, causes.START), lite=causes.MOMEN
 # After 5 steps in a row the swimmer is thrown somewhere else and has to come back. It knows where it is and whether it
 # stands on the platform. Memory would pay twice: to search without visiting a place again, and to come back.
 #
-# *Predict.* The platform covers nine hundredths of the pool. How many of 200 random steps are on the platform?
+# *Predict.* The platform covers nine hundredths of the pool. How many of 200 random steps are on the platform, on
+# average over many episodes?
 
 # %%
 cl.predict("08.16", question="steps of 200")
@@ -1158,13 +1176,13 @@ cl.see("of those thrown, share that is back before the end", back, (0.25, 0.6))
 cl.see("episodes that hold a way back after a throw", stays.any(0).mean() * back, (0.08, 0.25))
 
 # %% [markdown]
-# *What you should see.* Much less than nine hundredths, which would be 18 steps. The likely reason: a random walk would stay
-# on the platform for long once it is there, but after 5 steps it is thrown off. And it moves slowly: with steps of up to 0.1
-# m in random directions it gets about a metre far in the whole episode. In about half of the episodes it never finds the
-# platform. And what memory is for, coming *back after a throw*, happens in fewer than one episode in four, and then by the
-# luck of where the swimmer was thrown. A learner can give credit to a memory only for what has happened. In that sense
-# memory does not solve exploration: the loss with the targets (8.4) tells the summarizer what to keep only after keeping it
-# has paid.
+# *What you should see.* Much less than nine hundredths, which would be 18 steps. The likely reason: a random walk would
+# stay on the platform for a long time once it is there, but after 5 steps it is thrown off. And it moves slowly: with
+# steps of up to 0.1 m in random directions it is only about a metre from its start after a whole episode. In about half
+# of the episodes it never finds the platform. And what memory is for, coming *back after a throw*, happens in fewer than
+# one episode in four, and then by the luck of where the swimmer was thrown. A learner can give credit to a memory only
+# for what has happened. In that sense memory does not solve exploration: the loss with the targets (8.4) tells the
+# summarizer what to keep only after keeping it has paid.
 #
 # ### A shortcut, once more
 # How much is memory worth here? Compare with `circle` above, which has none: a *fixed field of directions* sweeps the
@@ -1183,11 +1201,12 @@ inside.maze_figure({name: (s.place[:, 1], s.on[:, 1], s.platform[1]) for name, s
 
 # %% [markdown]
 # *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle has more than half of
-# what perfect sight gives, about twelve times what a random walk has, and no memory at all. So the order of gains in this
-# task is: first a search, then a memory. If a benchmark only counts returns, it takes the circle for a success of whatever
-# memory is in the network.
+# what perfect sight gives, many times what a random walk has, and no memory at all. So the order of gains in this
+# task is: first a search, then a memory. If a benchmark only counts returns, it credits the memory with what a mere circle
+# could do.
 #
-# What did training find? Here are SAC and RSAC after the same number of steps, with settings that were not tuned on this task:
+# What did training find? Here are SAC and RSAC after the same number of steps, with settings that were not tuned on this
+# task:
 
 # %%
 maze = returns(starts, "maze", "sac_full", "sac_memoryless", "rsac_lstm")
@@ -1204,14 +1223,15 @@ viz.bars(named, ylabel="steps", title="water maze, steps on the platform; dotted
 # in an episode, but a better search, without memory, was the easier thing to learn.
 #
 # ### Exercise 8.6: come back (open)
-# Write a swimmer with a memory by hand. It should be on the platform for at least **75** of 200 steps. You can get there in steps:
+# Write a swimmer with a memory by hand. It should be on the platform for at least **75** of 200 steps, on average over
+# the episodes. You can get there in steps:
 # 1. Call `circle` and return its action with a memory of your own. The score stays that of the circle.
 # 2. Let the memory hold, for each swimmer, a place where the flag was 1, and whether there is one yet.
 # 3. Where there is one, swim straight there. Otherwise keep searching.
 #
-# Then go on: what is the least memory (how many numbers) with which you reach 75? What would a policy have to try by chance to
-# discover yours? Could RSAC be led there by noise that keeps its direction, by starting episodes on the platform, or by
-# paying for new places?
+# Then go on: what is the least memory (how many numbers) with which you reach 75? What would a policy have to try by
+# chance to discover yours? Could RSAC be led there by noise that keeps its direction, by starting episodes on the
+# platform, or by paying for new places?
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def swimmer(seen, memory, rng):
@@ -1247,8 +1267,8 @@ cl.calibration("08")
 #   before you call a task a test of memory: velocity, place, and fixed fields of directions all carry information.
 # - RDPG, RTD3 and RSAC are DDPG, TD3 and SAC on summaries. Targets are made from the summary of what came next.
 # - A loss is one mean over the steps that count. Padding needs a mask; what the padding holds does not matter.
-# - Where a sequence begins matters as long as the memory lasts. Measure it against whole episodes. A burn-in corrects the state,
-#   and lets no gradient through.
+# - Where a sequence begins matters as long as the memory lasts. Measure it against whole episodes. A burn-in corrects
+#   the state, and lets no gradient through.
 # - How long a fresh network can remember is set by its biases before the first update. A gradient cannot find what
 #   has been forgotten.
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an
@@ -1259,12 +1279,12 @@ cl.calibration("08")
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | the return stays where that of a policy without memory is, losses healthy | the actor or the critics do not see the summary; or the memory is too short at the start |
+# | the return stays at that of a policy without memory, and the losses look healthy | the actor or the critics do not see the summary; or the memory is too short at the start |
 # | Q grows slowly without bound, worse with short episodes | steps across an episode's end are learned from; a termination is stored as a truncation |
 # | the loss changes with the batch's longest episode | padding is in the mean |
-# | good on short tasks, and on long ones as if blind after L steps | segments from zero state: no memory beyond L was ever trained |
+# | good on short tasks, and on long ones as if blind after some number of steps | segments of that length from zero state: no longer memory was ever trained |
 # | the same with a burn-in | the gradient ends where the burn-in ends |
-# | the agent acts well in training and badly in evaluation, or the other way | the state is not set to zero at an episode's start, or in one of the two only |
+# | the agent acts well in training and badly in evaluation, or the other way | the state is not set to zero at an episode's start, or in only one of the two |
 # | the first steps of each segment have a large loss | zero state: add a burn-in or stored states, or do not learn from these steps |
 # | memory seems to help, and a shuffled memory helps as much | the observation already contains the information, or the extra parameters help |
 # | a probe scores on another episode's states | the clock predicts the target |
@@ -1293,6 +1313,6 @@ cl.calibration("08")
 # - H. Jaeger, "The 'echo state' approach to analysing and training recurrent neural networks", 2001: untrained networks that
 #   remember.
 # - R. Geirhos et al., "Shortcut learning in deep neural networks", *Nature Machine Intelligence* 2, 2020.
-# - G. Alain, Y. Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
+# - G. Alain, Y. Bengio, "Understanding intermediate layers using linear classifier probes", *ICLR workshop* 2017.
 # - J. Hewitt, P. Liang, "Designing and interpreting probes with control tasks", EMNLP 2019: why controls.
 # - A. Geiger, H. Lu, T. Icard, C. Potts, "Causal abstractions of neural networks", NeurIPS 2021: interventions on states.

@@ -50,8 +50,8 @@ class CarHeavenHell(Equations):
     is the same for both sides.
     A way round: a policy without memory can use the *velocity* as its memory: drive to the sign, stop in its sight
     and turn if it says so; elsewhere, drive on in the direction of travel. `hide="velocities"` closes it: with
-    position and sign alone the force depends on the place, the car comes back to its start as slow as it left
-    there, and a memoryless rule gets little more than half.
+    position and sign alone the force depends on the place, the car comes back to its start as slowly as it
+    left it, and a rule without memory reaches heaven in about half of the episodes.
 
     observation:
         "partial" (3): [position (m) | velocity (m/s) | sign: the side of heaven (+1 or -1) in its sight, else 0].

@@ -26,15 +26,15 @@ DISTRIBUTION = "liquid-control"
 
 
 def live(policy="anymal_walk_ltc", *, beside=None, height: int = 640, **start) -> Live:
-    """The live player under the cell: a policy acts in the browser, and its neurons are shown. Pull at the robot.
+    """The live player under the cell: a policy acts in the browser, and its neurons are shown. Pull on the robot.
 
     In a saved notebook it goes on working, without a kernel; where frames are taken out (GitHub), a picture with a link
     to the player on the course's site takes its place.
 
     Args:
         policy: key of a shipped policy, path of a policy's file, or an agent, a run or a policy.
-        beside: a second one in the same robot.
-        height: of the frame, in px.
+        beside: a second policy for the same robot, shown next to the first.
+        height: height of the frame, in px.
         start: settings to begin with, as they stand in the page's address: rate (control steps in the same time: 0.25,
             0.5, 1, 2, 4), told (whether the neurons are told of it), noise, drop (share of lost observations), delay
             (control steps), dead (entries of the observation that read 0), hold (neurons that stand still, or pairs of
@@ -42,7 +42,7 @@ def live(policy="anymal_walk_ltc", *, beside=None, height: int = 640, **start) -
             robot's weight), command (of ANYmal: forward and left in m/s, turning in rad/s), seed, paused.
 
     Returns:
-        What a notebook shows when it ends a cell; `.page` is the whole page, to be saved as a file.
+        A `Live`, which a notebook shows as the last line of a cell; `.page` is the whole page, to be saved as a file.
     """
     height = check_count("height", height, 200)
     first = _shown("policy", policy)
@@ -140,7 +140,7 @@ def site() -> str | None:
 
 
 class Live:
-    """The player with one or two policies; a notebook shows it when it ends a cell.
+    """The player with one or two policies; a notebook shows it if it is the last line of a cell.
 
     Attributes:
         html: the piece of HTML that the notebook shows.

@@ -100,7 +100,7 @@ def _dots(axes, points: list, colour: str, label: str) -> None:
 
 
 def plot_importances(shares, *, title: str | None = None):
-    """The share of the variance that each hyperparameter explains alone, with its interval if it has one.
+    """What each hyperparameter explains alone, as shares that sum to 1, with its interval if it has one.
 
     shares: what `course_lib.sweeps.importances` returns. For several sweeps a bar is the mean, and each sweep is a dot.
     """
