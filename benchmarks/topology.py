@@ -3,8 +3,8 @@
     python benchmarks/topology.py [--parts grid wiring] [--tasks pendulum halfcheetah] [--policies full ncp …]
                                   [--seeds 0 1 … 9] [--processes 2]
 
-Tasks, training and conditions are those of `robustness.py`. Neurons are equally many in all policies of a cell; so a
-policy with fewer synapses has fewer parameters.
+Tasks, training and conditions are those of `robustness.py`. Neurons are equally many in all policies of a cell,
+parameters are not: a low rank saves some, and so does a mask on a matrix of full rank.
 
   grid    rank of the recurrent weights (a product of two factors) × density (the share of them that is not masked), as
           Tumma et al. (ICLR 2024) did it, on the pendulum. "sparse and of low rank" is one point of it, chosen before

@@ -93,7 +93,7 @@ class Lab:
         self.written.set_data(time, shown[:, 0])
         self.goal.set_ydata([target[0]] * 2)
         self.figure.alt = (
-            f"The digit {digit} three times. Left: its path with {FORMS[False]}; middle: with {FORMS[True]}; right: x "
+            f"The digit {digit} three times. Left: its path, {FORMS[False]}; middle: {FORMS[True]}{beyond}; right: x "
             f"over one second. The goal is at ({target[0]:.1f}, {target[1]:.1f}) px, push {push:g}, α {alpha:g}."
         )
         return self

@@ -119,7 +119,7 @@ cl.see("what β = α/20 has left to go after 1 s", 1 - paths["β = α/20"][-1], 
 #
 # $$\lambda^2 + \alpha\lambda + \alpha\beta = 0, \qquad \lambda = -\frac{\alpha}{2} \pm \sqrt{\frac{\alpha^2}{4} - \alpha\beta}.$$
 #
-# - β > α/4: the root is imaginary, so the point swings.
+# - β > α/4: the square root is imaginary, so the point swings.
 # - β < α/4: both λ are real. The slower of the two, at a rate below α/2, decides how long it takes.
 # - β = α/4: both are −α/2, so neither is slower. This is called **critical damping**. From now on β is α/4.
 #
@@ -169,10 +169,10 @@ cl.check("9.2", share_left)
 #
 # $$f(x) = \frac{\sum_i w_i\,\psi_i(x)}{\sum_i \psi_i(x)}\; x\; (g - y_0), \qquad \psi_i(x) = e^{-h_i (x - c_i)^2}. \tag{9.3}$$
 #
-# The standard names: the first equation is the *transformation system*, $x$ is the **phase**, its equation is the *canonical
-# system*, and $f$ is the *forcing term*. The phase is a clock of its own that slows down. The $\psi_i$ are $N$ bumps (*radial
-# basis functions*), and the weights $w_i$ are what is learned. The centres $c_i$ are where the phase is at $N$ evenly spaced
-# times, and the widths follow from $h_i = N^{1.5}/c_i$ (Bahl et al. 2020).
+# The standard names: the first equation is the *transformation system*, $x$ is the **phase**, its equation is the
+# *canonical system*, and $f$ is the *forcing term*. The phase is a clock of its own that slows down. The $\psi_i$ are
+# $N$ bumps (*radial basis functions*), and the weights $w_i$ are what is learned. The centres $c_i$ are the values of
+# the phase at $N$ evenly spaced times, and the widths follow from $h_i = N^{1.5}/c_i$ (Bahl et al. 2020).
 #
 # *Predict.* What is the phase after 1 s?
 
@@ -231,8 +231,8 @@ print("what remains with the factor: nothing" + compared("09.3", "nothing: the p
 dmp_lab.show(digit=0, goal=dmp_lab.own_goal(0) + [3.0, 3.0])
 
 # %% [markdown]
-# *Look at* orange. The pen of this 0 starts and ends at almost the same place. So the fitted weights of the form with the
-# factor are huge, and a goal that is moved by a few pixels sends the path far out of the picture.
+# *Look at* the orange path. The pen of this 0 starts and ends at almost the same place. So the fitted weights of the
+# form with the factor are huge, and a goal that is moved by a few pixels sends the path far out of the picture.
 #
 # ### Started anywhere
 # Whatever happens on the way, the spring pulls to the goal.
@@ -258,10 +258,10 @@ cl.see("within 0.1 m of the goal", int((np.abs(ends["with a push"] - 0.5) < 0.1)
 cl.see("largest distance between two of the nine, with a push", np.ptp(ends["with a push"]), (0, 1e-3), "m")
 
 # %% [markdown]
-# *Look at* the star. *What you should see.* All nine end there, with the push too, once it has faded. They even meet each
-# other before they reach the goal. Subtract (9.2) for two of the paths: goal and push are the same and cancel, and the
-# difference $\delta$ obeys $\ddot\delta = -\alpha\,(\beta\,\delta + \dot\delta)$, the bare spring. So it dies out, whatever the push is.
-# (The arrows show the spring alone. With a push the rule changes with time, so paths may cross.)
+# *Look at* the star. *What you should see.* All nine end there, with the push too, once it has faded. They even meet
+# each other before they reach the goal. Subtract (9.2) for two of the paths: goal and push are the same and cancel, and
+# the difference $\delta$ obeys $\ddot\delta = -\alpha\,(\beta\,\delta + \dot\delta)$, the bare spring. So it dies out,
+# whatever the push is. (The arrows show the spring alone. With a push the rule changes with time, so paths may cross.)
 #
 # A robot needs such a movement: a shove cannot derail it for good. That holds if the state of the equation is the state
 # of the robot.
@@ -269,8 +269,8 @@ cl.see("largest distance between two of the nine, with a push", np.ptp(ends["wit
 # %% [markdown]
 # ## 3. A rollout is a matrix product
 #
-# Leave out the factor $(g - y_0)$. Write the state as $s = (y, \dot y)$, and the share of bump $i$ in the push at Euler step $l$ as
-# $\varphi_{il} = x\,\psi_i(x)/\sum_j \psi_j(x)$. One Euler step of length $dt$ is then
+# Leave out the factor $(g - y_0)$. Write the state as $s = (y, \dot y)$, and the share of bump $i$ in the push at Euler
+# step $l$ as $\varphi_{il} = x\,\psi_i(x)/\sum_j \psi_j(x)$. One Euler step of length $dt$ is then
 #
 # $$s_{l+1} = A\,s_l + b\,\Bigl(\alpha\beta\,g + \sum_i \varphi_{il}\,w_i\Bigr), \qquad A = \begin{pmatrix} 1 & dt \\ -\alpha\beta\,dt & 1 - \alpha\,dt \end{pmatrix}, \quad b = \begin{pmatrix} 0 \\ dt \end{pmatrix}. \tag{9.4}$$
 #
@@ -278,7 +278,7 @@ cl.see("largest distance between two of the nine, with a push", np.ptp(ends["wit
 #
 # $$s_k = A^k s_0 + \sum_{l=0}^{k-1} A^{k-1-l}\, b\,\Bigl(\alpha\beta\,g + \sum_i \varphi_{il}\,w_i\Bigr). \tag{9.5}$$
 #
-# Start, goal and weights stand there as factors and nowhere else. So all points of the path together are linear in them:
+# Start, goal and weights appear there only as factors. So all points of the path together are linear in them:
 #
 # $$\bigl(y(t_1), \dots, y(t_T)\bigr)^\top = M\,\bigl(y_0, \dot y_0, g, w_1, \dots, w_N\bigr)^\top. \tag{9.6}$$
 #
@@ -408,13 +408,13 @@ dmp_figures.pen_figure({"CNN": drawn["CNN"][one], "NDP": drawn["NDP"][one], "as 
 # does. `velocity` in `hw.errors` measures that: 1 is as wrong as a pen that never moves.
 #
 # ### Counted
-# Now with several seeds, with test writers that nobody tuned on, and under a second condition: of each demonstration only
-# three moments were recorded, at random times. (This condition was found after others had shown no gain. "CNN, gaps filled"
-# learns straight lines between the three points. Below, "the better CNN" is the better of the two. Three seeds are few, so
-# you see their range, here and in all that follows.)
+# Now with several seeds, with test writers that nobody tuned on, and under a second condition: only three moments of
+# each demonstration were recorded, at random times. (This condition was found after others had shown no gain. "CNN, gaps
+# filled" learns straight lines between the three points. Below, "the better CNN" is the better of the two in each
+# measure. Three seeds are few, so you see their range, here and in all that follows.)
 #
-# *Predict.* With three moments recorded, how many times as large as the NDP's is the squared error of the better CNN in
-# the place of the pen?
+# *Predict.* With three moments recorded, take the squared error of the better CNN in the place of the pen. How many times
+# as large is it as the NDP's?
 
 # %%
 cl.predict("09.8", question="the better CNN's squared error over the NDP's")
@@ -442,23 +442,26 @@ cl.see("place, three moments: the NDP's gain over that of CNN to parameters", pl
 # %% [markdown]
 # *Look at* the two columns of the figure, and at the three lines on velocity and place. They give each network's error as a
 # multiple of the better CNN's: below 1 the network is better than the CNN, above 1 it is worse. *What you should see.*
-# - Where every moment is recorded, the NDP is *no* better in position. The paper's factor of ten is not reached with this data.
+# - Where every moment is recorded, the NDP is *no* better in position. The paper reports a factor of ten there; this
+#   data does not show it.
 # - Its velocity is far better than the CNN's. But so is that of the network trained on parameters, even a little more so.
 #   What helps here is the DMP at the output, not training through it. A smooth curve without dynamics gets most of that
 #   gain as well.
-# - With three moments it decides that the loss is taken on the path. Parameters fitted to three points are poor, and so is the network
-#   that learns them. Each of the CNN's outputs gets a target in about one demonstration in a hundred, and nothing ties it to its neighbours. In place the spline does nearly as well as the DMP; in velocity the DMP is far better.
+# - With three moments, taking the loss on the path makes the difference. Parameters fitted to three points are poor, and
+#   so is the network that learns them. Each of the CNN's outputs gets a target in about one demonstration in a hundred,
+#   and nothing ties it to its neighbours. In place the spline does nearly as well as the DMP; in velocity the DMP is far
+#   better.
 #
 # The structure helps where the data leaves something open: the velocity, and what happens between the recorded moments.
 
 # %% [markdown]
 # ## 5. Plans for a hand
 #
-# Now the robot. At a **decision** the network sees the hand, the object and the target. It emits a goal and the weights of a
-# DMP for each direction of space, relative to the hand. (Where there are fingers, it also emits five numbers for them.) The DMP's
-# path covers the next five control steps. An *inverse controller* turns the points of the path into actions: it asks for
-# their differences. Then comes the next decision. Planning several actions at once is also called *action chunking* (Zhao et
-# al. 2023).
+# Now the robot. At a **decision** the network sees the hand, the object and the target. It emits a goal and the weights
+# of a DMP for each direction of space, relative to the hand. (Where there are fingers, it also emits five numbers for
+# them.) The DMP's path covers the next five control steps. An *inverse controller* turns the points of the path into
+# actions: it asks for their differences. Then comes the next decision. Planning several actions at once is also called
+# *action chunking* (Zhao et al. 2023).
 #
 # A plan begins where the hand is, with the velocity at which the plan before *ended*. Within a plan the policy is blind to a
 # shove; only the next decision sees it.
@@ -483,8 +486,8 @@ cl.see("jump of the velocity at the decisions, handed on", jumps["velocity hande
 cl.see("jump of the velocity at the decisions, from rest", jumps["from rest each time"][1:], (0.2, 3.0), "m/s")
 
 # %% [markdown]
-# *Look at* the lower panel at the dotted lines, where a new plan begins. *What you should see.* Without the velocity handed on,
-# the hand stops at every decision.
+# *Look at* the lower panel at the dotted lines, where a new plan begins. *What you should see.* Without the velocity
+# handed on, the hand stops at every decision.
 #
 # ### Five steps, one decision: what is a value?
 # The environment moves on and pays at every step. So the critic gets a head for each step of a plan. Head $j$ says what is
@@ -493,10 +496,10 @@ cl.see("jump of the velocity at the decisions, from rest", jumps["from rest each
 #
 # $$G_j = \sum_{i=j}^{k-1} \gamma^{\,i-j}\, r_i + \gamma^{\,k-j}\, V. \tag{9.7}$$
 #
-# This is an *n-step return* with $n = k - j$ (notebook 02): it trusts $V$ only at the next decision. The library goes on with λ
-# as in notebook 02 (GAE), from each head to the next. Rewards and discounts count at the same steps as for a policy that
-# decides at every step. So the comparison is one of plans and not of bookkeeping. (The code published with the paper repeats one
-# value for the whole plan, and pays its baselines at other moments.)
+# This is an *n-step return* with $n = k - j$ (notebook 02): it trusts $V$ only at the next decision. The library then
+# uses GAE with λ as in notebook 02; the value at each step is that of its head. Rewards and discounts count at the same
+# steps as for a policy that decides at every step. So the comparison is one of plans and not of bookkeeping. (The code
+# published with the paper repeats one value for the whole plan, and pays its baselines at other moments.)
 #
 # ### Exercise 9.4: targets of the heads (fill in)
 # Write (9.7). Start with the last head if you like: what does it need, and what does the head before it need?
@@ -553,13 +556,13 @@ for count in (50, 200):
 
 # %% [markdown]
 # *Look at* where the ranges do not overlap. *What you should see.*
-# - In Push and Faucet all three do equally well. The same holds for Pick, with 200 demonstrations. (With 50, a step at a time is
-#   behind in each of three seeds.) What a plan is made of makes no difference there, and a null result is a result. Four times
-#   as many demonstrations do not change much either.
-# - Throwing is the exception: a step at a time is far ahead, and with more data the others do no better. The likely reason:
-#   everything there depends on the hundredth of a second in which the hand lets go, and the right moment depends on how fast the
-#   hand is *then*. A plan has to fix it up to four steps before. It has to guess, and the mean squared error answers a guess
-#   with an average.
+# - In Push and Faucet all three do equally well. The same holds for Pick, with 200 demonstrations. (With 50, a step at a
+#   time is behind in each of three seeds.) What a plan is made of makes no difference there, and a null result is a
+#   result. Four times as many demonstrations do not change much either.
+# - Throwing is the exception: a step at a time is far ahead, and with more data the others do no better. The likely
+#   reason: everything there depends on the hundredth of a second in which the hand lets go, and the right moment depends
+#   on how fast the hand is *then*. A plan has to fix it up to four steps before. It has to guess, and under the mean
+#   squared error the best guess is the average.
 # - In Soccer the NDP has the highest mean, but the ranges overlap.
 
 # %% tags=["prelude"]
@@ -590,7 +593,7 @@ table_figures.plans_figure({name: table_figures.watch_plans(policies[name], seed
 # %% [markdown]
 # *Look at* the thin orange lines, the plans. One begins at each dot and lasts to the next. *What you should see.* The hand
 # (broad, light blue) follows them, as far as the world lets it. (The three shares above are one seed each, with 50
-# demonstrations. In the benchmark such shares of one way differ by 13 to 24 points between seeds, so do not rank them.)
+# demonstrations. In the benchmark above, such shares of one way differ about as much between seeds, so do not rank them.)
 #
 # ### Exercise 9.5: what a demonstration must show (open)
 # The demonstrations above were *disturbed*: noise was added to each action of the expert. What was recorded is the action
@@ -600,7 +603,7 @@ table_figures.plans_figure({name: table_figures.watch_plans(policies[name], seed
 #
 # Teach the push, a step at a time or with plans, with only 40 demonstrations. Choose how strongly they are disturbed (the
 # standard deviation of the noise; actions lie between −1 and 1), and any settings of `cl.PPOConfig` for the network. The
-# check asks for 40 of 100 episodes. Change one thing at a time, and write down what you expected and what you got.
+# check asks for success in 40 of 100 episodes. Change one thing at a time, and write down what you expected and what you got.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-09-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def my_lesson():
@@ -636,9 +639,9 @@ cl.check("9.5", my_lesson)
 # So such a *random walk* is $s\sqrt n$ away after $n$ steps (root mean square), not $s\,n$.
 #
 # ### Exercise 9.6: noise that is held (an experiment with a hypothesis)
-# If each random action is kept for $k$ steps, how many times as far (root mean square) does the walk get in the same number of
-# steps? Enter your formula **before** you run the measurement. A hint: how many independent pieces are there, and how long is
-# each?
+# If each random action is kept for $k$ steps, how many times as far (root mean square) does the walk get in the same
+# number of steps? Enter your formula **before** you run the measurement. A hint: how many independent pieces are there,
+# and how long is each?
 
 # %% nbgrader={"grade": false, "grade_id": "ex-09-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def held_factor(k):
@@ -667,8 +670,9 @@ cl.check("9.6", held_factor)
 #
 # $$C = \mathrm{E}\bigl[(M z)(M z)^\top\bigr] = M \Sigma M^\top, \qquad \Sigma = \mathrm{diag}\bigl(\sigma^2, (\sigma\alpha\beta)^2, \dots, (\sigma\alpha\beta)^2\bigr). \tag{9.9}$$
 #
-# The goal has the standard deviation σ and each weight σαβ (`dmp.stiffness`). Start and velocity are 0 and have no noise. Compute
-# $C$. A hint: as in 9.3, `dmp` gives you the column of each number; multiply each by its standard deviation.
+# The goal has the standard deviation σ and each weight σαβ (`dmp.stiffness`). Start and velocity are 0 and have no
+# noise. Compute $C$. A hint: as in 9.3, `dmp` gives you the column of each number; multiply each by its standard
+# deviation.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-09-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def plan_covariance(dmp, sigma):
@@ -702,8 +706,8 @@ cl.see("farther than single moves, expected", expected, (1.5, 2.0), "times")
 # *What you should see.* Neighbouring moves of a plan are strongly correlated, so they add up instead of cancelling. The most
 # that five moves could gain is what exercise 9.6 says for $k = 5$.
 #
-# Now on the table, with the noise that PPO begins with: log σ = −1. A stride, the length that an action of 1 asks for, is 1 cm
-# here, and a step takes a hundredth of a second.
+# Now on the table, with the noise that PPO begins with: log σ = −1. A stride, the length that an action of 1 asks for,
+# is 1 cm here, and a step takes a hundredth of a second.
 #
 # *Predict.* How far along the table (in $x$ and $y$ together, root mean square) is the hand from its start after a second,
 # if only PPO's noise moves it?
@@ -759,7 +763,7 @@ cl.see("NDP's σ, compared with PPO's", np.exp(-2.0) / np.exp(-1.0), (0.36, 0.38
 # %% [markdown]
 # *What you should see.* The NDP no longer gets farthest. It wanders about as far as five steps at once, with about 0.6 of
 # their σ. PPO gets farther, but with almost three times the NDP's σ. So what the structure gained in this tuning is a
-# steadier hand for as much exploration as five steps.
+# steadier hand, with as much exploration as five steps have.
 #
 # ### Counted
 # The settings of these runs, and why they differ from what you built above:
@@ -767,7 +771,7 @@ cl.see("NDP's σ, compared with PPO's", np.exp(-2.0) / np.exp(-1.0), (0.36, 0.38
 # | setting | above | in these runs | reason |
 # |---|---|---|---|
 # | time of the DMP | seconds | one plan, 0.05 s | α then says how much of its way a plan completes, at any control rate |
-# | α | 8 to 50 per second | 5, 10 or 15 per plan, by task | as in the paper, but for Pick |
+# | α | 8 to 50 per second | 5, 10 or 15 per plan, by task | as in the paper, except for Pick |
 # | unit of goal and weights | m, αβ | such that σ on them is σ on the actions, on average | the same noise for all ways |
 # | noise | – | on goal and weights (`explore="plan"`) | the five moves go together; the paper draws it on the actions |
 # | a head of the critic sees | – | the present observation (`heads="present"`) | it knows what has happened since the decision |
@@ -805,14 +809,15 @@ cl.see("NDP's steps, over those of PPO and of five steps", [first["ndp"] / first
 # %% [markdown]
 # *Look at* where the bars differ by more than the length of a line, and at which curve rises first. *What you should see.*
 # - Pick: only the NDP lifts the box in all its seeds.
-# - Throw: both NDPs learn in a fraction of the steps. PPO and five steps arrive later. (The liquid NDP has twice the learning rate.)
-# - Push and Faucet: all arrive, and a percent or two up or down mean little.
+# - Throw: both NDPs learn in a fraction of the steps. PPO and five steps arrive later. (The liquid NDP has twice the
+#   learning rate.)
+# - Push and Faucet: all succeed in the end, and a percent or two up or down means little.
 # - Soccer: PPO one action at a time and the NDP cannot be told apart with these seeds, and five steps at once are behind.
 #
-# So deciding less often is not what helps: five steps *without* the DMP are never ahead of both others. Where the NDP is ahead,
-# exploring needs a steady hand. (That is the likely reason; the benchmark does not isolate it. The liquid NDP had half the steps,
-# at twice the learning rate, and no runs of Pick. It comes close to the NDP in Throw, Push and Faucet, and is far behind in
-# Soccer.)
+# So deciding less often is not what helps: five steps *without* the DMP are never ahead of both others. Where the NDP is
+# ahead, exploring needs a steady hand. (That is the likely reason; the benchmark does not isolate it. The liquid NDP had
+# half the steps, at twice the learning rate, and no runs of Pick. It comes close to the NDP in Throw, Push and Faucet,
+# and is far behind in Soccer.)
 
 # %%
 for row in fine:
@@ -822,9 +827,9 @@ noisy = max((r["success_noisy"] - r["success"], methods[r["method"]], str(r["see
 cl.see(f"largest gain by noise: {noisy[1]}, seed {noisy[2]}", 100 * noisy[0], (30, 100), "points")
 
 # %% [markdown]
-# *Look at* PPO's first seed. *What you should see.* It lifts the box nearly always while it explores, and seldom without noise.
-# The likely reason: what it asks of its fingers stays below the threshold of the valve (next section), and the noise carries it
-# over. A policy that was learned with noise may need the noise. Evaluate both.
+# *Look at* PPO's first seed. *What you should see.* It lifts the box nearly always while it explores, and seldom without
+# noise. The likely reason: what it asks of its fingers stays below the threshold of the valve (next section), and the
+# noise carries it over. A policy that was learned with noise may need the noise. Evaluate both.
 
 # %% [markdown]
 # ### A valley between open and shut
@@ -883,8 +888,8 @@ cl.see("valve: largest share lost", losses["a valve"].max(), (0, 0.35))
 # learning stands still, look at what the world does with a small change before you change the algorithm.
 #
 # ### One to watch
-# Turn the faucet. The NDP decides every 50 ms. At each decision the goals and weights of three DMPs, 21 numbers, are drawn. The
-# learning rate is twice that of the benchmark, because the run is much shorter.
+# Turn the faucet. The NDP decides every 50 ms. At each decision the goals and weights of three DMPs, 21 numbers, are
+# drawn. The learning rate is twice that of the benchmark, because the run is much shorter.
 #
 # *Predict.* What share of episodes will it solve after this training, without noise?
 
@@ -915,15 +920,15 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 # | handwriting, all moments recorded | smoothness | nothing to the place of the pen; far better velocities |
 # | handwriting, three moments | what happens in between | several times better in place, far better in velocity |
 # | imitation: pick, push, faucet | nothing that the data lacks | nothing, or little |
-# | imitation: throw | – | it hurt: a decision that must be made *now* was made before |
-# | trial and error: throw | noise that goes together | it learned sooner; in the end all arrive |
-# | trial and error: pick | the same | it decided: nothing else lifts the box in every seed |
+# | imitation: throw | – | a plan hurt, with a DMP or without: a decision that must be made *now* was made before |
+# | trial and error: throw | noise that goes together | it learned sooner; in the end all succeed |
+# | trial and error: pick | the same | it made the difference: nothing else lifts the box in every seed |
 # | trial and error: push, faucet | the same, but the others have enough steps to learn it too | a percent or two, either way |
 # | trial and error: soccer | the same | level with PPO, well ahead of five steps without it |
 #
-# The structure helped where it added something that was missing: in the gaps of the data, in the velocities, in the noise.
-# Where nothing was missing, it made little difference. It hurt where the policy had to react within a plan, because a plan
-# is blind while it lasts.
+# The structure helped where it added something that was missing: in the gaps of the data, in the velocities, in the
+# noise. Where nothing was missing, it made little difference. A plan hurt where the policy had to react within it, with
+# a DMP or without, probably because a plan is blind while it lasts.
 
 # %% [markdown]
 # ## Your predictions
@@ -936,13 +941,15 @@ cl.calibration("09")
 # ## Summary
 # - A DMP is a spring to a goal, (9.1), with a push that fades with the phase, (9.3). A shove to its state does not derail it
 #   for good. After one second it is off its goal by what is left of the push.
-# - Without the factor $(g - y_0)$ it is linear, (9.6): its rollout is a matrix product, its fit is a least-squares problem, its gradient is exact and cheap.
-# - With the factor $(g - y_0)$ the shape scales with the distance. Without that factor, a movement can also end where it starts.
+# - Without the factor $(g - y_0)$ it is linear, (9.6): its rollout is a matrix product, its fit is a least-squares
+#   problem, its gradient is exact and cheap.
+# - With the factor $(g - y_0)$ the shape scales with the distance. Without that factor, a movement can also end where it
+#   starts.
 # - With a value for each step of a plan, (9.7), rewards, discounts and advantages are those of a policy that decides at
 #   every step: only the plans differ.
 # - Noise on the numbers of a plan is noise on a path, (9.9). Its moves go together and get farther.
 # - Structure adds what the data does not say: velocities, gaps, noise that goes together. Where the data says it all,
-#   it adds nothing, and where one has to react within a plan, it is in the way.
+#   it adds nothing, and where one has to react within a plan, the plan is in the way.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
@@ -960,12 +967,13 @@ cl.calibration("09")
 # ### Further reading
 # - S. Bahl, M. Mukadam, A. Gupta, D. Pathak, "Neural dynamic policies for end-to-end sensorimotor learning", *NeurIPS* 2020:
 #   sections 3.2 and 3.3, and 5.
-# - A. Ijspeert, J. Nakanishi, H. Hoffmann, P. Pastor, S. Schaal, "Dynamical movement primitives: learning attractor models for
-#   motor behaviors", *Neural Computation* 25, 2013: section 2.
+# - A. Ijspeert, J. Nakanishi, H. Hoffmann, P. Pastor, S. Schaal, "Dynamical movement primitives: learning attractor
+#   models for motor behaviors", *Neural Computation* 25, 2013: section 2.
 # - T. Flash, N. Hogan, "The coordination of arm movements", *Journal of Neuroscience* 5, 1985: minimum jerk.
 # - M. Laskey, J. Lee, R. Fox, A. Dragan, K. Goldberg, "DART: noise injection for robust imitation learning", *CoRL* 2017: why
 #   the expert is disturbed.
 # - S. Ross, J. A. Bagnell, "Efficient reductions for imitation learning", *AISTATS* 2010: how mistakes add up.
-# - D. Pomerleau, "ALVINN: an autonomous land vehicle in a neural network", *NIPS* 1, 1989: imitation, and what it does not see.
+# - D. Pomerleau, "ALVINN: an autonomous land vehicle in a neural network", *NIPS* 1, 1989: imitation, and what it does
+#   not see.
 # - T. Zhao, V. Kumar, S. Levine, C. Finn, "Learning fine-grained bimanual manipulation with low-cost hardware", *RSS* 2023:
 #   action chunking.

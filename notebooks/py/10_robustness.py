@@ -161,7 +161,7 @@ cl.check("10.1", late)
 # At twice the rate the policy acts every half step. Then two things change that have nothing to do with the policy.
 #
 # **The return.** An episode has twice as many steps, and each step gives a reward. To compare returns, divide each reward by
-# the rate $\rho$. Then a sum over the same seconds has about the same size at every rate.
+# the rate $\rho$ (times the usual one). Then a sum over the same seconds has about the same size at every rate.
 #
 # **The discount.** With γ = 0.99 per step, a reward 100 steps from now counts about $1/e$. At twice the rate, 100 steps are
 # half as many seconds. To keep the horizon in seconds, take
@@ -213,18 +213,19 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 
 # %% [markdown]
 # *What you should see.* This policy keeps more where it is told the length of its steps, at both rates. (In the film above
-# it was told.) But this is a single policy. Whatever it shows, it is not evidence about liquid networks. Wait with your
-# conclusion until section 7.
+# it was told.) But this is a single policy. Whatever it shows, it is not evidence about liquid networks. Draw no
+# conclusion before section 7.
 #
 # ## 3. Write it down first
 #
 # With ten disturbances, nine policies and two tasks there are hundreds of comparisons. By chance some of them will favour
 # any policy that you like. So the claims must come first. This is called **preregistration** (Nosek et al. 2018). The list
 # below was committed before the first run, together with the policies, the conditions and the rule. (You can check this with
-# `git log` of `course_lib/lessons/nb10_hypotheses.py` and of `nb10_evidence.py` beside it. They also show that the code of
-# the rule was corrected twice, after the first runs and before the verdicts concerned. Fewer than ten seeds decide nothing,
-# whatever their interval. And for H8, solvers count as different only if they differ by more than chance: the largest of
-# several differences is never 0.)
+# `git log` of `course_lib/lessons/nb10_hypotheses.py` and of `nb10_evidence.py` beside it. They also show how the code of
+# the rule was changed since, each time before the verdicts that depend on it. Fewer than ten seeds decide nothing, whatever
+# their interval; before, five were enough. A condition that a task does not have is left out there. For H8, a solver with
+# which a cell did not learn the task is left out, and solvers count as different only if they differ by more than chance: the
+# largest of several differences is never 0.)
 
 # %%
 for h in HYPOTHESES:
@@ -232,23 +233,26 @@ for h in HYPOTHESES:
 
 # %% [markdown]
 # **What is measured.** The share of its undisturbed return that a policy keeps, averaged over the conditions of the
-# hypothesis. For one disturbance of growing size, this average is the area under the curve. (H7 also counts the undisturbed
-# return itself, as a share of the mean of both groups. H8 asks for the share that is lost.)
+# hypothesis. For one disturbance of growing size, this average is about the area under the curve, divided by its width.
+# (A *shift* in H6 is a change of the world: noise, lost observations, or another mass, friction or motor strength.) (H7
+# also counts the undisturbed return itself, as a share of the mean of both groups. H8 asks for the share that is lost.)
 #
 # **What matters.** A difference of 5 percentage points of that share. A smaller difference would hardly change which policy
 # you choose.
 #
-# **The rule.** Each policy is to be trained with ten seeds. The interval is a bootstrap (Efron 1979) over the seeds of each
-# task and policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole
+# **The rule.** Each policy is to be trained with ten seeds. Take the interquartile mean over the seeds of each policy, and
+# average over the policies of each side and then over the tasks. The interval is a bootstrap (Efron 1979) over the seeds of
+# each task and policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole
 # interval lies below 5 points. *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this
-# last condition you could stop as soon as an interval looks good. Two hypotheses claim that something is *not* better. H7
-# counts as held if the whole interval lies below 5 points. H8 needs both: no difference with the solver of training, and a
-# loss with another.
+# last condition you could stop as soon as an interval looks good. Two hypotheses claim that something makes *no*
+# difference, or is not better. H7 counts as held if the whole interval lies below 5 points. H8 needs two things: policies
+# that are tested with their own solver do as well with every solver, and a test with another solver costs return.
 #
-# **Who is compared.** For H1 to H5, nine policies with about the same number of actor parameters, the same number of
-# training steps and the same PPO. "MLP (4 frames)" sees the last four observations at once, and "attention (16)" weighs the
-# last sixteen. Both have no other memory. A policy is compared on a task only if it has learned the task: it must reach at
-# least half of the return of the best policy.
+# **Who is compared.** For H1 and H3 to H5, the policies are taken from nine with about the same number of actor
+# parameters, the same number of training steps and the same PPO. (For H2, five of them are trained again, at several
+# rates. The list below shows which policies have runs on which task.) "MLP (4 frames)" sees the last four observations
+# at once, and "attention (16)" weighs the last sixteen. Both have no other memory. A policy is compared on a task only
+# if it has learned the task: it must reach at least half of the return of the best policy.
 #
 # *Predict.* Read the eight claims and the rule again. For how many of the eight will the rule say "held", with the runs so
 # far?
@@ -270,8 +274,8 @@ for task in figures.TASKS:
 # %% [markdown]
 # ## 4. What the runs say
 #
-# The runs below are still being added to. So the text does not state results. It says what to look for, and the cells
-# compute what the runs say so far.
+# More runs are still being added. So the text states few results. It says what to look for, and the cells compute what the
+# runs say so far.
 #
 # First without any disturbance. *Predict.* Velocities are hidden. Which policy has the lowest return on the pole?
 
@@ -357,9 +361,9 @@ cl.see("median share on the pole with a delay of one step, of policies that lear
 # cannot rank the policies by eye. The interval of the difference, below, is the right tool.
 #
 # ### One number for a curve, and for a comparison
-# The mean share over the points of a curve is the area under it. To compare two policies, take the difference of these
-# areas. What is its interval? The bootstrap draws the *seeds* again, with replacement, and computes the difference each
-# time.
+# The mean share over the points of a curve is about the area under it, divided by its width. To compare two policies,
+# take the difference of these means. What is its interval? The bootstrap draws the *seeds* again, with replacement, and
+# computes the difference each time.
 #
 # ### Exercise 10.3: the interval of a difference (fill in)
 # There are two policies, with one number for each seed. Draw each set again `draws` times, with replacement and only from
@@ -387,9 +391,9 @@ cl.check("10.3", difference_interval)
 #
 # $$\mathrm{se}(n) = \sigma \sqrt{2/n}, \qquad n \approx 2\,(z_{0.975} + z_{0.8})^2\,\frac{\sigma^2}{\delta^2}. \tag{10.2}$$
 #
-# With n from the second formula, 80 % of such studies find a true difference δ. This share is called the **power** (Cohen
-# 1988). Here $z_{0.975} = 1.96$ and $z_{0.8} = 0.84$. (`runs_needed` in `course_lib.evaluation.statistics` computes n
-# exactly, with the t-distribution.)
+# With n from the second formula, 80 % of such studies find a true difference δ: their 95 % interval excludes 0. This
+# share is called the **power** (Cohen 1988). Here $z_{0.975} = 1.96$ and $z_{0.8} = 0.84$ are quantiles of the standard
+# normal distribution. (`runs_needed` in `course_lib.evaluation.statistics` computes n exactly, with the t-distribution.)
 #
 # Now compare two policies with three pilot seeds each. What is σ? How many seeds do you need for δ = 0.05? And how large a
 # difference can ten seeds find?
@@ -401,7 +405,7 @@ print(pilot)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-10-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def plan(a, b, delta, n):
-    """a, b (3,) pilot shares; delta: difference to find; n: seeds at hand -> σ, seeds for delta, difference that n find
+    """a, b (3,) pilot shares; delta: difference to find; n: seeds at hand -> σ, seeds for delta, difference that n seeds find
 
     σ: root of the mean of the two variances; divide by the number of values less 1. Seeds: by (10.2), rounded up.
     """
@@ -461,8 +465,8 @@ cl.predict("10.6", question="rank of the masked matrix, 0 to 6")
 # %%
 rng = np.random.default_rng(0)
 P, Q, M = rng.normal(size=(6, 1)), rng.normal(size=(1, 6)), (rng.random((6, 6)) < 0.5).astype(int)
-print("P Q, rank", np.linalg.matrix_rank(P @ Q), "\n", (P @ Q).round(1))
-print("M * (P Q)\n", (M * (P @ Q)).round(1))
+print("P Q, rank", np.linalg.matrix_rank(P @ Q), "\n", (P @ Q).round(2))
+print("M * (P Q)\n", (M * (P @ Q)).round(2))
 cl.see("rank of the masked matrix", np.linalg.matrix_rank(M * (P @ Q)), (3, 6), predicted="10.6")
 cl.see("it is the rank of the mask", bool(np.linalg.matrix_rank(M * (P @ Q)) == np.linalg.matrix_rank(M)))
 
@@ -495,9 +499,9 @@ cl.check("10.5", cost)
 # ### The grid
 # The next figure shows an LTC on the pole for three ranks (rows; 1/4 is a quarter of the number of neurons) and three
 # densities (columns). Rank 1/4 with half of the weights is what H6 calls "sparse and of low rank". All have equally many
-# neurons, so those with fewer synapses have fewer parameters. Left is the return without a disturbance. Right is the share
-# that is kept, averaged over four of the five disturbances in H6. (The fifth is friction: this task has no contact, so it
-# was not changed.)
+# neurons, but not equally many parameters: a low rank saves numbers, and so does a mask on a matrix of full rank. Left
+# is the return without a disturbance. Right is the share that is kept, averaged over four of the five disturbances in
+# H6. (The fifth is friction: this task has no contact, so it was not changed.)
 #
 # *Predict.* Average the returns on the left over the densities. Which rank has the largest mean return, with the runs so far?
 
@@ -517,7 +521,7 @@ print("rank with the largest mean return:", came + compared("10.7", came))
 # figure before you compare two squares.
 #
 # What happens when neurons die? In the next figure one, two or four neurons, drawn at random, are held at their mean. (NCP
-# and random wirings are explained below it.)
+# and random wirings are explained below it.) *Look at* whether the bands overlap before you rank the wirings.
 
 # %%
 figures.lost_figure(results["topology"], "ltc", ("full", "sparse and of low rank", "ncp", "random"))
@@ -551,9 +555,12 @@ for cell in ("ltc", "cfc"):
 # enough (notebook 03). Would the same policy work if the equation were solved exactly? And would a policy that was trained
 # with an accurate solver work with a rough one?
 #
-# Four solvers were used in training. In their names, the number counts the steps within a control step.
+# Four solvers were used in training. In their names, the number counts the steps within a control step. Two more are used
+# only in the tests: "euler 4", and "dopri5", the adaptive solver of notebook 03. It stands for the exact solution, and its 5
+# counts no steps.
 #
-# *Predict.* Each policy that learned the pole is tested with those of the other three solvers with which the cell learned it, too. What share of its return is lost, on average over all pairs and both cells?
+# *Predict.* Take the solvers of training with which a cell learned the pole. Each policy trained with one of them is tested
+# with each of the others. What share of its return is lost, on average over all pairs of solvers and both cells?
 
 # %%
 cl.predict("10.8", question="share of the return that is lost, from 0 to 1")
@@ -565,15 +572,15 @@ print(f"{'trained with':16s}" + "".join(f"{solver:>9s}" for solver in solvers))
 for (cell, trained), tested in so_far.solver_table(table).items():
     print(f"{cell + ', ' + trained:16s}" + "".join(f"{tested[solver]:9,.0f}" for solver in solvers))
 cl.see("share lost with another solver", solver_effects(table)["mismatched"].value, (0.3, 0.9), predicted="10.8")
-cl.see("rk4 4 and dopri5 differ by, of the largest return", so_far.apart(table, "rk4 4", "dopri5"), (0, 0.2))
+cl.see("rk4 4 against dopri5: largest difference, as a share of the largest return", so_far.apart(table, "rk4 4", "dopri5"), (0, 0.2))
 print("trainings in which the state ran away:", "; ".join(so_far.ran_away(table)) or "none")
 
 # %% [markdown]
-# *Look at* each row's own solver first, and then at the others. *What you should see.* With a solver that a policy was not
-# trained with, much of the return is lost on average. The exact solution can be worse than the rough one, for a policy that
-# was trained with the rough one. So the network has not learned an equation. It has learned a map from step to step, and
-# the solver is a part of that map. Where two solvers compute nearly the same map, as "rk4 4" and "dopri5" do, the policy
-# works with both.
+# *Look at* each row's own solver first, and then at the others. *What you should see.* With a solver that a policy was
+# not trained with, much of the return is lost on average. The exact solution can be worse than the rough one, for a
+# policy that was trained with the rough one. So the network that was trained with a rough solver has not learned an
+# equation. It has learned a map from step to step, and the solver is a part of that map. Where two solvers compute
+# nearly the same map, as "rk4 4" and "dopri5" do, the policy works with both.
 #
 # One combination is special: a CT-RNN with a single explicit step of RK4. Training can make its time constants short. Then
 # the step is too long for an explicit method, and the state grows without bound (notebook 03). A training that ends in this
@@ -599,10 +606,11 @@ cl.see("nothing with fewer than ten seeds is decided", all(one["verdict"] == "ca
 # always enough: an interval that contains both 0 and 5 points cannot tell. "Did not hold" says that the gain is smaller than
 # 5 points, or that there is a loss.
 #
-# H1 shows what an average can hide. Look back at the figure of the rates: on HalfCheetah at twice the rate, the LTC that was
-# told keeps nearly all of its return, and the GRU keeps a small part. H1 averages this with half the rate, with the other
-# cells in continuous time, and with the MLP, which gains at twice the rate. The average did not hold. The single comparison
-# may well be true. But nobody wrote it down beforehand, so it is a hypothesis for new seeds, not a result.
+# H1 shows what an average can hide. Look back at the figure of the rates: on HalfCheetah at twice the rate, the LTC that
+# was told keeps nearly all of its return, and the GRU keeps a small part. H1 averages this with half the rate, with the
+# pole, with the other cells in continuous time, and with the MLP, which gains at twice the rate. H1 did not hold. The
+# single comparison may well be true. But nobody wrote it down beforehand, so it is a hypothesis for new seeds, not a
+# result.
 #
 # ### Exercise 10.6: your own hypothesis (an experiment)
 # Look at the figures of section 4 again. Find a comparison that is not among the eight and that you believe to be true.
@@ -673,8 +681,8 @@ cl.see("share of the second / share of the first", hardened / usually, (1.1, np.
 # ### Exercise 10.7: make it last (open)
 # Half of all observations are lost, and those that arrive are one step late. Train a policy that keeps the pole up for 100
 # steps on average. You may choose the cell, the disturbances of training and the settings. The task must hide its
-# velocities. The check calls your function once, so the training takes place inside it. Then it plays the policy that comes
-# back.
+# velocities. The check calls your function once, so the training takes place inside it. Then it tests the policy that your
+# function returns.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-10-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def tough_policy():
@@ -697,8 +705,8 @@ cl.check("10.7", tough_policy)
 panel.panel({name: cl.load(f"robust_{name}") for name in ("ltc", "gru", "cfc", "mlp")}, "motor strength (times)", 0.5, seconds=cl.budget(smoke=0.5, lite=5.0, full=5.0))
 
 # %% [markdown]
-# The same in your browser, without this notebook's kernel: two of the policies side by side. Noise, delay, lost observations, the
-# control rate and gravity can be changed while they run, and both get the same.
+# The same in your browser, without this notebook's kernel: two of the policies side by side. Noise, delay, lost
+# observations, the control rate and gravity can be changed while they run, and both get the same.
 
 # %%
 cl.live("robust_ltc", beside="robust_gru", noise=0.1)
@@ -711,7 +719,8 @@ cl.live("robust_ltc", beside="robust_gru", noise=0.1)
 # same size kept … %; the interval of the difference is … to …." Someone else can check such a sentence.
 #
 # **Say** that a cell in continuous time can be told the length of a step. This follows from the equation and needs no
-# experiment. Whether it helps depends on the task. If a task cannot be solved at the lower rate at all, it cannot help.
+# experiment. Whether this helps depends on the task. If a task cannot be solved at the lower rate at all, being told
+# cannot help.
 #
 # **Say** that the solver belongs to the policy. A policy file without its solver is not complete.
 #
