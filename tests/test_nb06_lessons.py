@@ -115,8 +115,8 @@ def test_names_of_gaits():
     ones = np.ones(4)
     for name, lags in feet.GAITS.items():
         assert name in feet.name_of(lags, ones)
-    assert "RF, RH keep no step" in feet.name_of((0, 0.5, 0.5, 0), (1.0, 0.2, 0.9, 0.1))
-    assert "LH keeps no step" in feet.name_of((0, 0.5, np.nan, 0), (1.0, 0.9, 0.0, 0.9))
+    assert "RF, RH do not keep step" in feet.name_of((0, 0.5, 0.5, 0), (1.0, 0.2, 0.9, 0.1))
+    assert "LH does not keep step" in feet.name_of((0, 0.5, np.nan, 0), (1.0, 0.9, 0.0, 0.9))
     trot = feet.name_of((0, 0.5, 0.5, 0), ones, tail_first=True)
     assert "trot" in trot  # the same from either end
     walk = np.array(feet.GAITS["walk (one by one)"])

@@ -12,8 +12,8 @@ from course_lib.viz.style import COLOURS, new_figure, style
 # (name, where the course has it, x, y): x runs from "acts by its values" (0) to "acts by its policy" (1), y from data
 # used once (0) to data kept and used many times (1).
 METHODS = (
-    ("SARSA", "", 0.02, 0.08),
-    ("Q-learning", "here", 0.02, 0.42),
+    ("SARSA", "", 0.02, 0.03),
+    ("Q-learning", "here", 0.02, 0.20),
     ("DQN", "", 0.02, 0.88),
     ("recurrent TD3, SAC", "notebook 08", 0.33, 0.66),
     ("DDPG, TD3", "notebook 05", 0.33, 0.81),
@@ -124,6 +124,11 @@ def trajectory_figure(angle: np.ndarray, alive: np.ndarray, score: np.ndarray, d
             right.legend(loc="upper left")
         right.set_ylim(0, 1.25 * lengths.max())  # room for the legend
         right.set(xlabel="score of the episode", ylabel="return (steps)", title="colour: the same score")
+    figure.alt = (
+        f"Left: {len(score)} episodes, the lean of the pole over time, blue for a positive score, red for a "
+        f"negative one. Right: their returns, {lengths.min()} to {lengths.max()} steps, over their scores"
+    )
+    figure.alt += f"; the dashed line has a slope of {slope:.2g}." if score.std() > 0 else "."
     return figure
 
 
@@ -167,4 +172,7 @@ def method_map(methods: Sequence[tuple] = METHODS):
         axes.set_xlabel("what chooses the action")
         axes.set_ylabel("each observed step is")
         axes.tick_params(length=0)
+    kinds = {title: [name for name, _, x, _ in methods if left <= x < right] for left, right, title in regions}
+    figure.alt = "A map of methods. " + "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items())
+    figure.alt += ". From data used once to data kept: " + ", ".join(m[0] for m in sorted(methods, key=lambda m: m[3]))
     return figure

@@ -219,7 +219,8 @@ def next_space(rng):
             wide,
         ),
         (
-            "that goes too far up: a trial at 0.0088 broke the simulation, see below",
+            "that goes too far up: a rate above 0.1 is far beyond what worked, and already one trial at 0.0088 broke "
+            "the simulation, see below",
             lambda f: ends(rate(f))[1] <= 0.1,
         ),
         (

@@ -9,7 +9,7 @@ import numpy as np
 from course_lib.errors import ArgumentError
 
 FEET = ("LF", "RF", "LH", "RH")
-SURE = 0.5  # a foot whose concentration is less keeps no step with the first
+SURE = 0.5  # a foot whose concentration is less does not keep step with the first
 GAITS = {  # lags of LF, RF, LH, RH, as the gaits of animals have them
     "trot (diagonal pairs)": (0.0, 0.5, 0.5, 0.0),
     "pace (left, right)": (0.0, 0.5, 0.0, 0.5),
@@ -128,14 +128,14 @@ def _strides(lead: np.ndarray, foot: np.ndarray, steps: int, slip: str):
 
 
 def name_of(lags: Sequence[float], sure: Sequence[float], tail_first: bool = False) -> str:
-    """The nearest of `GAITS`, or which feet keep no step with the first.
+    """The nearest of `GAITS`, or which feet do not keep step with the first.
 
     tail_first: the robot runs backwards; its feet are then named as seen from ahead.
     """
     lags, sure = np.asarray(lags, float), np.asarray(sure, float)
     loose = [FEET[k] for k in range(4) if not sure[k] >= SURE]
     if loose:
-        return f"no gait with a name: {', '.join(loose)} {'keep' if len(loose) > 1 else 'keeps'} no step with LF"
+        return f"no gait with a name: {', '.join(loose)} {'do' if len(loose) > 1 else 'does'} not keep step with LF"
     if tail_first:
         lags = (lags - lags[3])[list(BACKWARDS)]
     apart = {name: np.abs((lags - np.array(ideal) + 0.5) % 1 - 0.5).mean() for name, ideal in GAITS.items()}

@@ -112,7 +112,7 @@ def joint_figure(gaits: Mapping[str, Gait]):
             label = f"{name}: {gait.work.sum(axis=1).mean():,.0f} W, cost of transport {gait.cost_of_transport():.2f}"
             right.bar(place, gait.work.mean(axis=0), wide * 0.92, color=colour, label=label)
         left.set(ylabel="torque (N m),\nrms; dash: peak")
-        right.set(xlabel="joint", ylabel="work done (W)")
+        right.set(xlabel="joint", ylabel="power, positive part (W)")
         right.set_xticks(at, first.joints, rotation=60, fontsize=8)
         for axes in (left, right):
             axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend

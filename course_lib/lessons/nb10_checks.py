@@ -255,7 +255,8 @@ def my_hypothesis(rng):
         ),
         ("that is one of the eight hypotheses; find another one", lambda f: not old(f)),
         (
-            "no task can decide that: there must be a task that policies of both sides have learned, with these conditions tested",
+            "no task can decide that: there must be a task that policies of both sides have learned, with these "
+            "conditions tested",
             lambda f: attempt(lead, [row for row in rows if row["training"] == "one rate"], *f()) is not None,
         ),
         right="a hypothesis that the rule can decide; the next cell does",

@@ -10,6 +10,8 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 LONGEST = 600  # characters of a text
 FILE = "COURSE_TEXTS"  # environment variable: a file to which every figure shown adds its overlaps
 SLACK = 1.0  # px by which two texts may touch
@@ -33,16 +35,9 @@ def described(figure) -> str:
 
 
 def _panel(axes) -> str:
-    kind = (
-        "picture" if axes.images and not axes.axison
-        else "map" if axes.images or any(type(c).__name__ == "QuadMesh" for c in axes.collections)
-        else "bars" if axes.patches and not axes.lines
-        else "curves" if axes.lines
-        else "points" if axes.collections
-        else "drawing"
-    )  # fmt: skip
+    """One panel: its kind, axes and range, and what each named line, row or map in it comes to."""
     x, y = axes.get_xlabel(), axes.get_ylabel()
-    said = f"{axes.get_title() or axes.get_title(loc='left')}: ".removeprefix(": ") + kind
+    said = f"{axes.get_title() or axes.get_title(loc='left')}: ".removeprefix(": ") + _kind(axes)
     if x or y:
         said += f" of {' over '.join(filter(None, (y, x)))}"
     if axes.lines and x and y:
@@ -50,10 +45,81 @@ def _panel(axes) -> str:
         said += f", {low:.3g} to {high:.3g}"
     legend = axes.get_legend()
     names = [text.get_text() for text in legend.get_texts()] if legend else []
-    ticks = [text.get_text() for text in axes.get_yticklabels() if text.get_text()]
-    if not names and ticks and not all(_number(t) for t in ticks):
-        names = ticks
-    return " ".join((said + (f": {', '.join(names[:12])}" if names else "")).split())
+    courses = {line.get_label(): _course(line) for line in axes.lines if not line.get_label().startswith("_")}
+    names = [*dict.fromkeys([*names, *courses])]
+    rows = _rows(axes)
+    if not names and not rows and not legend:
+        names = [text.get_text() for text in axes.texts if text.get_text().strip()]
+    told = [f"{name}{courses.get(name, '')}" for name in names] + [f"{name}{value}" for name, value in rows.items()]
+    said += _extent(axes)
+    return " ".join((said + (f": {'; '.join(told[:14])}" if told else "")).split())
+
+
+def _kind(axes) -> str:
+    """What most of a panel consists of."""
+    if axes.images and not axes.axison:
+        return "picture"
+    if _meshes(axes):
+        return "map"
+    drawn = [line for line in axes.lines if len(line.get_xdata()) > 2 and line.get_linestyle() != "None"]
+    if drawn:
+        return "curves"
+    if _bars(axes):
+        return "bars"
+    dots = any(line.get_linestyle() == "None" for line in axes.lines) or axes.collections
+    return "points" if dots else "lines" if axes.lines else "drawing"
+
+
+def _meshes(axes) -> list:
+    return [*axes.images, *(c for c in axes.collections if type(c).__name__ == "QuadMesh")]
+
+
+def _bars(axes) -> list:
+    """The rectangles of bar charts; bands across a panel are none."""
+    return [bar for group in axes.containers if type(group).__name__ == "BarContainer" for bar in group]
+
+
+def _extent(axes) -> str:
+    """ ", values -1 to 1" of a map."""
+    values = [np.asarray(mesh.get_array(), dtype=float) for mesh in _meshes(axes) if axes.axison]
+    values = [v[np.isfinite(v)] for v in values if v.ndim < 3 or v.shape[-1] not in (3, 4)]
+    values = [v for v in values if v.size]
+    return (
+        f", values {_short(min(v.min() for v in values))} to {_short(max(v.max() for v in values))}" if values else ""
+    )
+
+
+def _course(line) -> str:
+    """ ", 3 at first, 950 at last" of a curve; "" of marks and of straight reference lines."""
+    y = np.asarray(line.get_ydata(), dtype=float)
+    if len(y) < 3 or line.get_linestyle() == "None" or np.isfinite(y).sum() < 3:
+        return ""
+    y = y[np.isfinite(y)]
+    return f", {_short(y[0])} at first, {_short(y[-1])} at last"
+
+
+def _rows(axes) -> dict[str, str]:
+    """Name on the y axis -> " 4,600", the middle of the marks in its row or the length of its bar."""
+    rows = {}
+    for place, text in zip(axes.get_yticks(), axes.get_yticklabels(), strict=False):
+        name = text.get_text()
+        if not name or _number(name):
+            continue
+        bars = [r.get_width() for r in _bars(axes) if abs(r.get_y() + r.get_height() / 2 - place) < 0.3]
+        marks = [
+            x
+            for line in axes.lines
+            if line.get_linestyle() == "None"
+            for x, y in zip(np.atleast_1d(line.get_xdata()), np.atleast_1d(line.get_ydata()), strict=False)
+            if abs(y - place) < 0.45
+        ]
+        found = bars or marks
+        rows[name] = f" {_short(float(np.median(found)))}" if found else ""
+    return rows
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _number(text: str) -> bool:

@@ -45,7 +45,8 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# This cheetah was trained by SAC on one processor core. The lines below the video say how long that took and how well it runs.
+# This cheetah was trained by SAC on one processor core. The lines below the video say how long that took and how well it
+# runs.
 
 # %%
 cl.show(cl.load("halfcheetah_sac"), steps=cl.budget(smoke=10, lite=120, full=120), width=480, height=320)
@@ -155,12 +156,13 @@ cl.check("5.1", actor_gradient)
 
 # %% [markdown]
 # ### The critic's target
-# The critic learns (5.1) by regression, with the actor's action in place of the maximum. If the right side moved with every
-# step of the critic, the critic would chase a target that runs ahead of it, and might never settle. So the right side is
-# computed by **target networks** (Mnih et al. 2015), copies of the critic and the actor. In DDPG their weights follow slowly
-# (Lillicrap et al. 2016):
-# $\bar\phi \leftarrow \bar\phi + \tau(\phi - \bar\phi)$, with a small $\tau$. This running average of weights is called
-# **Polyak averaging** (after Polyak and Juditsky 1992).
+# The critic learns (5.1) by regression, with the actor's action in place of the maximum. If the right side moved with
+# every step of the critic, the critic would chase a target that runs ahead of it, and might never settle. So the right
+# side is computed by **target networks** (Mnih et al. 2015), copies of the critic and the actor. Let $\phi$ and $\theta$
+# be the weights of the critic and the actor, and $\bar\phi$ and $\bar\theta$ those of their copies. In DDPG the copies
+# follow slowly (Lillicrap et al. 2016): $\bar\phi \leftarrow \bar\phi + \tau(\phi - \bar\phi)$, and the same for
+# $\bar\theta$, with a small $\tau$. This running average of weights is called **Polyak averaging** (after Polyak and
+# Juditsky 1992).
 #
 # $$y_t = r_t + \gamma\,(1 - d_t)\,Q_{\bar\phi}\bigl(s_{t+1}, \mu_{\bar\theta}(s_{t+1})\bigr),
 # \qquad L(\phi) = \tfrac12\,\mathbb{E}\bigl[(Q_\phi(s_t, a_t) - y_t)^2\bigr]. \tag{5.3}$$
@@ -169,6 +171,7 @@ cl.check("5.1", actor_gradient)
 # gone on (section 3 of notebook 02).
 #
 # ### Exercise 5.2: the target (fill in)
+# Compute $y_t$ of (5.3) for a batch. The values $Q_{\bar\phi}$ of the next states are given.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-05-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def target(reward, terminated, truncated, next_q, gamma):
@@ -220,9 +223,9 @@ print(replay.rows)
 cl.see("transition in row 0", int(replay.rows[0, 0]), (4, 4), predicted="05.2")
 
 # %% [markdown]
-# *What you should see.* There is room for four transitions, so 4 and 5 have replaced 0 and 1. Each row is complete: it holds the next
-# observation too. Where the clock cuts an episode off, that is the last observation of this episode, and not the first one
-# of the next.
+# *What you should see.* There is room for four transitions, so 4 and 5 have replaced 0 and 1. Each row is complete: it
+# holds the next observation too. Where the clock cuts an episode off, the next observation is the last one of this
+# episode, and not the first one of the next.
 #
 # ### Exercise 5.3: transitions that never happened (find the bug)
 # The buffer above stores every observation twice, once as the next observation of one row and once as the observation of
@@ -293,9 +296,9 @@ print("rungs that follow the top rung in this buffer:", *np.unique(buffer.follow
 cl.see("learned value over true value", learned / true_worth, (0.4, 0.6))
 
 # %% [markdown]
-# *What you should see.* Every value is too low, by the same factor. And from the top rung the buffer seems to lead to rungs
-# that no step from there leads to. Which rows describe a step that never happened? There are two reasons why a row can be
-# wrong. Also think of the rows that must *not* be thrown away. (The check also uses buffers with falls.)
+# *What you should see.* Every value is too low, by the same factor. And in the buffer the top rung is followed by rungs
+# that no step from the top leads to. Which rows describe a step that never happened? There are two reasons why a row can
+# be wrong. Also think of the rows that must *not* be thrown away. (The check also uses buffers with falls.)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-05-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def drawable(replay):
@@ -323,7 +326,8 @@ if answer is not None:
 # %% [markdown]
 # ## 3. Promised and earned
 #
-# Suppose that ten actions are all worth 0, and that the critic knows each of them up to an error with standard deviation 1.
+# Suppose that ten actions are all worth 0, and that the critic knows each of them up to a Gaussian error with standard
+# deviation 1, independent of the others.
 #
 # *Predict.* What does the critic think the best of them is worth, on average?
 
@@ -375,9 +379,9 @@ cl.check("5.4", lower_error)
 
 # %% [markdown]
 # ### Measured
-# A pendulum with a motor, fully observed (angle and rate). DDPG trains on it, then DDPG with twin critics and nothing else
-# changed. Then each policy plays without noise. At every tenth step you compare Q with the discounted reward that
-# really followed.
+# A pendulum with a motor, fully observed (angle and rate). DDPG trains on it, then DDPG with twin critics and nothing
+# else changed. Then each policy plays without noise. At every tenth step you compare Q (with twin critics, the lower of
+# the two) with the discounted reward that really followed.
 #
 # *Predict.* Which of the two promises more, compared with what it earns?
 
@@ -410,8 +414,9 @@ cl.see("seeds of ten in which DDPG promises more", int((biases["ddpg"] > biases[
 print("in most seeds DDPG promises more" + compared("05.4", "DDPG"))
 
 # %% [markdown]
-# *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise a little too
-# little. That agrees with (5.4) and with Exercise 5.4.
+# *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise a little
+# too little in most seeds. That agrees with (5.4) and with Exercise 5.4. (Section 6 shows a second reason for a Q that
+# is too high.)
 
 # %% [markdown]
 # ## 4. Two more changes make TD3
@@ -445,8 +450,8 @@ q_figures.smoothing_figure(grid, spiked(grid), smoothed)
 # *Look at* the dots, the maximum of each line. *What you should see.* A little smoothing lowers the spike, but it is still
 # the maximum. With σ = 0.2 the broad hill wins. The price: true peaks are lowered as well, narrow ones most.
 #
-# **Delayed policy updates** (section 5.2 of the paper). The actor and all target networks move only at every *second* update of the
-# critics. The idea: a critic that has had time to settle is a better thing to climb.
+# **Delayed policy updates** (section 5.2 of the paper). The actor and all target networks move only at every *second*
+# update of the critics. The idea: a critic that has had time to settle is a better thing to climb.
 #
 # In the library each change is one field of a config. The next cell prints every field in which the three presets
 # differ, and what it means.
@@ -513,8 +518,8 @@ print("only the best policy uses both" + compared("05.6", "only the best policy"
 alpha_slider({"two hills": hills, "-20 a²": lambda a: -20 * a**2, "-8 |a|": lambda a: -8 * a.abs()}, start={"α": 0.32})
 
 # %% [markdown]
-# *Try this.* Move α from left to right with the two hills. At which α does the Gaussian leave its hill and spread across both? Then
-# choose $-20\,a^2$ and $-8\,|a|$, and compare how much entropy each doubling of α adds.
+# *Try this.* Move α from left to right with the two hills. At which α does the Gaussian leave the higher hill and spread
+# across both? Then choose $-20\,a^2$ and $-8\,|a|$, and compare how much entropy each doubling of α adds.
 #
 # *What you should see.* A small α gives a narrow policy on the highest place, and a large α a broad one. Entropy is paid for
 # with expected return. On one smooth hill the Gaussian is as good as the best policy. On two hills it stays on one of them
@@ -533,18 +538,19 @@ alpha_slider({"two hills": hills, "-20 a²": lambda a: -20 * a**2, "-8 |a|": lam
 #
 # It needs values of $f$ only.
 #
-# **Reparameterisation** (Kingma and Welling 2014). Write the draw as a function of the parameters and of noise
-# whose distribution does not depend on them: $a = m + \sigma\varepsilon$ with $\varepsilon\sim\mathcal N(0, 1)$. Then the mean is over
-# $\varepsilon$, and the derivative moves inside:
+# **Reparameterisation** (Kingma and Welling 2014). Write the draw as a function of the parameters and of noise whose
+# distribution does not depend on them: $a = m + \sigma\varepsilon$ with $\varepsilon\sim\mathcal N(0, 1)$. Then the mean
+# is over $\varepsilon$, and the derivative moves inside:
 #
 # $$J = \mathbb{E}_\varepsilon\bigl[f(m + \sigma\varepsilon)\bigr], \qquad
 # \frac{\partial J}{\partial m} = \mathbb{E}_\varepsilon\bigl[f'(a)\bigr], \qquad
 # \frac{\partial J}{\partial \sigma} = \mathbb{E}_\varepsilon\bigl[f'(a)\,\varepsilon\bigr]. \tag{5.12}$$
 #
-# The noise $\varepsilon$ is drawn first and then held fixed, like an input. The gradient flows from $f$ through the drawn action
-# to $m$ and $\sigma$. On its way to $\sigma$ it is multiplied by $\varepsilon$. This is
-# what people mean when they say that the actor's gradient flows through $\varepsilon$, or through the sample. It needs the *slope* of $f$. SAC has it, because
-# its critic is a network. With $\sigma = 0$, (5.12) is the deterministic policy gradient (5.2).
+# The noise $\varepsilon$ is drawn first and then held fixed, like an input. The gradient flows from $f$ through the
+# drawn action to $m$ and $\sigma$. On its way to $\sigma$ it is multiplied by $\varepsilon$. This is what people mean
+# when they say that the actor's gradient flows through $\varepsilon$, or through the sample. This estimator needs the
+# *slope* of $f$. SAC has the slope, because its critic is a network. With $\sigma = 0$, (5.12) is the deterministic
+# policy gradient (5.2).
 #
 # (In SAC $f$ is $Q - \alpha\log\pi_\theta$, and $\log\pi_\theta$ depends on θ in two ways: through the drawn action and
 # directly. Automatic differentiation adds both. The direct part has mean 0, as every score has.)
@@ -563,7 +569,8 @@ def two_estimates(sd, motors=1, draws=100_000, seed=0):
 
 
 # %% [markdown]
-# *Predict.* σ = 0.1, one motor. The variance of the score-function estimate is how many times that of the reparameterised one?
+# *Predict.* σ = 0.1, one motor. The variance of the score-function estimate is how many times that of the
+# reparameterised one?
 
 # %%
 cl.predict("05.7", question="ratio of the variances")
@@ -573,26 +580,26 @@ ratio = {}
 for motors, sd in ((1, 0.1), (6, 0.1), (1, 0.5), (6, 0.5)):
     score, path = two_estimates(sd, motors)
     ratio[motors, sd] = score.var() / path.var()
-    print(f"{motors} motors, σ = {sd}: means {score.mean():.2f} and {path.mean():.2f}, sd {score.std():5.2f} and {path.std():5.2f}")
+    print(f"motors: {motors}, σ = {sd}: means {score.mean():.2f} and {path.mean():.2f}, sd {score.std():5.2f} and {path.std():5.2f}")
     cl.see("   their means differ by, in standard errors", abs(np.mean(score - path)) / np.std(score - path) * len(path) ** 0.5, (0, 4.5))
 cl.see("ratio of the variances, σ = 0.1, one motor", ratio[1, 0.1], (7, 12), predicted="05.7")
 cl.see("six motors", ratio[6, 0.1], (25, 50))
 cl.see("σ = 0.5, one motor", ratio[1, 0.5], (0.05, 0.2))
 
 # %% [markdown]
-# *What you should see.* Both have the same mean. A narrow policy sees a Q that is nearly straight, and there the slope is by far the less
-# noisy estimate. With more motors its advantage grows: the score function gets one number for all motors and cannot
-# tell which motor earned it, while the slope is known for each motor. But it is no law. A policy much wider than the hills
-# meets steep slopes of both signs, and then reparameterisation is the noisier one.
+# *What you should see.* Both have the same mean. A narrow policy sees a Q that is nearly straight, and there the slope
+# is by far the less noisy estimate. With more motors its advantage grows: the score function gets one number for all
+# motors and cannot tell which motor earned it, while the slope is known for each motor. But this is not always so. A
+# policy much wider than the hills meets steep slopes of both signs, and then reparameterisation is the noisier one.
 
 # %% [markdown]
 # ### A Gaussian between bounds
-# The actor outputs a mean $m$ and a standard deviation σ, draws $u = m + \sigma\varepsilon$, and squashes: $a = \tanh u$ lies in
-# (−1, 1). Squashing changes the density. Where tanh is flat, many $u$ are pressed into few $a$.
+# The actor outputs a mean $m$ and a standard deviation σ, draws $u = m + \sigma\varepsilon$, and squashes: $a = \tanh u$
+# lies in (−1, 1). Squashing changes the density. Where tanh is flat, many $u$ are pressed into few $a$.
 #
 # ### Exercise 5.5: its log-density (a derivation and a fill-in)
-# If $u$ has the density $p(u)$, then $a = \tanh u$ has the density $p(u) / |da/du|$ (**change of variables**). Write $\log\pi(a)$ for several
-# independent motors. It is one number for each row.
+# If $u$ has the density $p(u)$, then $a = \tanh u$ has the density $p(u) / |da/du|$ (**change of variables**). Write
+# $\log\pi(a)$ for several independent motors. It is one number for each row.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-05-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def squashed_log_prob(mean, sd, noise):
@@ -688,23 +695,25 @@ for power, between in ((2, (0.3, 0.4)), (1, (0.55, 0.8))):
     cl.see("   mean step", np.mean(np.diff(entropy)), between, "nats")
 
 # %% [markdown]
-# *What you should see.* On each hill the steps are of roughly the same size, and on the pointed hill they are about twice as large. The law needs a hill
-# that looks the same at every scale. The two hills of section 1 do not, so their steps differ: the slider says how much each doubling adds. The
-# bounds break the law too. No policy on (−1, 1) has more entropy than log 2, the entropy of the uniform one.
+# *What you should see.* On each hill the steps are of roughly the same size, and on the pointed hill they are about
+# twice as large. The law needs a hill that looks the same at every scale. The two hills of section 1 do not, so their
+# steps differ: the slider says how much each doubling adds. The bounds break the law too. No policy on (−1, 1) has more
+# entropy than log 2, the entropy of the uniform one.
 #
 # So one α serves a motor that must be precise in one state and is free in another. A nat earns the same everywhere, but how
 # much expected reward it costs depends on the hill.
 
 # %% [markdown]
 # ### The temperature finds its own way
-# How large should α be? That depends on the scale of the rewards, and it changes during training. So SAC sets the *entropy* and lets α
-# follow (**automatic temperature tuning**, Haarnoja et al. 2018b, section 5). The target entropy $\bar{\mathcal H}$ is minus
-# the number of motors, in nats, and
+# How large should α be? That depends on the scale of the rewards, and it changes during training. So SAC sets the
+# *entropy* and lets α follow (**automatic temperature tuning**, Haarnoja et al. 2018b, section 5). The target entropy
+# $\bar{\mathcal H}$ is minus the number of motors, in nats, and
 #
 # $$L(\alpha) = -\log\alpha\;\mathbb{E}\bigl[\log\pi(a\mid s) + \bar{\mathcal H}\bigr]. \tag{5.13}$$
 #
-# (The paper's (18) has α in place of log α. With log α, which is what is trained here and in most libraries, α stays positive.)
-# The slope with respect to log α is the entropy minus its target. Gradient descent lowers α when the entropy is too high.
+# (The paper's (18) has α in place of log α. With log α, which is what is trained here and in most libraries, α stays
+# positive.) The slope with respect to log α is the entropy minus its target. Gradient descent lowers α when the entropy
+# is too high.
 #
 # *Predict.* In a new training the policy is broad. Does α rise or fall at first?
 
@@ -723,14 +732,15 @@ paths = {q_figures.TITLES[name]: q_figures.rows_of(rows, "cheetah", name) for na
 q_figures.temperature_figure(paths, target_entropy=-6)
 
 # %% [markdown]
-# *Look at* the middle panel beside the left one. The dotted line is the target, −6 nats for six motors. *What you should see.* The
-# entropy starts above its target, and α falls. Once the entropy has come down to the target it stays there. Meanwhile α rises again,
-# because Q grows with the returns and a nat must be worth more to keep up. With α fixed, nothing holds the entropy
-# at any value.
+# *Look at* the middle panel beside the left one. The dotted line is the target, −6 nats for six motors. *What you should
+# see.* The entropy starts above its target, and α falls. Once the entropy has come down to the target it stays there.
+# Meanwhile α rises again, because Q grows with the returns and a nat must be worth more to keep up. With α fixed,
+# nothing holds the entropy at any value.
 
 # %% [markdown]
 # ### The three algorithms side by side
-# All three repeat the same loop: act, store the transition, draw a batch, update the critics, update the actor, let the targets follow.
+# All three repeat the same loop: act, store the transition, draw a batch, update the critics, update the actor, let the
+# targets follow.
 #
 # | step | DDPG (Lillicrap et al. 2016) | TD3 (Fujimoto et al. 2018) | SAC (Haarnoja et al. 2018a, b) |
 # |---|---|---|---|
@@ -752,7 +762,8 @@ q_figures.temperature_figure(paths, target_entropy=-6)
 #
 # What is each change worth? The result file has many small trainings on the pendulum and some on the cheetah. Most are DDPG
 # with the one change in the name; TD3 and SAC have several. (The stochastic actor replaces the added noise. "Paid for
-# entropy" is the stochastic actor and its pay.) All trainings of a task have the same number of steps and updates.
+# entropy" is the stochastic actor with a reward for entropy at a fixed temperature. Where entropy is paid, that pay counts as
+# earned.) All trainings of a task have the same number of steps and updates.
 #
 # *Predict.* Which of these makes DDPG lose most on the pendulum?
 
@@ -781,11 +792,13 @@ cl.see("failed seeds of DDPG", missed["ddpg"], (1, 4))
 cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sac"]], (0, 0))
 
 # %% [markdown]
-# *Look at* the medians first, then at the last column. (The figure leaves out "− slow targets", which would squeeze all the others together.) *What you should see.*
+# *Look at* the medians first, then at the last column. (The figure leaves out "− slow targets", which would squeeze all
+# the others together.) *What you should see.*
 # - Without slow targets almost nothing is learned with most seeds: the critic chases a moving target.
 # - Exploration noise is not missed here. The likely reason: the pendulum starts at any angle, so the starts explore.
-# - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none
-#   fails. (Two other rows have no failure either.) The price is a Q a little too low. (A few failures in ten against none is a hint and not a proof.)
+# - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none fails.
+#   (Two other rows have no failure either.) The price is a Q a little too low. (A few failures in ten against none is a
+#   hint and not a proof.)
 # - The delayed actor, and so TD3, is *behind*. Its Q is too high in every seed, in most of them far too high.
 #
 # ### How Q comes down
@@ -801,16 +814,17 @@ for name in ("ddpg", "twin", "td3", "sac"):
 cl.see("last of TD3 over last of DDPG, medians", changes["claims"]["pendulum_td3_bias"] / changes["claims"]["pendulum_ddpg_bias"], (5, 100))
 
 # %% [markdown]
-# *Look at* the beginning: all of them promise far too much. This is not maximisation, (5.4). Rewards are negative here, networks
-# begin at 0, and the true values arrive one step of the target networks at a time. *What you should see* at the end: DDPG
-# is a little above the line, SAC and the twin critics are below it, and TD3 has not come down yet.
+# *Look at* the beginning: all of them promise far too much. This is not maximisation, (5.4). Rewards are negative here,
+# networks begin at 0, and the true values arrive one step of the target networks at a time. *What you should see* at the
+# end: DDPG is a little above the line, SAC and the twin critics are below it, and TD3 has not come down yet.
 #
 # ### Testing an explanation
 # Why is TD3 behind? Here is a simple explanation. The delay halves the number of times that the actor and all targets move.
 # So with the same number of critic updates, the actor learns and Q comes down about half as fast. If that is all, then TD3
 # with twice as many updates has as many moves of actor and targets as DDPG, and should do much better.
 #
-# *Predict.* Train TD3 with one update per step instead of half an update. What happens to its return and to its Q?
+# *Predict.* Train TD3 with one update per step instead of half an update. What happens to its return and to its Q? (A
+# better Q is closer to what is earned.)
 
 # %%
 cl.predict("05.11", choices=("both get better", "about as before", "both get worse"))
@@ -840,7 +854,8 @@ print("return and Q get better" + compared("05.11", "both get better"))
 # ### The same on the cheetah
 # Now there are six motors in place of one, and rewards are mostly above 0.
 #
-# *Predict.* Nine variants are trained. In how many of them is Q too high at the end, in the median over seeds? And which change alone gains most?
+# *Predict.* Nine variants are trained. In how many of them is Q too high at the end, in the median over seeds? And which
+# change alone gains most?
 
 # %%
 cl.predict("05.12", question="variants whose Q is too high")
@@ -861,24 +876,26 @@ q_figures.effects_figure(rows, "cheetah", nine)
 
 # %% [markdown]
 # *Look at* the lines, the range over three seeds, and at the zero of the right panel. *What you should see.*
-# - The actor that is *paid* for its entropy gains most, and its worst seed is above the best seed of DDPG. Twin critics, smoothed targets
-#   and a stochastic actor gain less.
+# - The actor that is *paid* for its entropy gains most, and its worst seed is above the best seed of DDPG. Twin critics,
+#   smoothed targets and a stochastic actor gain less.
 # - With the delayed actor, and so with TD3, everything is slower again. That is a verdict on this short budget. In section 7
 #   TD3 gets many times as many updates.
-# - A fixed temperature takes most of it away: that SAC is no better than DDPG.
-# - SAC is that paid actor with twin critics and a learned temperature. Its best seeds are as good, but its seeds differ by more than a factor of two. Three
-#   seeds are too few to settle such differences.
+# - SAC with its temperature fixed is no better than DDPG. The temperature alone does not explain that: the paid actor
+#   above has the same fixed temperature, but one critic.
+# - SAC is that paid actor with twin critics and a learned temperature. Its best seeds are as good, but its seeds differ
+#   by more than a factor of two. Three seeds are too few to settle such differences.
 # - *No* Q is too high at the end. All are too low.
 
 # %%
 q_figures.bias_figure(rows, "cheetah", ["ddpg", "twin", "td3", "sac"])
 
 # %% [markdown]
-# *Look at* which side of the line the curves are on: a little above it at first, then below. The policy improves faster than
-# the critics can follow. The likely reason: its value has to pass back through the targets, step by step, and the buffer
-# holds few of the states that the new policy visits. Over-estimation, (5.4), is real. On this robot, within this budget, it
-# does not hold learning back. Figure 1 of the TD3 paper shows it on other robots, within a million steps. Before you blame a
-# cause, measure it on your own task.
+# *Look at* which side of the line the curves are on: a little above it at first, then below. The policy improves faster
+# than the critics can follow. The likely reason: its value has to pass back through the targets, step by step, and the
+# buffer holds few of the states that the new policy visits. Over-estimation, (5.4), is real, and figure 1 of the TD3
+# paper shows it on other robots, within a million steps. On this robot, within this budget, no Q ends up too high. The
+# measurement shows the sum of both effects, so it does not say how large each one is. Before you blame a cause, measure
+# it on your own task.
 
 # %% [markdown]
 # ## 7. The race
@@ -892,7 +909,7 @@ for field, default, value, reason in race.recipe("HalfCheetah-v5"):
 # %% [markdown]
 # They come from trials with one or two seeds each. Nobody has shown that they are the best.
 #
-# Draw the curve that you expect for SAC on HalfCheetah: three points (steps, return).
+# Which curve do you expect for SAC on HalfCheetah? Replace the three points (steps, return) below by your own.
 
 # %%
 prediction = [(10_000, 0), (30_000, 500), (60_000, 1_000)]
@@ -931,8 +948,8 @@ cl.see("return, noise on", result.stochastic.mean, between)
 print(f"after {agent.learner.updates:,} updates")
 
 # %% [markdown]
-# (IQM is the interquartile mean, the mean of the middle half of the episodes.) *What you should see.* The policy is much better than
-# the curve. It runs with or without its noise.
+# (IQM is the interquartile mean, the mean of the middle half of the episodes.) *What you should see.* The policy is much
+# better than the curve. It runs with or without its noise.
 #
 # ### At equal steps, and at equal time
 # Now the long runs: three algorithms of this library, and the SAC of Stable-Baselines3 (SB3).
@@ -982,8 +999,8 @@ print(f"SAC over SAC of SB3 after 30 minutes each: {ratio:.2f}, 95 % interval {l
 
 # %% [markdown]
 # ### Is that a fair race?
-# Both SACs ran for the same 30 minutes on the same kind of core. But this course's SAC ran with the settings above, and SB3 with its
-# defaults. What is alike, and what is not?
+# Both SACs ran for the same 30 minutes on the same kind of core. But this course's SAC ran with the settings above, and
+# SB3 with its defaults. What is alike, and what is not?
 
 # %%
 print(f"{'':22s}{'here':>12s}{'SB3':>12s}")
@@ -996,14 +1013,16 @@ print(f"   (95 % interval {low:.1f} to {high:.1f}, {rounds} rounds on {speed['ma
 cl.see("updates a second over SB3's, equal settings", speed["claims"][key], (1.5, 5))
 
 # %% [markdown]
-# *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the first α, the random steps
-# at the beginning, the number of copies and the rounding are not. So the ratio above compares two *programs with their settings*. It does not compare
-# two implementations of one algorithm, and it does not show that anything is wrong with SB3. **There is no run of both at equal settings
-# in the results of this course.** What was measured at equal settings is speed only, the last lines: part of the lead comes from doing
-# more updates in the same time. How much the settings add is open.
+# *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the
+# first α, the random steps at the beginning, the number of copies and the rounding are not. So the ratio above compares
+# two *programs with their settings*. It does not compare two implementations of one algorithm, and it does not show that
+# anything is wrong with SB3. **There is no run of both at equal settings in the results of this course.** What was
+# measured at equal settings is speed only, the last lines: part of the lead comes from doing more updates in the same
+# time. How much the settings add is open.
 #
 # ### The gaits
-# The reward of a step is the forward speed in m/s minus a tenth of the squared commands, and an episode has 1,000 steps.
+# The reward of a step is the forward speed in m/s minus a tenth of the sum of the squared commands, and an episode has
+# 1,000 steps.
 #
 # *Predict.* The best policy has the return at the top of this notebook. How fast does it run?
 
@@ -1080,13 +1099,13 @@ cl.calibration("05")
 
 # %% [markdown]
 # ## Summary
-# - An actor climbs the critic along the deterministic policy gradient, (5.2), and finds the nearest hill. The critic is trained on (5.3),
-#   with target networks that follow by Polyak averaging.
+# - An actor climbs the critic along the deterministic policy gradient, (5.2), and finds the nearest hill. The critic is
+#   trained on (5.3), with target networks that follow by Polyak averaging.
 # - A replay buffer lets every transition be used many times. It must never hold a step that never happened.
 # - The maximum of noisy estimates is too high, (5.4). The lower of two is too low on average, Exercise 5.4.
 # - TD3 is DDPG with clipped double Q-learning, target policy smoothing and delayed policy updates.
-# - SAC keeps the first of these and rewards entropy, (5.8). Its gradient reaches the actor through reparameterised draws, (5.12). Its
-#   temperature follows a target entropy, (5.13).
+# - SAC keeps the first of these and rewards entropy, (5.8). Its gradient reaches the actor through reparameterised
+#   draws, (5.12). Its temperature follows a target entropy, (5.13).
 # - The best policy in one state is (5.9). How much entropy a doubling of α adds depends on the shape of the hill.
 # - Off-policy learning needs fewer steps. Whether it needs less time depends on what a step costs.
 # - Compare settings before you compare programs.
@@ -1099,18 +1118,24 @@ cl.calibration("05")
 # | Q far below what is earned, return flat | two critics that disagree: larger batches, or fewer updates for each step |
 # | all values too low by about the same factor | transitions that never happened: ends of episodes, the row written last |
 # | actions stick at ±1, entropy falls early | rewards on a large scale, so α is small beside them: let it be learned, from a higher start |
-# | entropy far above its target, α at 0.001 and falling | the target entropy is higher than the task allows, or the actor does not get the gradient of log π |
+# | entropy far below its target, α large and still rising | the target entropy is higher than the policy can reach, or the actor does not get the gradient of log π |
 # | good with noise in training, bad in evaluation | a policy that relies on its noise; or the normaliser was not saved |
 # | fast at first, then ever slower | the buffer is larger than the memory; the library refuses such a buffer |
 #
 # ### Further reading
-# - D. Silver et al., "Deterministic policy gradient algorithms", 2014: theorem 1, (5.2) averaged over the states that the policy visits, is the gradient of the return.
+# - D. Silver et al., "Deterministic policy gradient algorithms", 2014: theorem 1, (5.2) averaged over the states that
+#   the policy visits, is the gradient of the return.
 # - T. Lillicrap et al., "Continuous control with deep reinforcement learning", 2016: DDPG; section 3 on targets and noise.
-# - S. Thrun, A. Schwartz, "Issues in using function approximation for reinforcement learning", 1993: the maximum of noisy estimates in Q-learning.
+# - S. Thrun, A. Schwartz, "Issues in using function approximation for reinforcement learning", 1993: the maximum of
+#   noisy estimates in Q-learning.
 # - H. van Hasselt, "Double Q-learning", 2010: a second estimate to judge the chosen action.
-# - S. Fujimoto, H. van Hoof, D. Meger, "Addressing function approximation error in actor-critic methods", 2018: TD3; section 4 on twin critics, section 5 on the other two.
-# - D. Kingma, M. Welling, "Auto-encoding variational Bayes", 2014: section 2.4, reparameterisation. S. Mohamed et al., "Monte Carlo gradient
-#   estimation in machine learning", 2020: both estimators and their variances.
-# - T. Haarnoja et al., "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with a stochastic actor", 2018a.
-# - T. Haarnoja et al., "Soft actor-critic algorithms and applications", 2018b (arXiv 1812.05905): section 5, the learned temperature; appendix C, the squashed Gaussian.
-# - X. Chen et al., "Randomized ensembled double Q-learning", 2021: section 3, promised against earned, and more updates for each step.
+# - S. Fujimoto, H. van Hoof, D. Meger, "Addressing function approximation error in actor-critic methods", 2018: TD3;
+#   section 4 on twin critics, section 5 on the other two.
+# - D. Kingma, M. Welling, "Auto-encoding variational Bayes", 2014: section 2.4, reparameterisation. S. Mohamed et al.,
+#   "Monte Carlo gradient estimation in machine learning", 2020: both estimators and their variances.
+# - T. Haarnoja et al., "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with a stochastic
+#   actor", 2018a.
+# - T. Haarnoja et al., "Soft actor-critic algorithms and applications", 2018b (arXiv 1812.05905): section 5, the learned
+#   temperature; appendix C, the squashed Gaussian.
+# - X. Chen et al., "Randomized ensembled double Q-learning", 2021: section 3, promised against earned, and more updates
+#   for each step.

@@ -5,9 +5,9 @@
 #
 # While you watch, a robot of 45 kg with twelve motors learns to run. Two processor cores are enough. It learns what the
 # reward pays for, and that is not what you meant: you will see it in the torques, and change the reward. Then the robot
-# learns to walk where it is told. You push it, put it on ground it has never seen, and steer it by a liquid network. A sweep
-# over hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find out what would
-# stop this walker on a real robot.
+# learns to walk where it is told. You push it, put it on ground it has never seen, and steer it with a liquid network. A
+# sweep over hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find out
+# what would stop this walker on a real robot.
 
 # %% [markdown]
 # **You will be able to**
@@ -61,9 +61,11 @@ curves = {name: [row for row in rows if row["setting"] == name] for name in ("ml
 cl.compare(curves, x="minutes", key="return_deterministic", individual=True, target=before["running_mean_noisy"])
 
 # %% [markdown]
-# *Look at* the thin lines. Each is one seed, trained once, from scratch. The dotted line is the best return reported by the
-# student project that this notebook grew out of. The next cell prints how long the trainings here took to get there, and
-# what was left of the project's return when the noise was switched off.
+# *Look at* the thin lines. Each is one seed, trained once, from scratch. (MLP is a feed-forward network, LTC a liquid
+# network of notebook 03. The lines of a network end where its fastest seed is done.) The dotted line is the best return
+# reported by the student project that this notebook grew out of, a running mean of episodes with noise. The next cell
+# prints how long the trainings here took to get there, and what was left of the project's return when the noise was
+# switched off (`deterministic`). Its `survival`, the share of episodes without a fall, is with noise.
 
 # %%
 LABELS = {
@@ -85,8 +87,8 @@ print(shipped["command"])
 
 # %% [markdown]
 # Three seeds are few: "from … to …" is the smallest and the largest of them, not a confidence interval that you could rely
-# on. The minutes of the LTC's third seed, the GRU and the CT-RNN are upper bounds: these ran beside other work, with one
-# thread each.
+# on. The minutes of the LTC's third seed are an upper bound: it ran beside other work, with one
+# thread.
 
 # %% tags=["prelude"]
 import copy
@@ -222,19 +224,21 @@ cl.see("force on each foot", still.forces[-1], (100, 120), "N", predicted="06.2"
 # %% [markdown]
 # ## 2. The predecessor's reward
 #
-# The student project asked for speed. In each of the five physics steps $k$ of a control step the robot was paid its
-# speed along $x$ and its height above half a metre, and fined for a fall, which ended the episode:
+# The student project, the predecessor of this notebook, asked for speed. In each of the five physics steps $k$ of a
+# control step the robot was paid its speed along $x$ and its height above half a metre, and fined for a fall, which
+# ended the episode:
 #
 # $$r_t = \sum_{k=1}^{5} \Bigl[v_{x,k} + (z_k - 0.5)\Bigr] - 100 \cdot [\text{fall}]. \tag{6.2}$$
 #
 # Here $[\text{fall}]$ is 1 if the robot falls in this step, and 0 if not.
 #
-# **Which way is $x$?** At the start, $+x$ points from the robot's head to its tail. So this task asks the robot to run backwards, and
-# every sprint of this notebook is run tail first. The names of the feet stay those of the body: the hind feet (LH, RH) lead,
-# and the front feet follow.
+# **Which way is $x$?** At the start, $+x$ points from the robot's head to its tail. So this task asks the robot to run
+# backwards, and every sprint of this notebook is run tail first. The names of the feet stay those of the body: the hind
+# feet (LH, RH) lead, and the front feet follow.
 #
-# A physics step lasts 0.002 s, and moves $x$ by $\Delta x = 0.002\,v_x$. Turned around, $v_x = 500\,\Delta x$. Add that up over an
-# episode: all the small steps $\Delta x$ together are the distance, so the speeds add up to 500 for each metre:
+# A physics step lasts 0.002 s, and moves $x$ by $\Delta x = 0.002\,v_x$. Turned around, $v_x = 500\,\Delta x$. Add that
+# up over an episode: all the small steps $\Delta x$ together are the distance, so the speeds add up to 500 for each
+# metre:
 #
 # $$\sum_t r_t = 500 \cdot \text{metres} + \sum_{t,k} (z_{t,k} - 0.5) - 100 \cdot [\text{fall}]. \tag{6.3}$$
 #
@@ -250,7 +254,7 @@ cl.see("return of standing still", standing, (400, 480), predicted="06.3")
 
 # %% [markdown]
 # *What you should see.* Nearly all of it is paid for height. Keep the number in mind: a lower return is worse than doing
-# nothing, and at the very beginning of training most are.
+# nothing, and at the very beginning of training most returns are lower.
 #
 # ### Exercise 6.1: one step's reward (fill in)
 # Write (6.2) from positions alone: $x$ and $z$ at the beginning of the control step and after each physics step.
@@ -276,17 +280,19 @@ for row in rows:
 
 # %% [markdown]
 # ### A gait that lives off its noise
-# The predecessor's best policy falls at once when it is evaluated without noise. Its return, printed at the top, is below
-# that of standing still. This was no bug. PPO maximises the mean return of the policy *with* its noise,
+# The predecessor's best policy falls at once when it is evaluated without noise. Its return, printed at the top, is
+# below that of standing still. This was no bug. PPO maximises the mean return of the policy *with* its noise. If $g(a)$
+# is what the action $a$ earns, that is
 #
 # $$J(\mu, \sigma) = \mathbb{E}_{\varepsilon\sim\mathcal N(0,1)}\bigl[g(\mu + \sigma\varepsilon)\bigr], \tag{6.4}$$
 #
-# and nothing in $J$ asks what $g(\mu)$ is. The project never let $\sigma$ fall below 0.7, and looked at noisy episodes only.
-# Here is a toy that shows the effect: a motor with friction. It does not move unless the command is larger than 1, and then it
-# moves by the rest: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$. The commands between -1 and 1 are its **dead zone**.
+# and nothing in $J$ asks what $g(\mu)$ is. The project never let $\sigma$ fall below 0.7, and looked at noisy episodes
+# only. Here is a toy that shows the effect: a motor with friction. It does not move unless the command is larger than 1,
+# and then it moves by the rest: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$. The commands between -1 and 1 are its
+# **dead zone**.
 #
-# *Predict.* The mean of the command is 0.5, so without noise the motor stands. Now add noise with $\sigma$ = 0.6. How far does the
-# motor move on average?
+# *Predict.* The mean of the command is 0.5, so without noise the motor stands. Now add noise with $\sigma$ = 0.6. How
+# far does the motor move on average?
 
 # %%
 cl.predict("06.4", question="mean output of the motor at mean 0.5, σ = 0.6")
@@ -304,22 +310,24 @@ robot_figures.noise_figure(dead_zone, sigmas=(0.0, 0.3, 0.6, 1.0))
 draws = np.random.default_rng(0).standard_normal(200_000)
 moved = dead_zone(0.5 + 0.6 * draws).mean()
 cl.see("mean output at mean 0.5, σ = 0.6", moved, (0.055, 0.075), predicted="06.4")
-cl.see("that share of the mean gets through", 100 * moved / 0.5, (11, 15), "%")
+cl.see("share of the mean that gets through, σ = 0.6", 100 * moved / 0.5, (11, 15), "%")
 cl.see("the same at σ = 0.3", 100 * dead_zone(0.5 + 0.3 * draws).mean() / 0.5, (0.5, 2.5), "%")
 
 # %% [markdown]
-# *What you should see.* Without noise the line is flat up to 1. With noise a part of the mean gets through, because now and
-# then the noise lifts the command over the edge. How much depends on $\sigma$: at 0.3 the line is still almost flat, at 1.0 the flat
-# part is gone. (Engineers add such noise on purpose; they call it *dither*.) A policy that was trained with much noise may
-# rest in the flat part all the time. It stops when the noise stops.
+# *What you should see.* Without noise the line is flat up to 1. With noise a part of the mean gets through, because now
+# and then the noise lifts the command over the edge. How much depends on $\sigma$: at 0.3 the line is still almost flat,
+# at 1.0 the flat part is gone. (Engineers add such noise on purpose; they call it *dither*.) In a policy that was
+# trained with much noise the mean may stay in the flat part all the time. The robot stops when the noise stops.
 #
 # ### Exercise 6.2: through the dead zone (a derivation, checked numerically)
 # Compute (6.4) for this $g$, in three steps.
 # 1. Split $g$ into its two sides: $g(a) = \max(a - 1, 0) - \max(-a - 1, 0)$.
-# 2. Put $a = \mu + \sigma\varepsilon$ into the first side, and take $\sigma$ out: $\max(a - 1, 0) = \sigma \max(\varepsilon - z, 0)$. What is $z$? Do the same with the second side; $-\varepsilon$ has the
-#    same distribution as $\varepsilon$.
-# 3. Use the mean of one side, $L(z) = \mathbb{E}[\max(\varepsilon - z, 0)] = \varphi(z) - z\,(1 - \Phi(z))$, with $\varphi$ and $\Phi$ the standard normal's density and
-#    distribution function. (It follows from $\varphi'(\varepsilon) = -\varepsilon\,\varphi(\varepsilon)$.)
+# 2. Put $a = \mu + \sigma\varepsilon$ into the first side, and take $\sigma$ out:
+#    $\max(a - 1, 0) = \sigma \max(\varepsilon - z, 0)$. What is $z$? Do the same with the second side; $-\varepsilon$
+#    has the same distribution as $\varepsilon$.
+# 3. Use the mean of one side, $L(z) = \mathbb{E}[\max(\varepsilon - z, 0)] = \varphi(z) - z\,(1 - \Phi(z))$, with
+#    $\varphi$ and $\Phi$ the standard normal's density and distribution function. (It follows from
+#    $\varphi'(\varepsilon) = -\varepsilon\,\varphi(\varepsilon)$.)
 #
 # The check integrates (6.4) numerically.
 
@@ -338,8 +346,9 @@ def noisy_output(mean, sigma):
 cl.check("6.2", noisy_output)
 
 # %% [markdown]
-# How much of a *small* mean gets through? That is the slope of $J$ at $\mu = 0$. Differentiate (6.4) under the expectation: $g'(a)$ is 1
-# outside the dead zone and 0 inside. So the slope is the probability that the noise alone leaves the dead zone:
+# How much of a *small* mean gets through? That is the slope of $J$ at $\mu = 0$. Differentiate (6.4) under the
+# expectation: $g'(a)$ is 1 outside the dead zone and 0 inside. So the slope is the probability that the noise alone
+# leaves the dead zone:
 #
 # $$\frac{\partial J}{\partial\mu}\Big|_{\mu=0} = P(|\sigma\varepsilon| > 1) = 2\,\bigl(1 - \Phi(1/\sigma)\bigr).$$
 
@@ -380,8 +389,9 @@ cl.see("share left with the noise of training", middle[1] / middle[0], (0.35, 0.
 cl.see("the return is highest without noise", max(middle, key=middle.get) == 0)
 
 # %% [markdown]
-# *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns about twice as much. (The settings
-# pay a bonus for entropy, which keeps $\sigma$ up. The noise finds gaits; between 0 and 1 you see what it costs.)
+# *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns
+# about twice as much. (The settings pay a bonus for entropy, which keeps $\sigma$ up. The noise finds gaits; between 0
+# and 1 you see what it costs.)
 #
 # *Predict.* And during training: which curve is higher, the return with the noise on or with the noise off?
 
@@ -404,10 +414,10 @@ cl.see("share of the evaluations in which noise off is higher", above, (0.8, 1.0
 print("higher: noise off" + compared("06.6", "noise off" if above > 0.5 else "noise on"))
 
 # %% [markdown]
-# *What you should see.* Noise off is higher almost everywhere. (In a run as short as yours the two may come out the other way:
-# the episodes differ too much to tell.) Part of that is a lag: "noise on" is a mean over the last 100
-# episodes. Measure what you will use: a robot runs without exploration noise, so in every table of this course episodes
-# without noise decide.
+# *What you should see.* Noise off is higher almost everywhere. (In a run as short as the one of section 3 the two may
+# come out the other way: the episodes differ too much to tell.) Part of that is a lag: "noise on" is a mean over the
+# last 100 episodes. Measure what you will use: a robot runs without exploration noise, so in every table of this course
+# episodes without noise decide.
 
 # %% [markdown]
 # ## 3. Training, live
@@ -428,11 +438,12 @@ for name, value in vars(used).items():
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
-# | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 would be large; the value was chosen by trial. The sweep of section 8 suggests that more noise at the start learns faster |
+# | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 would be large; the value was chosen by trial. The sweep of section 8 suggests that training is faster with more noise at the start |
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
 #
-# *Predict.* Draw the curve that you expect: three points (steps, return). An untrained policy falls within a second;
-# standing still earns what you saw in section 2. Then give one number: the return without noise after the training.
+# *Predict.* Which curve do you expect? Replace the three points (steps, return) below by your own. An untrained policy
+# falls within a second; standing still earns what you saw in section 2. Then give one number: the return without noise
+# after the training.
 
 # %%
 prediction = [(100_000, 200), (400_000, 1000), (700_000, 3000)]
@@ -451,7 +462,7 @@ run = cl.train(agent, cl.budget(smoke=8_192, lite=700_000, full=5_000_000), live
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
-# *Look at* how soon the curve passes the return of standing still, about 440. From there on the robot earns more by moving
+# *Look at* how soon the curve passes the return of standing still (section 2). From there on the robot earns more by moving
 # than by standing. It may still fall.
 
 # %%
@@ -497,9 +508,10 @@ frames = army(sprinter, n=1, slow=5, steps=cl.budget(smoke=2, lite=80, full=100)
 cl.show(frames, title="the same gait, one robot", crf=30)
 
 # %% [markdown]
-# *Look at* the bars: a foot's share of time on the ground is its **duty factor**. *What you should see.* Duty factors below
-# one half, and moments in which no foot stands, when the force drops to nothing: that makes it running (Hildebrand 1965;
-# Alexander 1984). At hard landings the ground answers with several times the weight.
+# *Look at* the bars: a foot's share of time on the ground is its **duty factor**. (The strides a second in the title are
+# the median over the feet, each counted by its own touchdowns.) *What you should see.* Duty factors below one half, and
+# moments in which no foot stands, when the force drops to nothing: that makes it running (Hildebrand 1965; Alexander
+# 1984). At hard landings the ground answers with several times the weight.
 #
 # ### When does each foot come down?
 # A gait is named after *when in the stride* each foot comes down. Take the left front foot as the clock. Its *stride* lasts
@@ -513,8 +525,8 @@ cl.show(frames, title="the same gait, one robot", crf=30)
 # $$m = \frac1n \sum_{i=1}^n e^{2\pi \mathrm{i} s_i}, \qquad \text{circular mean} = \frac{\arg m}{2\pi} \bmod 1, \qquad
 # \text{concentration } R = |m|. \tag{6.5}$$
 #
-# $R$ is also called the *mean resultant length*. It is 1 if all lags are equal, and near 0 if they are spread around the circle. Then
-# the mean lag says nothing, and there is no gait to name.
+# $R$ is also called the *mean resultant length*. It is 1 if all lags are equal, and near 0 if they are spread around the
+# circle. Then the mean lag says nothing, and there is no gait to name.
 
 # %%
 for shares in ([0.98, 0.02], [0.2, 0.3, 0.25], [0.0, 0.25, 0.5, 0.75]):
@@ -531,8 +543,8 @@ for shares in ([0.98, 0.02], [0.2, 0.3, 0.25], [0.0, 0.25, 0.5, 0.75]):
 #    (`np.searchsorted` helps) and its lag, with the length of *that* stride.
 # 3. Take the circular mean and the concentration by (6.5).
 #
-# The made-up gaits of the check are not tidy: strides change their length, feet come down a little early or late, stay down for
-# different times, and sometimes miss a step.
+# The made-up gaits of the check are not tidy: strides change their length, feet come down a little early or late, stay
+# down for different times, and sometimes miss a step.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-06-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def phases(contacts):
@@ -595,7 +607,7 @@ measures = sprint.measures()
 for name in ("seconds", "speed_m_s", "cost_of_transport", "power_W", "torque_rms_N_m", "tilt_degrees", "stride_frequency_Hz"):
     print(f"{name:22s} {measures[name]:9.2f}")
 cl.see("share of the knees", sprint.work[:, knees].sum() / sprint.work.sum(), (0.6, 0.95), predicted="06.9")
-cl.see("share of the time that a knee is at its limit", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
+cl.see("share of the steps in which a knee reaches its limit", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
 cl.see("power", measures["power_W"], (3000, 20000), "W")
 cl.see("cost of transport", measures["cost_of_transport"], (2, 10))
 
@@ -620,12 +632,13 @@ weights = cl.make_task("AnymalC-v0", **walker.env_options).weights
 print(*[f"{name} {weight:g}" for name, weight in weights.items()], sep=", ")
 
 # %% [markdown]
-# (`help(cl.make_task("AnymalC-v0"))` says what each one measures. All but the last two count per second.)
+# (`help(cl.make_task("AnymalC-v0"))` says what each one measures. All but the last two are multiplied by the length of a
+# step; the last two are paid for events, a landing and a fall.)
 #
 # ### The shape of a term
-# Most published rewards pay tracking by $\exp(-\lVert v - v^*\rVert^2 / 0.25)$. *Predict.* A robot stands and is told to walk at
-# 1 m/s. How much does the exponential pay it for the first 0.1 m/s? The linear shape of (6.7) pays 0.1. (Trying costs
-# something in any case: effort, and stumbles.)
+# Most published rewards pay tracking by $\exp(-\lVert v - v^*\rVert^2 / 0.25)$. *Predict.* A robot stands and is told to
+# walk at 1 m/s. How much does the exponential pay it for the first 0.1 m/s? The linear shape of (6.7) pays 0.1. (Trying
+# costs something in any case: effort, and stumbles.)
 
 # %%
 cl.predict("06.10", question="what the exponential pays for the first 0.1 m/s")
@@ -640,11 +653,12 @@ for line in cl.result("anymal_walk")["tried"][:4]:
     print("tried:", line)
 
 # %% [markdown]
-# *What you should see.* Near the command the exponential is steep. Far from it, it is flat: the first step does not pay for
-# its costs, so standing still is a local optimum. With thousands of copies some stumble over the edge (Rudin et al. 2021).
-# With 64 copies the robots trained with the exponential stood still. Read the list to its end, though: the linear shape
-# alone stood still too. The robot walked with the linear shape, an entropy bonus and commands straight ahead at first. Each
-# line is one run, and several things changed between the third and the fourth, so the list does not separate their effects.
+# *What you should see.* A few tenths of a metre per second from the command the exponential is steep. Far from it, it is
+# flat: the first step does not pay for its costs, so standing still is a local optimum. With thousands of copies the
+# exponential does teach walking (Rudin et al. 2021), perhaps because some copies stumble over the edge. With 64 copies
+# the robots trained with the exponential stood still. Read the list to its end, though: the linear shape alone stood
+# still too. The robot walked with the linear shape, an entropy bonus and commands straight ahead at first. Each line is
+# one run, and several things changed between the third and the fourth, so the list does not separate their effects.
 #
 # ### Term by term
 # Every environment reports the terms one by one (`infos["reward_…"]`). *Predict.* Which one is the largest over ten seconds?
@@ -666,7 +680,7 @@ cl.see("all penalties over all that is paid", penalties / sum(value for value in
 # %% [markdown]
 # *What you should see.* Following the command pays most of it, and each penalty takes a little. A term whose sum is a
 # hundredth of the largest may still decide how the robot moves, if no other term speaks of its subject. Or it decides
-# nothing: the experiment below asks that.
+# nothing: the experiment below tests that.
 #
 # ### Weigh it yourself
 # A weighted sum is linear in its weights. So you can record a behaviour once, keep the sum of each $\phi_i$, and compute its
@@ -720,14 +734,16 @@ asked, came = (np.abs(v[:, 0]).mean() for v in (backwards.commands, backwards.ve
 cl.see("told to walk backwards: speed over the told one", came / asked, (0.0, 0.7))
 
 # %% [markdown]
-# *What you should see.* The thick line follows the black one, also soon after the command changes. Sideways it stays a
-# little short. The knees need a small part of the sprint's power. The cost of transport falls by much less, because the walk
-# also covers less ground in the same time. The last line shows a weakness: told to walk backwards, this policy moved at
-# about a quarter of the told speed in that episode. In the figure it does better. The results shipped with this course
-# measure walking ahead only.
+# *What you should see.* The thick line, the velocity averaged over half a second, follows the black one, the command.
+# After the command changes near the end it turns towards the new one at once; the recording ends before it arrives.
+# Sideways it stays a little short. The knees need a small part of the sprint's power. The cost of transport falls by
+# much less, because the walk also covers less ground in the same time. The last line shows a weakness: told to walk
+# backwards, this policy moved at about a quarter of the told speed in that episode. In the figure it does better. The
+# results shipped with this course measure walking ahead only.
 #
 # ### The gait of the walker
-# Which feet keep step here? Both walkers, told to walk straight ahead:
+# Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
+# straight ahead:
 
 # %%
 ahead = dict(seed=5, steps=cl.budget(smoke=120, lite=400, full=400), command=(0.7, 0, 0), push_force=0.0, randomize=False)
@@ -744,18 +760,18 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
 # gait, and `air_time` even pays for hops.
 #
 # ### Drop a part, watch what breaks
-# The shipped walker was trained further five times: once with all weights as they were, once without `velocity`, once
-# without `yaw_rate`, once without *effort*, and once with ten times the price on effort. (*Effort* is torque, energy and
-# smoothness together. They penalise much the same thing, and each can replace the others.) Guess before you look.
+# The shipped walker was trained further in five ways, each with several seeds: with all weights as they were, without
+# `velocity`, without `yaw_rate`, without *effort*, and with ten times the price on effort. (*Effort* is torque, energy
+# and smoothness together. They penalise much the same thing, and each can replace the others.) Guess before you look.
 
 # %% tags=["prelude"]
 MEASURES = ("tracking_error_m_s", "turning_error_rad_s", "power_W", "action_change")
 
 # %% [markdown]
 # ### Exercise 6.4: what grows? (an experiment with a hypothesis)
-# For `no velocity`, `no yaw_rate` and `10 x effort`, name the measure that you expect to *grow* most, as a ratio:
-# `tracking_error_m_s` (of the speed), `turning_error_rad_s`, `power_W` or `action_change` (from one decision to the
-# next).
+# For `no velocity`, `no yaw_rate` and `10 x effort`, name the measure that you expect to *grow* most, as a ratio to its
+# value with all weights as they were: `tracking_error_m_s` (of the speed), `turning_error_rad_s`, `power_W` or
+# `action_change` (from one decision to the next). Medians over the seeds count.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-06-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def what_grows():
@@ -772,8 +788,8 @@ print(rewards["command"], "·", len(rewards["seeds"]), "seeds ·", f"{rewards['c
 gait_figures.dropped_figure(rewards["per_seed"], MEASURES, baseline="all as it was")
 
 # %% [markdown]
-# *Look at* the dotted line in each column: all as it was. A dot is a seed. Where the dots of a row and of the first mix, the
-# change did nothing that this measure can show in so short a time.
+# *Look at* the dotted line in each column: all as it was. A dot is a seed. Where the dots of a row overlap those of the
+# first row, the change did nothing that this measure can show in so short a time.
 
 # %% nbgrader={"grade": true, "grade_id": "check-06-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("6.4", what_grows)
@@ -792,10 +808,11 @@ cl.see("no yaw_rate: seeds that turn worse", grew("no yaw_rate", MEASURES[1]), (
 cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (0, 0))
 
 # %% [markdown]
-# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*: probably
-# the two terms had competed. Without `yaw_rate` it turns worse in every seed. Without effort, power and the turning error
-# grow in all three seeds, by amounts that differ a lot. With ten times the price on effort, power falls by about a third and
-# changes of the action fall too, and the robot misses its speed by more. The speed itself falls much less than the power.
+# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*:
+# probably the two terms had competed. Without `yaw_rate` it turns worse in every seed. Without effort, power and the
+# turning error grow in all three seeds, by amounts that differ a lot. With ten times the price on effort, power falls by
+# about a third and changes of the action fall too, and the robot misses its speed by more. The speed itself (in the
+# result file, not in the figure) falls much less than the power.
 #
 # **A gait that has been learnt may stay after its term is gone.** With a third of the learning rate and one term dropped at
 # a time (energy alone, smoothness alone, orientation alone) hardly anything changed, perhaps because the other terms pay for
@@ -834,8 +851,8 @@ for measure in MEASURES:
 cl.see("power after over before", after_change["power_W"] / before_change["power_W"], (0.4, 0.98), predicted="06.13")
 
 # %% [markdown]
-# *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay behind. (This is one
-# seed and a few episodes: before you believe it, repeat it with another seed.)
+# *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay
+# behind. (This is one seed and a few episodes: before you believe it, repeat it with another seed.)
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
@@ -882,13 +899,12 @@ cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 # %% [markdown]
 # *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
 # of the training. The LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest.
-# With one seed that is no verdict on liquid networks: training a few more LTC walkers (25 minutes each) is what would give
-# one.
+# With one seed that is no verdict on liquid networks: to get one, train a few more LTC walkers (about half an hour each).
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
-# `policy.dt = 2` says that a step now lasts twice as long. An MLP has no notion of time. *Predict.* Does the clock help this LTC
-# at other rates?
+# `policy.dt = 2` says that a step now lasts twice as long. An MLP has no notion of time. *Predict.* Does the clock help
+# this LTC at other rates?
 
 # %%
 cl.predict("06.14", choices=("yes, clearly", "no, hardly"), question="does the LTC gain when it is told the length of a step?")
@@ -917,9 +933,9 @@ cl.see("MLP ahead of the LTC by, at each rate", [rate["MLP"][h] - rate["LTC"][h]
 print("the clock helps: no, hardly" + compared("06.14", "no, hardly" if gain < 0.6 else "yes, clearly"))
 
 # %% [markdown]
-# *What you should see.* This is a negative result. The two LTC lines lie on top of each other: for this policy, knowing the length of a step changes next to nothing.
-# And the MLP is ahead at every rate. All lines fall to the left, where an old decision is used for longer. Notebook 10 asks
-# the same question of other policies, with seeds and intervals.
+# *What you should see.* This is a negative result. The two LTC lines lie on top of each other: for this policy, knowing
+# the length of a step changes next to nothing. And the MLP is ahead at every rate. All lines fall to the left, where an
+# old decision is used for longer. Notebook 10 asks the same question of other policies, with seeds and intervals.
 
 # %% [markdown]
 # ### Push it yourself
@@ -932,9 +948,10 @@ cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
 # %% [markdown]
 # ## 7. Unseen ground
 #
-# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see it: it feels its joints, and
-# which feet stand. The walker has never met one. Another policy began as this walker and went on training among
-# hurdles, each higher than the one before, starting anywhere along the track. That is a **terrain curriculum** (Rudin et al. 2021).
+# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see it: it feels its
+# joints, and which feet stand. The walker has never met one. Another policy began as this walker and went on training
+# among hurdles, each higher than the one before. Its episodes started anywhere along the track. That is a **terrain
+# curriculum** (Rudin et al. 2021).
 #
 # *Predict.* What share of the robots of the second policy is on the far side of the step in the end?
 
@@ -988,10 +1005,11 @@ cl.see("up on flat ground, both", [upright["flat", name] for name in across], (0
 # %% [markdown]
 # ## 8. Sweeps
 #
-# About ten settings were chosen for the training above. A **sweep** (hyperparameter optimisation) tries many choices, and
-# estimates which of them mattered. It has a *space* (what may vary), a *sampler* that decides what to try next, and a *pruner*
-# that stops a trial which lags behind earlier ones. The sampler here is TPE, the tree-structured Parzen estimator (Bergstra et
-# al. 2011): it tries more often where trials went well. The trials are kept in a file, so nothing is lost when the machine stops.
+# About ten settings were chosen for the training above. A **sweep** (hyperparameter optimisation) tries many choices,
+# and estimates which of them mattered. It has a *space* (what may vary), a *sampler* that decides what to try next, and
+# a *pruner* that stops a trial which lags behind earlier ones. The sampler here is TPE, the tree-structured Parzen
+# estimator (Bergstra et al. 2011): it tries more often where trials went well. The trials are kept in a file, so
+# finished trials are not lost when the machine stops.
 
 # %%
 storage = "sqlite:///" + str(Path(tempfile.mkdtemp()) / "sweep.db")
@@ -1054,13 +1072,13 @@ cl.see("share of x1, most trials", many_trials["x1"].value, (0.8, 0.97))
 cl.see("width of the interval of x1, most over fewest trials", (many_trials["x1"].high - many_trials["x1"].low) / (few["x1"].high - few["x1"].low), (0.02, 0.6))
 
 # %% [markdown]
-# *What you should see.* The largest factor is found early; the numbers become reliable late. With few trials even "nothing" gets a share.
-# A share cannot be negative, so noise can only push it up. So compare each share with that of something that you
-# know to do nothing.
+# *What you should see.* The largest factor is found early; the numbers become reliable late. With few trials even
+# "nothing" gets a share. A share cannot be negative, so the share of a number that does nothing can only err upwards. So
+# compare each share with that of something that you know to do nothing.
 #
 # ### The predecessor's sweep, repeated
-# The same factors and ranges, and as many trials, on the sprint. A trial here is shorter than the predecessor's, many are pruned,
-# and the whole sweep was done twice, with different seeds.
+# The same factors and ranges, and as many trials, on the sprint. A trial here is shorter than the predecessor's, many
+# are pruned, and the whole sweep was done twice, with different seeds.
 
 # %%
 swept = cl.result("anymal_sweep")
@@ -1094,8 +1112,8 @@ winners = [max(importance, key=lambda name: importance[name].each[k]) for k in r
 cl.see("the two sweeps name the same winner", "no" if winners[0] != winners[1] else "yes", ("no",))
 
 # %% [markdown]
-# Which of them is right? Ask first whether either has found anything. Shuffle the outcomes among the trials, so that no factor
-# can matter, and compute the importances again. That is a **permutation test** (Fisher 1935).
+# Which of them is right? Ask first whether either has found anything. Shuffle the outcomes among the trials, so that no
+# factor can matter, and compute the importances again. That is a **permutation test** (Fisher 1935).
 #
 # *Predict.* Nothing matters now. How large is the largest of the six shares, on average?
 
@@ -1110,7 +1128,7 @@ cl.see("largest share when nothing matters, mean", chance.mean(), (0.2, 0.5), pr
 
 # %% [markdown]
 # The shares of a forest cannot be negative, and here they sum to 1. So the largest of six is at least 1/6, and by chance it
-# is usually about twice that. A second measure confirms it, one that may be zero: **Spearman's rank correlation** between a
+# is usually about twice that. A second measure checks this, one that can be zero: **Spearman's rank correlation** between a
 # factor and the outcome. That is the correlation of their ranks: 1 or -1 for a perfect trend, about 0 for none.
 
 # %%
@@ -1161,11 +1179,11 @@ cl.see("that rate over the upper end of the search", WORKS.learning_rate / old.s
 # ### Exercise 6.5: what would you change next? (open)
 # You have fifty more trials. Give the next space, for the library's PPO:
 # - at most three factors, the fewer the better;
-# - the learning rate among them, evenly in its logarithm (`cl.log_uniform`, or a `cl.choice`), over a range that is at least ten times
-#   wide, ends at 0.1 or below and contains the rate of section 3. A space that contains settings known to work can be compared with
-#   them;
-# - at least one setting of learning that the old sweep held fixed (`print(cl.PPOConfig())` lists all). The noise at the start,
-#   `init_log_std`, was not fixed: it was called `std_init`.
+# - the learning rate among them, evenly in its logarithm (`cl.log_uniform`, or a `cl.choice`), over a range that spans
+#   at least a factor of ten, ends at 0.1 or below and contains the rate of section 3. A space that contains settings
+#   known to work can be compared with them;
+# - at least one setting of learning that the old sweep held fixed (`print(cl.PPOConfig())` lists all). The noise at the
+#   start, `init_log_std`, was not fixed: it was called `std_init`.
 #
 # Write down what you expect before you run it: `cl.sweep("AnymalSprint-v0", "ppo", next_space(), env_steps=…)`.
 
@@ -1223,10 +1241,10 @@ for trial in sweeps["ours"][0].of_state("failed"):
 # %% [markdown]
 # ## 9. Liquid against MLP
 #
-# Same task, nearly the same settings of PPO: the policies with a cell use minibatches twice as large. These three have
-# nearly the same number of parameters. The MLP has more (printed) and was trained for longer. The learning rate falls to 0
-# over each run. So at two million steps the cells are at the end of theirs, and the MLP is not. *Predict.* Which has the
-# highest median return after two million steps?
+# The task is the same, and the settings of PPO nearly are: the three policies with a cell (LTC, GRU and CT-RNN) use
+# minibatches twice as large. These three have nearly the same number of parameters. The MLP has more (printed) and was
+# trained for longer. The learning rate falls to 0 over each run. So at two million steps the policies with a cell are at
+# the end of their runs, and the MLP is not. *Predict.* Which has the highest median return after two million steps?
 
 # %%
 cl.predict("06.19", choices=("mlp", "ltc", "gru", "ctrnn"), question="highest median return after 2 million steps")
@@ -1258,15 +1276,17 @@ race = army([sprinter, cl.load("anymal_sprint_ltc")], n=12, steps=steps, names=(
 cl.show(race, title="six MLPs and six LTCs", crf=30)
 
 # %% [markdown]
-# *Look at* the seeds before you rank, and at how many there are. *What you should see.* The MLP has the highest median at equal steps, and
-# it has more than three times the parameters. Its worst seed is overtaken by the best seed of other networks, so with two or three
-# seeds the order is open. What is settled: an LTC runs, which the student project had called out of reach. So does its plainer relative, the CT-RNN.
+# *Look at* the seeds before you rank, and at how many there are. *What you should see.* The MLP has the highest median
+# at equal steps, and it has more than three times the parameters. Its worst seed is overtaken by the best seed of other
+# networks, so with two or three seeds the order is open. What is settled: an LTC runs, which the student project had
+# called out of reach. So does its plainer relative, the CT-RNN.
 
 # %% [markdown]
 # ## 10. What stops this walker on a real robot
 #
-# A policy that works in simulation and fails on the robot has met the **reality gap**; closing it is called *sim-to-real transfer*.
-# The walker of section 5 was trained with pushes and with other grips, loads and stiffnesses. These differences were left out:
+# A policy that works in simulation and fails on the robot has met the **reality gap**; closing it is called *sim-to-real
+# transfer*. The walker of section 5 was trained with pushes and with varied grips, loads and stiffnesses. These
+# differences were left out:
 #
 # | what the simulator pretends | what a robot does | the usual cure |
 # |---|---|---|
@@ -1291,14 +1311,14 @@ print("all at once:", next(line for line in walks["tried"] if "all commands from
 #
 # $$T\,\dot q(t) = q^*(t - d) - q(t). \tag{6.9}$$
 #
-# The policy holds its target for one control step $\Delta t$. While the right side's target is constant, the solution is an exponential, so from one
-# decision to the next
+# The policy holds its target for one control step $\Delta t$. While the right side's target is constant, the solution is
+# an exponential, so from one decision to the next
 #
 # $$q_{k+1} = q_k + \bigl(1 - e^{-\Delta t/T}\bigr)\,\bigl(q^*_{k-m} - q_k\bigr), \qquad d = m\,\Delta t.$$
 #
 # ### Exercise 6.6: a slow motor (fill in)
-# Compute the positions at the end of each control step. The motor starts at 0, and before the first target comes through it stays
-# there.
+# Compute the positions at the end of each control step. The motor starts at 0, and before the first target comes through
+# it stays there.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-06-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def slow_motor(targets, dt, lag, dead):
@@ -1317,10 +1337,11 @@ def slow_motor(targets, dt, lag, dead):
 cl.check("6.6", slow_motor)
 
 # %% [markdown]
-# Now let robots walk straight ahead, change one thing at a time, and count those that still walk after four seconds: on
-# their feet, and at no less than half of the speed they were told. The policies are the shipped ones; none has met any of this.
+# Now let robots walk straight ahead, change one thing at a time, and count those that still walk a few seconds later: on
+# their feet, and at no less than half of the speed they were told. The policies are the shipped ones; none has met any
+# of this.
 #
-# *Predict.* Which of these hurts the MLP walker most?
+# *Predict.* Which of the three cases in `TESTED` below hurts the MLP walker most?
 
 # %%
 GAP = {  # label -> name of the option, values: the first is the simulator of training
@@ -1370,9 +1391,9 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 # reduce the gain.) Eight-fold damping and 40 % of the strength stop the walkers too, probably because the legs no longer
 # reach their targets in time. Small noise does little; large noise stops many of the walkers.
 #
-# So before this walker goes on a robot: measure the latency, put it into the training, and give the policy a history or a
-# memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need more than a
-# minute of training, and expect some trainings to fail: begin with `delay=1`, which is a curriculum again.
+# So before this walker goes on a robot: measure the latency, put it into the training, and give the policy a history or
+# a memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need
+# more than a minute of training, and expect some trainings to fail: begin with `delay=1`, which is a curriculum again.
 
 # %% [markdown]
 # ## How well did you predict?
@@ -1382,14 +1403,16 @@ cl.calibration("06")
 
 # %% [markdown]
 # ## Summary
-# - An action is a target for a spring, (6.1). If the spring is too weak, the robot sags; if it is too stiff for its rate, it chatters.
+# - An action is a target for a spring, (6.1). If the spring is too weak, the robot sags; if it is too stiff for its
+#   rate, it chatters.
 # - A return is a sum of things: take it apart, (6.3), before you admire it.
 # - PPO maximises the return *with* noise, (6.4). Look at the one without.
 # - Lags lie on a circle, (6.5). A mean lag without its concentration can name a gait that is not there.
 # - What the reward does not mention is free. Torque, power and cost of transport, (6.6), show what was free.
 # - Reward terms are hypotheses. Drop one, predict what breaks, measure. A return under other weights is a dot product, (6.7).
 # - An importance, (6.8), speaks of the range that was searched. Shuffle the outcomes before you believe it.
-# - A walker that has never met latency mostly fails at two control steps of it, (6.9). Train under the conditions that you expect.
+# - A walker that has never met latency mostly fails at two control steps of it, (6.9). Train under the conditions that
+#   you expect.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
@@ -1409,15 +1432,17 @@ cl.calibration("06")
 #
 # ### Further reading
 # - M. Hutter et al., "ANYmal: a highly mobile and dynamic quadrupedal robot", IROS 2016.
-# - J. Hwangbo et al., "Learning agile and dynamic motor skills for legged robots", Science Robotics 2019: the actuator, and why rewards need care.
+# - J. Hwangbo et al., "Learning agile and dynamic motor skills for legged robots", Science Robotics 2019: the actuator,
+#   and why rewards need care.
 # - J. Tan et al., "Sim-to-real: learning agile locomotion for quadruped robots", RSS 2018: latency and an actuator model.
 # - X. B. Peng et al., "Sim-to-real transfer of robotic control with dynamics randomization", ICRA 2018.
-# - N. Rudin, D. Hoeller, P. Reist, M. Hutter, "Learning to walk in minutes using massively parallel deep reinforcement learning",
-#   CoRL 2021: table of rewards; many copies; terrain curriculum.
+# - N. Rudin, D. Hoeller, P. Reist, M. Hutter, "Learning to walk in minutes using massively parallel deep reinforcement
+#   learning", CoRL 2021: table of rewards; many copies; terrain curriculum.
 # - K. V. Mardia, P. E. Jupp, *Directional Statistics*, Wiley 2000, ch. 2: eq. (6.5).
 # - M. Hildebrand, "Symmetrical gaits of horses", Science 1965; R. McN. Alexander, "The gaits of bipedal and quadrupedal
 #   animals", International Journal of Robotics Research 1984.
 # - V. A. Tucker, "The energetic cost of moving about", American Scientist 1975: eq. (6.6).
-# - F. Hutter, H. Hoos, K. Leyton-Brown, "An efficient approach for assessing hyperparameter importance", ICML 2014: eq. (6.8).
+# - F. Hutter, H. Hoos, K. Leyton-Brown, "An efficient approach for assessing hyperparameter importance", ICML 2014: eq.
+#   (6.8).
 # - J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011: TPE.
 # - P. Henderson et al., "Deep reinforcement learning that matters", AAAI 2018: why seeds.

@@ -90,6 +90,11 @@ def portrait_figure(policy, record: Record, steps: Sequence[int], plane=None, ac
         for row in range(2):
             axes[row, 0].set_ylabel(names[1])
             axes[row, 0].set(xlim=maps[0].extent[:2], ylim=maps[0].extent[2:])
+    shares = ", ".join(f"{np.mean(m.action > 0):.0%} at step {step}" for m, step in zip(maps, steps, strict=True))
+    figure.alt = (
+        f"Maps of {names[1]} over {names[0]}, one column for the memory of each step. Above: the action, positive on "
+        f"this share of the map: {shares}; dashed where it is zero. Below: the value. A dot marks the observation."
+    )
     return figure
 
 
@@ -126,6 +131,11 @@ def response_figure(
         figure.colorbar(picture, ax=axes, pad=0.01, label=label, fraction=0.03)
         figure.supxlabel(record.names[found.feature], fontsize=9.5)
         figure.supylabel("the neuron's own state", fontsize=9.5)
+    ends = ", ".join(f"{k}: {m[0].mean():+.2g} and {m[-1].mean():+.2g}" for k, m in enumerate(found.maps))
+    figure.alt = (
+        f"One map for each neuron, {label} over {record.names[found.feature]} (right) and its own state (up); dashed "
+        f"where it is zero. Means along the lower and the upper edge, neuron {ends}"
+    )
     return figure
 
 
@@ -248,15 +258,20 @@ def flow_figure(fields: dict[str, Callable[[np.ndarray], np.ndarray]], reach: fl
     h = np.linspace(-reach, reach, 2001)
     with style():
         figure, panels = new_figure(1, len(fields), figsize=(2.7 * len(fields), 2.7), sharey=True, squeeze=False)
+        told = []
         for k, (axes, (label, field)) in enumerate(zip(panels[0], fields.items(), strict=True)):
             rate = np.asarray(field(h), float)
             axes.axhline(0, color="#7a828c", linewidth=0.8)
             axes.plot(h, rate, color=COLOURS[k % len(COLOURS)])
+            told.append(f"{label}:")
             for i in np.flatnonzero((rate[:-1] > 0) != (rate[1:] > 0)):
                 falls = rate[i] > rate[i + 1]
+                told[-1] += f" {'filled' if falls else 'hollow'} at {h[i]:.2f},"
                 axes.plot(h[i], 0, "o", color=INK if falls else "white", markeredgecolor=INK, markersize=7)
             axes.set(title=label, xlabel="state h")
         panels[0, 0].set_ylabel("dh/dt (per control step)")
+    found = "; ".join(text.rstrip(",:") for text in told)
+    figure.alt = f"dh/dt over the state h, and where it is zero: filled dots attract, hollow ones repel. {found}"
     return figure
 
 

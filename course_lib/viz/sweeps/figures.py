@@ -122,7 +122,7 @@ def plot_importances(shares, *, title: str | None = None):
         method = "fANOVA" if shares.method == "fanova" else "PED-ANOVA"
         what = "final value" if shares.at is None else f"report {shares.at}"
         interval = ", line: 95 % interval" if shares.draws else ""
-        axes.set(xlabel=f"share of the variance of the {what} ({method}{interval})", title=title or "")
+        axes.set(xlabel=f"effect on the {what}, shares of all ({method}{interval})", title=title or "")
         if len(shares.seeds) > 1:
             axes.legend(loc="lower right")
     return figure
