@@ -94,7 +94,7 @@ site:  ## build the web site; open build/site/index.html
 
 site-check:  ## look at every page of the site in a browser
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,site,browser
-	@$(PY) benchmarks/website.py --json assets/results/site.json
+	@$(PY) benchmarks/website.py
 
 repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLUG=owner/name REF=tag
 	@$(PY) scripts/notebooks.py repository "$(SLUG)" $(REF)

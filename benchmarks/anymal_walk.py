@@ -44,8 +44,8 @@ TRIED = (  # seed 0
     "speed paid by exp(-error^2 / 0.25), with the weights of Rudin et al.: the robot stands still (0.6M steps)",
     "the same with more weight on the speed: stands still (0.5M steps)",
     "speed paid linearly, no entropy bonus, all commands from the start: stands still (0.6M steps)",
-    "speed paid linearly, bonus .005, ahead only, 'fast' contacts (a pyramidal friction cone, not the exact elliptic one): "
-    "errors .01 to .05 m/s after 1.1M steps",
+    "speed paid linearly, bonus .005, ahead only, 'fast' contacts (a pyramidal friction cone, not the exact elliptic "
+    "one): errors .01 to .05 m/s after 1.1M steps",
     "the same with all commands from the start: after 1.5M steps it walks at 1 m/s and falls at 0.5 m/s and backwards; "
     "on exact contacts most fall, therefore trainings use exact ones now",
     "turning paid a third as much, no price on posture: errors of .06 m/s, but it drifts off its heading by .3 rad/s, "
