@@ -65,6 +65,14 @@ def test_bad_ranges_get_a_sentence():
         cl.see("a", 1.0, (2, 1))
 
 
+def test_what_comes_must_be_one_of_the_choices():
+    """A result in other words than the choices would make every answer wrong."""
+    cl.predict("02.9", choices=("better", "the same, within 5 steps"))
+    assert predictions.compared("02.9", "better") == ""
+    with pytest.raises(ArgumentError, match="within 5 steps the same"):
+        predictions.compared("02.9", "within 5 steps the same")
+
+
 def test_a_prediction_is_kept_and_stands_behind_the_result(capsys):
     cl.see("share", 0.25, (0.2, 0.4), predicted="02.7")
     assert said(capsys) == "✓ share: 0.25 (0.2 to 0.4)"  # nothing was said: nothing is shown

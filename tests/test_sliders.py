@@ -158,3 +158,24 @@ def test_labels_that_cover_each_other_are_found():
     assert overlaps(squeezed)
     squeezed.axes[0].set_xlim(0, 0.1)  # what lies outside of the limits is not drawn
     assert overlaps(squeezed) == []
+
+
+def test_a_text_tells_what_curves_bars_rows_and_maps_come_to():
+    from course_lib.viz.style import new_figure
+
+    figure, (left, right) = new_figure(1, 2)
+    left.plot([0, 1, 2], [3.0, 9.0, 1250.0], label="SAC")
+    left.set(xlabel="steps", ylabel="return")
+    right.barh([0, 1], [0.25, 4600.0])
+    right.set_yticks([0, 1], ["GRU", "LTC"])
+    text = described(figure)
+    assert "curves of return over steps" in text and "SAC, 3 at first, 1,250 at last" in text
+    assert "bars: GRU 0.25; LTC 4,600" in text
+    figure, (one, two) = new_figure(1, 2, sharey=True)
+    for axes, dots in ((one, (1.0, 2.0, 6.0)), (two, (0.5,))):
+        axes.plot(dots, [0] * len(dots), "o")
+        axes.set_yticks([0], ["frames"])
+    assert "points: frames 2" in described(figure) and "points: frames 0.5" in described(figure)
+    figure, axes = new_figure()
+    axes.imshow([[-1.5, 0.0], [float("nan"), 2.0]])
+    assert "map, values -1.5 to 2" in described(figure)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
+from course_lib.evaluation.statistics import LEAST_RUNS
 from course_lib.viz.style import COLOURS, DASHES, SIGNED, new_figure, style
 
 GREY, DARK, PALE = "#7a828c", "#22303f", "#eceef0"
@@ -198,7 +199,8 @@ def history_figure(scores: Mapping[str, Mapping[int, float]], guess: Mapping[str
 def shares(result: Mapping, draws: int = 2000) -> dict[tuple[str, str], tuple[float, float, float, np.ndarray]]:
     """(task, setting) of the result file "memory" -> median share, its 95 % interval, each seed's share.
 
-    0 is random actions, 1 the median of "sac_full". Intervals: percentile bootstrap, all seeds drawn anew.
+    0 is random actions, 1 the median of "sac_full". Intervals: percentile bootstrap, all seeds drawn anew. Below five
+    seeds it is the range of the seeds.
     """
     rng, found = np.random.default_rng(0), {}
     for task, zero in result["random"].items():
@@ -212,7 +214,8 @@ def shares(result: Mapping, draws: int = 2000) -> dict[tuple[str, str], tuple[fl
             if len(values):
                 medians = np.median(values[rng.integers(0, len(values), (draws, len(values)))], axis=1) - zero
                 seeds = (values - zero) / (np.median(full) - zero)
-                low, high = np.quantile(medians / above, [0.025, 0.975])
+                few = len(values) < LEAST_RUNS
+                low, high = (seeds.min(), seeds.max()) if few else np.quantile(medians / above, [0.025, 0.975])
                 found[task, setting] = float(np.median(seeds)), float(low), float(high), seeds
     return found
 
@@ -231,6 +234,10 @@ def share_figure(result: Mapping, settings: Sequence[str] = tuple(SETTINGS)):
                 axes.barh(k, max(middle, 0.0), height=0.62, color="#d9dcdf" if setting.startswith("sac") else "#a9c4dc")
                 axes.plot([low, high], [k, k], color=DARK, linewidth=1.8)
                 axes.plot(seeds, np.full(len(seeds), k), "o", color=COLOURS[1], markersize=3, alpha=0.8)
+                if len(seeds) != len(found[task, "sac_full"][3]):
+                    axes.text(
+                        0.04, k, f"n={len(seeds)}", va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
+                    )
             many = len(found[task, "sac_full"][3])
             axes.axvline(1.0, color=GREY, linestyle=":", linewidth=1.2)
             axes.set(title=f"{TASKS[task]} (n={many})", xlabel="share")

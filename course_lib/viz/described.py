@@ -101,7 +101,10 @@ def _course(line) -> str:
 def _rows(axes) -> dict[str, str]:
     """Name on the y axis -> " 4,600", the middle of the marks in its row or the length of its bar."""
     rows = {}
-    for place, text in zip(axes.get_yticks(), axes.get_yticklabels(), strict=False):
+    beside = max(  # panels with a common y axis name their rows once
+        axes.get_shared_y_axes().get_siblings(axes), key=lambda a: sum(bool(t.get_text()) for t in a.get_yticklabels())
+    )
+    for place, text in zip(beside.get_yticks(), beside.get_yticklabels(), strict=False):
         name = text.get_text()
         if not name or _number(name):
             continue

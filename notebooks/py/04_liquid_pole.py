@@ -49,6 +49,7 @@ cl.setup()
 # Eight LTC neurons, trained in seconds. The pole starts leaning, several times further than any start in training.
 
 # %%
+# "seed kept" marks a case that is meant just so: checks of the course with other seeds leave it as it is
 cl.show(cl.load("pendulum_ltc"), seed=3, steps=125, reset_noise_scale=0.08)  # seed kept
 
 # %% tags=["prelude"]

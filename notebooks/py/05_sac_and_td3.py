@@ -995,7 +995,7 @@ for name, group in runs.items():
     steps = np.median([r["env_steps"] for r in group])
     print(f"{name:11s} noise off, at the end: median {np.median(values):7,.0f} of {len(values)} seeds ({values.min():,.0f} to {values.max():,.0f}) after {steps:10,.0f} steps")
 ratio, (low, high) = shipped["claims"]["sac_30min_vs_sb3"], shipped["intervals"]["sac_30min_vs_sb3"]
-print(f"SAC over SAC of SB3 after 30 minutes each: {ratio:.2f}, 95 % interval {low:.2f} to {high:.2f}")
+print(f"SAC over SAC of SB3 after 30 minutes each: {ratio:.2f}, range (lowest / highest to highest / lowest) {low:.2f} to {high:.2f}")
 
 # %% [markdown]
 # ### Is that a fair race?

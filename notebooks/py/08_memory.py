@@ -94,9 +94,9 @@ cl.see("pendulum, median share without memory", shipped["claims"]["memoryless_sh
 memory_figures.share_figure(shipped, ("sac_full", "sac_memoryless", "rsac_lstm"))
 
 # %% [markdown]
-# *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what SAC
-# reaches when it sees everything (1). Bars are medians over n seeds, lines their 95 % bootstrap intervals, dots the seeds.
-# (The other two tasks come in section 2.)
+# *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what
+# SAC reaches when it sees everything (1). Bars are medians over n seeds, lines their 95 % bootstrap intervals (below
+# five seeds the range), dots the seeds. (The other two tasks come in section 2.)
 
 # %% [markdown]
 # ## 1. Two states that look the same
@@ -810,11 +810,11 @@ print(shipped["command"], "·", shipped["machine"]["cores"], "cores · seeds", s
 size = {row["run"]: row["parameters_summarizer"] for row in shipped["per_seed"]}
 for (task_name, setting), (middle, low, high, seeds) in memory_figures.shares(shipped).items():
     many = size[f"{task_name} {setting}"]
-    print(f"{task_name:9s} {memory_figures.SETTINGS[setting]:15s} share {middle:6.2f} [{low:5.2f}, {high:5.2f}], seeds: {len(seeds)}, memory of {many:6,d} parameters")
+    print(f"{task_name:9s} {memory_figures.SETTINGS[setting]:15s} share {middle:6.2f}, {'interval' if len(seeds) >= 5 else 'range'} {low:5.2f} to {high:5.2f}, seeds: {len(seeds)}, memory of {many:6,d} parameters")
 
 # %%
 difference, (low, high) = shipped["claims"]["ltc_vs_lstm"], shipped["intervals"]["ltc_vs_lstm"]
-print(f"LTC less LSTM, mean over the tasks of the median shares: {difference:+.1%} [{low:+.1%}, {high:+.1%}]")
+print(f"LTC minus LSTM, mean over the tasks of the median shares: {difference:+.2%} [{low:+.2%}, {high:+.2%}]")
 cl.see("equality is inside the interval", bool(low <= 0 <= high))
 cl.see("width of the interval", high - low, (0, 0.1))
 

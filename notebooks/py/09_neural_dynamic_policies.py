@@ -54,6 +54,7 @@ cl.setup()
 from course_lib import viz
 
 names, steps = ("throw", "pick", "push", "soccer", "faucet"), cl.budget(smoke=8, lite=300, full=300)
+# "seed kept" marks a case that is meant just so: checks of the course with other seeds leave it as it is
 clips = [viz.render(cl.load(f"{name}_ndp"), seed=3, steps=steps, width=240, height=180) for name in names]  # seed kept
 cl.show(viz.montage(clips, [name.capitalize() for name in names], columns=3), title="neural dynamic policies, noise off")
 
