@@ -27,7 +27,7 @@ from _browser import chromium, served
 from _report import Table, cli, run_all
 
 ROOT = Path(__file__).resolve().parents[1]
-NAME, SITE = "site", ROOT / "build" / "site"
+NAME, SITE = "website", ROOT / "build" / "site"
 VIEWS = {"desktop": dict(width=1280, height=900, theme="light"), "phone": dict(width=390, height=800, theme="dark")}
 SERIOUS = ("serious", "critical")
 # Pages inside of frames are drawings under sliders, with a text of their own; the equations of MathJax are read out by

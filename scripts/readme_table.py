@@ -203,11 +203,11 @@ GROUPS = (
         Claim("cells after an exercise that hold its answer", "–", "0", "leaks", "classroom"),
         Claim("grading one submission, of the notebook that takes longest", "–", "≤ 60", "autograde_cpu_seconds",
               "classroom", "s"),
-        Claim("pages of the site", "–", "–", "pages", "site"),
-        Claim("errors that pages write to the browser's console", "–", "0", "console_errors", "site"),
-        Claim("links that lead nowhere", "–", "0", "broken_links", "site"),
-        Claim("serious violations of accessibility, found by axe-core", "–", "0", "axe_serious", "site"),
-        Claim("building the site", "–", "≤ 180", "build_seconds", "site", "s"),
+        Claim("pages of the site", "–", "–", "pages", "website"),
+        Claim("errors that pages write to the browser's console", "–", "0", "console_errors", "website"),
+        Claim("links that lead nowhere", "–", "0", "broken_links", "website"),
+        Claim("serious violations of accessibility, found by axe-core", "–", "0", "axe_serious", "website"),
+        Claim("building the site", "–", "≤ 180", "build_seconds", "website", "s"),
     )),
     Group("Live player", "One run each, in headless Chromium with OpenGL in software on two cores. mjswan, the nearest "
           "peer, plays ONNX policies in the browser and shows no neurons.", (

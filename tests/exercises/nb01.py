@@ -98,7 +98,7 @@ def score(action, mean, log_std):
 """,
         ),
         (
-            "the derivative by σ",
+            "with respect to σ",
             """
 def score(action, mean, log_std):
     s = np.exp(log_std)
@@ -170,7 +170,7 @@ def score(action, mean, log_std):
         ),
     ],
     "01-4": [
-        ("so falls the variance", "def batch_exponent():\n    return -1\n"),
+        ("how the variance falls", "def batch_exponent():\n    return -1\n"),
         ("more episodes would mean more noise", "def batch_exponent():\n    return 0.5\n"),
         ("does not fall", "def batch_exponent():\n    return 0\n"),
         ("is too small: hold your line", "def batch_exponent():\n    return -2\n"),
@@ -192,7 +192,7 @@ def score(action, mean, log_std):
             "def controller(obs):\n    return obs @ np.array([[0.0], [8.0], [0.0], [0.0]])\n",
         ),
         (
-            "try the other sign",
+            "of the other sign",
             "def controller(obs):\n    return obs @ np.array([[-0.5], [4.0], [-0.5], [0.8]])\n",
         ),
         (

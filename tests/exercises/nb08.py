@@ -93,7 +93,7 @@ WRONG = {
         ("give a dict", 'def memory_needed():\n    return {"pendulum": 2, "car": 30}'),
         ("tells no rate", needed(1, 3, 30, 50)),
         ("how the rate changes", needed(2, 2, 30, 50)),
-        ("too short for those", needed(2, 3, 8, 50)),
+        ("too short where the car drives back", needed(2, 3, 8, 50)),
         ("must still be among", needed(2, 3, 30, 10)),
         ("that a rate takes", needed(4, 3, 30, 50)),
         ("that a change of rate takes", needed(2, 5, 30, 50)),
