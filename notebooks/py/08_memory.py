@@ -823,7 +823,7 @@ cl.see("width of the interval", high - low, (0, 0.1))
 # found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1,
 # so these tasks cannot tell the memories apart. Settings were tuned on the LSTM, which favours the LSTM. The additional
 # updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the
-# car, so its intervals say little. (The result file lists what was tried, under "tried".) The policy without memory has
+# car, so its ranges say little. (The result file lists what was tried, under "tried".) The policy without memory has
 # a return of about one half on the car, as (8.2) says. Its share is a little lower, because random actions arrive in
 # heaven now and then.
 
