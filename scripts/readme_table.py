@@ -232,7 +232,7 @@ GROUPS = (
         Claim("random configs: hangs", "6 of 1,200", "0", "config_hung", "faults"),
         Claim("damaged and forged policy files: errors without a sentence", "–", "0", "files_raw", "faults"),
         Claim("damaged policy files that load and act differently", "–", "0", "files_accepted_changed", "faults"),
-        Claim("trainings killed by kill -9 and resumed, seven algorithms: those that differ from one never stopped",
+        Claim("training runs killed by kill -9 and resumed, seven algorithms: those that differ from one never stopped",
               "17 of 30 (PPO with an LTC)", "0", "resumes_that_differ", "faults"),
     )),
 )  # fmt: skip

@@ -30,6 +30,12 @@ TITLES = {  # settings of the result file that are not NAME_NEURONS
 CELL_NAMES = {**{s.removesuffix("_8"): title for s, title in TITLES.items()}, "mlp": "MLP, no memory"}
 
 
+def seeds_in(found: Mapping[int, Sequence]) -> str:
+    """How many entries the values of `found` have, in words: 5 to 10 seeds."""
+    least, most = min(map(len, found.values())), max(map(len, found.values()))
+    return f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
+
+
 def seeds_of(rows: Sequence[Mapping], setting: str) -> list[Mapping]:
     """The rows of one setting; ArgumentError where there are none."""
     found = [row for row in rows if row["setting"] == setting]
@@ -183,11 +189,9 @@ def solve_figure(rows: Sequence[Mapping], before: Mapping):
         middles = np.array([median_interval(found[n]) for n in counts])
         clipped = np.minimum(middles, ceiling)
         reach = np.abs(clipped[:, 1:] - clipped[:, :1]).T
-        seeds = min(len(values) for values in found.values())
-        axes.errorbar(
-            counts, clipped[:, 0], reach, color=COLOURS[0], capsize=3, marker="o", zorder=3,
-            label=f"here: median of {seeds} seeds, {spread_name(seeds)}",
-        )  # fmt: skip
+        label = f"here: median of {seeds_in(found)}, {spread_name(*map(len, found.values()))}"
+        bars = dict(color=COLOURS[0], capsize=3, marker="o", zorder=3, label=label)
+        axes.errorbar(counts, clipped[:, 0], reach, **bars)
         for n, values in found.items():
             at = n * np.exp(np.linspace(-0.07, 0.07, len(values)))
             solved = np.isfinite(values)
@@ -257,9 +261,8 @@ def failure_figure(failures: Mapping[int, Sequence[int]], episodes: int, referen
         figure, axes = new_figure(figsize=(6.4, 2.9))
         for n in counts:
             axes.plot(np.full(len(failures[n]), n), failures[n], "o", color=COLOURS[0], markersize=5, alpha=0.6)
-        seeds = min(len(v) for v in failures.values())
-        label = f"LTC, median of {seeds} seeds" if seeds > 1 else "LTC, 1 seed"
-        axes.plot(counts, [np.median(failures[n]) for n in counts], color=COLOURS[0], label=label)
+        medians = [np.median(failures[n]) for n in counts]
+        axes.plot(counts, medians, color=COLOURS[0], label=f"LTC, median of {seeds_in(failures)}")
         if reference is not None:
             axes.axhline(reference, color=GREY, linestyle="--", linewidth=1.3, label="a linear controller")
         axes.set(xscale="log", xlabel="LTC neurons", ylabel=f"falls in {episodes} episodes")

@@ -341,7 +341,7 @@ cl.check("1.2", score)
 # Let $R(\tau) = \sum_t r_t$ be the sum of all rewards of a trajectory, without a discount ($\gamma = 1$ in this section
 # and the next). You want to maximise the **objective** $J(\theta) = \mathbb{E}_{\tau\sim p_\theta}[R(\tau)]$, the mean
 # return. There are two difficulties: $\theta$ is inside the *distribution*, and the simulator cannot be differentiated.
-# Two steps solve them. First, $\nabla p = p\,\nabla\log p$ (the **log-derivative trick**) turns the gradient of an
+# Two steps overcome them. First, $\nabla p = p\,\nabla\log p$ (the **log-derivative trick**) turns the gradient of an
 # expectation into an expectation:
 #
 # $$\nabla J = \int \nabla p_\theta(\tau)\, R(\tau)\, d\tau
@@ -396,7 +396,7 @@ cl.see("largest error of the last two lines, in standard errors", np.max(off[2:]
 
 # %% [markdown]
 # *What you should see.* After 10 plays even a sign can be wrong. A hundred times as many plays make the standard error
-# ten times as small. The estimate is right on average (it is **unbiased**), and it is noisy.
+# ten times smaller. The estimate is right on average (it is **unbiased**), and it is noisy.
 #
 # ### A baseline
 # Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. The *samples* of it are not:
@@ -461,8 +461,8 @@ cl.check("1.3", best_baseline)
 # $$\nabla J = \mathbb{E}\Bigl[\sum_t \nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr]
 # \qquad (\gamma = 1). \tag{1.9}$$
 #
-# The expected weight of an action is $Q(s, a)$, the expected return after action $a$ in state $s$, minus the baseline. In
-# that form (1.9) is the **policy gradient theorem** (Sutton et al. 2000).
+# The expected weight of an action is $Q(s, a) - b(s)$. Here $Q(s, a)$ is the expected return after action $a$ in state
+# $s$. In that form (1.9) is the **policy gradient theorem** (Sutton et al. 2000).
 #
 # So you have three estimators: the whole return (1.6), reward-to-go, and reward-to-go minus a baseline (1.9). Their means
 # are equal. To compare their noise, take a policy so simple that you can write down its score: $\mu = w\cdot s$ with four
@@ -599,11 +599,11 @@ cl.see("the cart's best constant / mean reward-to-go", best[0] / average, betwee
 cl.see("the same from the squares alone", from_squares[0] / average, between=(0.4, 0.7))
 
 # %% [markdown]
-# *What you should see.* The squares ask for a constant below the mean reward-to-go for every weight, and for the cart they
-# ask for the lowest one. The cart is far from the centre mostly near the end of an episode. There the score of its weight is
-# large, but few steps remain, so the reward-to-go is small and adds little noise. Subtract the mean reward-to-go, and these
-# terms get a large negative weight. The cancellation moves the best constant of the cart further down. (For the pole it
-# moves up, to about the mean.) A baseline near the mean is far too large for the cart.
+# *What you should see.* From the squares alone, the best constant is below the mean reward-to-go for every weight, and
+# it is lowest for the cart. The cart is far from the centre mostly near the end of an episode. There the score of its
+# weight is large, but few steps remain, so the reward-to-go is small and adds little noise. Subtract the mean
+# reward-to-go, and these terms get a large negative weight. The cancellation moves the best constant of the cart further
+# down. (For the pole it moves up, to about the mean.) A baseline near the mean is far too large for the cart.
 #
 # So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
 # for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use
@@ -657,7 +657,7 @@ cl.check("1.4", batch_exponent)
 #
 # *Try:* stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
 # Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
-# baseline of 16. The last position of the slider is the baseline $b(s)$ that you fitted.
+# baseline of 16. The last position of the baseline slider is the baseline $b(s)$ that you fitted.
 
 # %%
 baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], average)
@@ -794,8 +794,8 @@ cl.see("first update with a mean return above 150", first_above(150), between=(1
 cl.see("first update with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
 
 # %% [markdown]
-# *What you should see.* The mean return rises slowly at first, and then fast. One reason is that a policy that balances
-# longer also has more steps to learn from in each update.
+# *What you should see.* Counted in updates, the mean return rises slowly at first, and then fast. One reason is that a
+# policy that balances longer also has more steps to learn from in each update.
 #
 # One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when batches
 # are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean reward-to-go of
@@ -849,7 +849,7 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
 # `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal
-# et al. 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. Single very good
+# et al. 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. A few very good
 # or very bad episodes do not change it.
 #
 # *Predict.* Does the policy do better or worse when the noise is off?
@@ -873,7 +873,8 @@ cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
 #
 # You can solve the corridor in a different way: learn how good each action is, and take the best one. Such methods are
 # called **value-based**. $Q(s,a)$ is the expected return after action $a$ in state $s$. **Q-learning** (Watkins 1989) moves
-# it, with a step size $\alpha$, towards the Bellman equation of the *best* policy:
+# it, with a step size $\alpha$, towards the right-hand side of the **Bellman optimality equation**, the Bellman
+# equation of the *best* policy:
 #
 # $$Q(s,a) \leftarrow Q(s,a) + \alpha\,\bigl[\,r + \gamma\,\max_{a'} Q(s',a') - Q(s,a)\,\bigr]. \tag{1.11}$$
 #
@@ -959,7 +960,7 @@ cl.calibration("01")
 # | the return does not rise | the loss has the wrong sign, or scores and advantages belong to different steps |
 # | it rises, then falls back to where it began and stays there | the step is too large: one bad batch ruined the policy. PPO (notebook 02) limits the step |
 # | σ goes to zero early, the return stays low | exploration ended too soon: use a lower learning rate, or start with a larger σ |
-# | good in training, bad in evaluation (or the reverse) | the noise is still on, or truncated episodes are treated as falls |
+# | good in training, bad in evaluation (or the reverse) | the noise is on in one of the two and off in the other, or the episodes start differently |
 # | some seeds work, some do not | this is normal; show all of them |
 #
 # One simplification remains. At step 1,000 an episode is truncated while the pole still stands. Here $G_t$ counts no

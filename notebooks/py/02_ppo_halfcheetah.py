@@ -3,11 +3,12 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/02_ppo_halfcheetah.ipynb)
 #
-# REINFORCE plays, takes one gradient step with what it played, and throws the data away. That is enough to balance a pole.
-# To make a two-legged cheetah run it wastes too much data, and a single bad step can ruin the policy. **Proximal policy
-# optimisation** (PPO; Schulman et al. 2017) uses each batch many times and stops before that becomes dangerous. In this
-# notebook you build it from its two main parts, the clipped surrogate and generalised advantages. You see that the library
-# computes the same numbers. Then you train a cheetah that runs, while you watch.
+# REINFORCE plays, takes one gradient step with what it played, and throws the data away. That is enough to balance a
+# pole. For a harder task, such as a two-legged cheetah that has to run, it wastes too much data, and a single bad step
+# can ruin the policy. **Proximal policy optimisation** (PPO; Schulman et al. 2017) uses each batch many times and stops
+# before that becomes dangerous. In this notebook you build it from its two main parts, the clipped surrogate and
+# generalised advantages. You see that the library computes the same numbers. Then you train a cheetah that runs, while
+# you watch.
 
 # %% [markdown]
 # **You will be able to**
@@ -132,7 +133,7 @@ cl.see("more likely now", " and ".join(grown), ("first and third",), predicted="
 
 # %% [markdown]
 # *What you should see.* The first change was good ($\hat A > 0$ and the ratio grew). The third was a mistake that the
-# next step should undo ($\hat A < 0$ and the ratio grew). The fourth shrank, as it should.
+# next step should undo ($\hat A < 0$ and the ratio grew). The fourth ratio shrank, as it should.
 #
 # ### What the ratio does not correct
 # The ratio corrects the probabilities of the *actions*. The *states* of the batch still come from the old policy. The new
@@ -185,14 +186,15 @@ promise_figure(ledge)
 # $$\mathrm{KL}(\pi_{\text{old}}\,\|\,\pi_\theta)
 # = \mathbb{E}_{a\,\sim\,\text{old}}\bigl[\log\pi_{\text{old}}(a\mid s) - \log\pi_\theta(a\mid s)\bigr] \ge 0. \tag{2.4}$$
 #
-# If it is small at every state, the new policy can only slowly drift to other places. **Trust region policy optimisation**
-# (TRPO; Schulman et al. 2015) proves a lower bound of the real gain, $L(\theta) - C\max_s\mathrm{KL}$ (with $L$ scaled by
-# $1/(1-\gamma)$). In practice that bound allows only steps that are too small to be useful. TRPO therefore maximises $L$
-# subject to "mean KL at most $\delta$". PPO aims at the same with a simpler device, in section 2.
+# If it is small at every state, the new policy can only slowly drift to other places. **Trust region policy
+# optimisation** (TRPO; Schulman et al. 2015) rests on a lower bound on the real gain, $L(\theta) - C\max_s\mathrm{KL}$,
+# with a constant $C$ (and with $L$ scaled by $1/(1-\gamma)$). In practice that bound allows only steps that are too
+# small to be useful. TRPO therefore maximises $L$ subject to "mean KL at most $\delta$". PPO aims at the same with a
+# simpler device, in section 2.
 #
-# **Nat.** KL and entropy are measured in nats, as their logarithms are natural ones. With logarithms to the base 2 the
-# unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the figure? For two Gaussians
-# with the same $\sigma$, $\mathrm{KL} = (\mu - \mu_{\text{old}})^2 / (2\sigma^2)$.
+# **Nat.** KL is measured in nats, because its logarithms are natural ones. (So is the entropy of section 5.) With
+# logarithms to the base 2 the unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the
+# figure? For two Gaussians with the same $\sigma$, $\mathrm{KL} = (\mu - \mu_{\text{old}})^2 / (2\sigma^2)$.
 
 # %%
 print(f"1 nat = {1 / np.log(2):.2f} bits")
@@ -201,9 +203,9 @@ for nats in (0.01, 0.03, 1.0):
 
 # %% [markdown]
 # ### How far can one batch be trusted?
-# Now the same with a real task. Take a policy that balances the pole and one batch of its steps. Maximise (2.2) on that
-# batch with more and more gradient steps. Watch three numbers: what the batch *promises*, how far the policy has moved
-# (its KL to the old one), and how long the pole *really* stands.
+# Now the same with a real task. Take a policy that balances the pole and one batch of its steps (a **rollout**).
+# Maximise (2.2) on that batch with more and more gradient steps. Watch three numbers: what the batch *promises*, how far
+# the policy has moved (its KL to the old one), and how long the pole *really* stands.
 
 # %%
 def practised(seed):
@@ -248,7 +250,7 @@ def climb(agent, rollout, a, clip, updates, lr=3e-3):
 cl.predict("02.3", question="policies, of eight, that let the pole fall")
 
 # %% [markdown]
-# First one of them, without a limit on the ratios (ε = inf) and with one (ε = 0.2; section 2 explains ε):
+# Start with one of them: without a limit on the ratios (ε = inf), and with a limit (ε = 0.2; section 2 explains ε):
 
 # %%
 test, reached = cl.make("InvertedPendulum-v5", num_envs=16, seed=99), {}
@@ -393,7 +395,7 @@ cl.see("sd of the first over sd of the second", first.std() / second.std(), (2.3
 cl.see("smallest estimate of the second", second.min(), (0, 0.1), "nats")
 
 # %% [markdown]
-# *What you should see.* Both are right on average. The second scatters much less, and no batch of it is negative.
+# *What you should see.* Both are right on average. The second scatters much less, and none of its estimates is negative.
 #
 # ### Exercise 2.3: how KL grows with the step (an experiment with a hypothesis)
 # Make one gradient step of size $\alpha$ from the same policy. Suppose KL $\propto \alpha^p$. Enter your $p$ **before** you
@@ -461,10 +463,10 @@ cl.check("2.3", kl_exponent)
 #
 # $$\delta_t = r_t + \gamma V(s_{t+1}) - V(s_t). \tag{2.8}$$
 #
-# To use the critic's own value of the next state is called **bootstrapping**. $\delta_t$ has little noise, and it relies on
-# the critic. The return minus $V(s_t)$ uses only rewards that were paid, and is noisy. The **n-step advantage** lies between
-# the two: it takes $n$ rewards, then the critic. It is also a sum of TD errors, because in that sum all values between the
-# first and the last cancel:
+# Using the critic's own value of the next state is called **bootstrapping**. $\delta_t$ has little noise, and it relies
+# on the critic. The return minus $V(s_t)$ uses only rewards that were paid, and is noisy. The **n-step advantage** lies
+# between the two: it takes $n$ rewards, then the critic. It is also a sum of TD errors, because in that sum all values
+# between the first and the last cancel:
 #
 # $$\hat A^{(n)}_t = \sum_{k<n}\gamma^k r_{t+k} + \gamma^n V(s_{t+n}) - V(s_t) = \sum_{k<n}\gamma^k\,\delta_{t+k}. \tag{2.9}$$
 #
@@ -522,22 +524,22 @@ lambda_slider()
 # (the true difference changes).
 #
 # *What you should see.* The better the critic, the smaller the best λ. A trained critic of a robot explains most of the
-# variance but not all, and values like 0.9 to 0.97 are usual. (A constant error of the critic would not matter at all.
+# variance but not all, and a λ between 0.9 and 0.97 is usual. (A constant error of the critic would not matter at all.
 # It cancels in the comparison of two actions, as a baseline does.)
 #
 # ### Two ways for an episode to end
-# - **terminated**: a robot fell, such as the one-legged hopper of section 8. Nothing comes after: $\gamma V(s_{t+1})$ is
-#   left out of (2.8).
+# - **terminated**: the robot fell, as the one-legged hopper of section 8 may do. Nothing comes after:
+#   $\gamma V(s_{t+1})$ is left out of (2.8).
 # - **truncated**: the clock ran out. The cheetah would have run on, so its last step still gets $\gamma V(s_{t+1})$,
 #   with the *final observation* of the old episode, not the first of the next one. This is called partial-episode
 #   bootstrapping (Pardo et al. 2018).
 #
-# In both cases the sum (2.10) stops there: this action has no influence on what happens in the next episode.
+# In both cases the sum (2.10) stops there: an action has no influence on what happens in the next episode.
 #
 # A toy: a robot is paid 1 a step for as long as it likes, and γ = 0.9. So every state is worth 1/(1-γ) = 10, and the
-# critic says so. After four steps the clock stops the robot. Treated as truncation, all advantages are 0: nothing was
-# better or worse than expected. The library's `gae` is told which ends were falls, and which steps were ends of either
-# kind (`over`).
+# critic says so. After four steps the clock stops the robot. If this end is treated as a truncation, all advantages are
+# 0: nothing was better or worse than expected. The library's `gae` is told which ends were falls, and which steps were
+# ends of either kind (`over`).
 #
 # *Predict.* What is the advantage of the last step if truncation is mistaken for a fall?
 
@@ -603,10 +605,10 @@ else:
 # %% [markdown]
 # ## 4. Scales
 #
-# A tanh network likes inputs of size 1. The cheetah's 17 observations are one height, angles, speeds and angular
-# rates.
+# A network with tanh units learns best from inputs of size about 1: larger ones saturate the tanh. The cheetah's 17
+# observations are one height, angles, speeds and angular rates.
 #
-# *Predict.* The cheetah moves at random. How many times as large is the largest standard deviation of an observation as the
+# *Predict.* The cheetah moves at random. What is the ratio of the largest standard deviation of an observation to the
 # smallest?
 
 # %%
@@ -626,9 +628,10 @@ cl.see("largest sd over smallest sd", sd.max() / sd.min(), (40, 100), predicted=
 
 # %% [markdown]
 # *What you should see.* The joint rates vary far more than the angles. So the policy carries running moments of the
-# observations, their mean $m$ and standard deviation $d$. It subtracts, divides and clips, $x = \mathrm{clip}\bigl((s -
-# m)/d,\,\pm10\bigr)$. The moments are updated *between* iterations. They must not change while a rollout is played and
-# learnt from. Otherwise the ratio would not start at 1. They are saved with the policy and frozen in evaluation.
+# observations, their mean $m$ and standard deviation $d$. It subtracts, divides and clips,
+# $x = \mathrm{clip}\bigl((s - m)/d,\,\pm10\bigr)$. The moments are updated *between* iterations (one iteration is one
+# rollout and the learning from it). They must not change while a rollout is played and learnt from. Otherwise the ratio
+# would not start at 1. They are saved with the policy and frozen in evaluation.
 #
 # Two more scales: rewards are divided by the running standard deviation of the discounted return, so that one weight of the
 # critic's loss ($c_v$ in section 5) fits every task. And advantages are scaled to mean 0, variance 1 in each minibatch.
@@ -647,13 +650,13 @@ cl.see("largest difference: sd merged batch by batch, and sd of all at once", np
 # $$\text{loss}(\theta) = -L^{\text{clip}} + c_v\,\tfrac12\,\mathbb{E}\bigl[(V(s_t) - \hat A_t - V_{\text{old}}(s_t))^2\bigr]
 # - c_e\,H[\pi_\theta]. \tag{2.11}$$
 #
-# The **entropy** of a Gaussian with $d$ motors is
-# $H = \sum_{i=1}^{d} \bigl(\log\sigma_i + \tfrac12\log 2\pi e\bigr)$ nats. It says how widely the actions scatter. It can be
-# negative, because the density of a narrow Gaussian is above 1.
+# The **entropy** of a Gaussian policy for $d$ motors is
+# $H = \sum_{i=1}^{d} \bigl(\log\sigma_i + \tfrac12\log 2\pi e\bigr)$ nats. It says how widely the actions scatter. It
+# can be negative, because the density of a narrow Gaussian is above 1.
 #
 # ### Exercise 2.5: mend a colleague's loss (find three errors)
 # A colleague wrote (2.11) with $c_v = \tfrac12$ and $c_e = 0$, for robots with several motors. The code runs, and training
-# does not crash. It has three errors.
+# does not crash. But the code has three errors.
 
 # %% tags=["prelude"]
 def colleagues_loss(log_prob, old_log_prob, value, advantage, target, clip):
@@ -667,8 +670,8 @@ def colleagues_loss(log_prob, old_log_prob, value, advantage, target, clip):
 
 
 # %% [markdown]
-# How do you find an error in a loss that runs? Ask for what you know without any training. `readings` puts three questions to
-# a loss. For a correct loss, each answer is 0. The gradients come from autograd.
+# How do you find an error in a loss that runs? Ask it questions whose answers you know without any training. `readings`
+# puts three questions to a loss. For a correct loss, each answer is 0. The gradients come from autograd.
 # 1. *Nothing has moved.* All ratios are 1, and the mean of `a` is 0. So the loss is the critic's part alone. By how much
 #    is it off?
 # 2. *Gradient on the critic.* The policy's part must not push the critic. How large is the gradient on $V$ besides that
@@ -819,9 +822,10 @@ prediction = [(100_000, 0), (1_000_000, 2500), (3_000_000, 4500)]
 cl.predict("02.10", question="return at the end")
 
 # %% [markdown]
-# Watch it grow. ■ stops it and keeps what was learnt; `cl.train(run, more)` goes on. `cl.background(agent, steps)` trains
-# while you read on, and shows a button that stops it. If you would rather not wait, set `run =
-# cl.load("halfcheetah_ppo_3")`: then all the following cells work, except those that need the curve of your training.
+# Watch the curve grow. ■ stops the training and keeps what was learnt; `cl.train(run, more)` continues it.
+# `cl.background(agent, steps)` trains while you read on, and shows a button that stops it. If you would rather not wait,
+# set `run = cl.load("halfcheetah_ppo_3")`: then all the following cells work, except those that need the curve of your
+# training.
 
 # %%
 envs = cl.make("HalfCheetah-v5", num_envs=64, seed=1)
@@ -846,7 +850,7 @@ cl.see("entropy, last minus first", curve["entropy"][-1] - curve["entropy"][0], 
 
 # %% [markdown]
 # *Look at* the small panels: they are your instruments. *What you should see.* KL and clipped share rise at first, stay
-# roughly level in the middle of the training, and fall to 0 with the learning rate. The **explained variance** is
+# roughly level in the middle of training, and fall to 0 with the learning rate. The **explained variance** is
 # $1 - \mathrm{Var}(\hat A)/\mathrm{Var}(\hat A + V)$, the share of the target's variance that the critic predicts: 1 is
 # perfect, and 0 is no better than one constant. It is near 1 after the first few updates. The entropy falls steadily and
 # ends below 0: the policy has become sure of its actions.
@@ -870,7 +874,7 @@ cl.show(run, steps=cl.budget(smoke=20, lite=100, full=100))
 
 # %% [markdown]
 # ### The gait at four moments of training
-# The first shipped seed, kept at four moments.
+# You see the first shipped seed, saved at four moments of its training.
 #
 # *Predict.* How fast is the last of the four, in m/s, three to four seconds after a standing start? (The reward of a step is
 # about the speed, and an episode has 1,000 steps.)
@@ -889,15 +893,15 @@ titles = [f"{p.header['env_steps']:,} steps: {v:.1f} m/s" for p, v in zip(moment
 viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], titles, columns=2), title="; ".join(titles))
 
 # %% [markdown]
-# *Look at* the legs, and at the speed in the titles. The first cheetah stands and shivers. The others move. (The last one
-# has not reached its full speed after four seconds.) Look for the rhythm, for which leg pushes and which one only catches,
-# and for the moments when no foot is on the ground.
+# *Look at* the legs, and at the speed in the titles. The first cheetah sinks a little and then stands still. The others
+# move. (The last one has not reached its full speed after four seconds.) Look for the rhythm, for which leg pushes and
+# which one only catches, and for the moments when no foot is on the ground.
 
 # %% [markdown]
 # ## 7. What is each part worth?
 #
 # An **ablation** removes or changes one part and trains again. The shipped ablations change one thing at a time, with
-# one exception: one variant has neither the clip nor the KL stop. They are short trainings. The cell after the
+# one exception: one variant has neither the clip nor the KL stop. They are short training runs. The cell after the
 # predictions prints how many steps and seeds they have, and the command that made them. The next cell lists the changes.
 #
 # *Predict.* Which change lowers the return most? How many of the changes lower the median by more than a tenth? And which
@@ -947,13 +951,14 @@ settings.SettingsTable("HalfCheetah-v5", ablations["per_seed"])
 # - **The KL stop**, as long as the clip is there. There are seeds in which the run without it is the same to the last
 #   digit: the limit was never reached. In the long training above some updates went over the limit, so there it acts.
 # - **γ = 0.98.** With γ = 0.99 the median is not lower. At this length the table gives no reason for the smaller γ.
-# - **Spread-out starts.** The median without them is higher, so they may even cost something. But the seeds of both
-#   overlap. Three seeds cannot decide it.
+# - **Spread-out starts.** The median without them is higher, so they may even cost something. But the ranges
+#   of the seeds overlap. Three seeds cannot decide it.
 #
 # Keep the limits of this table in mind. It is one robot and one short budget, and the rest of the recipe was tuned around
 # these parts. What is worth nothing here may matter in another task, or in a longer run.
 #
-# Here are four of these trainings. The curves are returns with noise, so they end lower than the table, which is without.
+# Here are four of these runs. The curves are returns with noise, the table has returns without it. So three of the
+# four end lower than in the table. (The median of λ = 0 ends higher.)
 
 # %%
 names = ["recommended", "λ = 0 (one-step TD)", "no clip, no KL stop", "no observation normalisation"]
@@ -1055,7 +1060,7 @@ cl.calibration("02")
 # | `approx_kl` grows over the iterations | learning rate too large, or σ nearly zero: the same step is now a bigger one |
 # | `explained_variance` near 0 for ever | the critic cannot learn: a shape that broadcasts, a loss without weight, rewards on a wild scale |
 # | `explained_variance` near 1 and no progress | λ too small: the target is mostly the critic's own value; or advantages that are nothing but noise |
-# | entropy falls to the floor in the first tenth of the training | learning rate too large, or log-probabilities of clamped actions |
+# | entropy falls steeply in the first tenth of training | learning rate too large, or log-probabilities of clamped actions |
 # | everything healthy, return flat | the task is set up wrongly: ends of episodes, sign of the reward, observation |
 # | good training return, bad evaluation | normaliser not saved, or started anew; a mean action outside what was explored |
 # | the cheetah slides on its back | a local optimum: try another seed before you try another algorithm |

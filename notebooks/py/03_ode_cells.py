@@ -286,7 +286,7 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
 # $$h' = h - \Delta\,k\,h' \quad\Longrightarrow\quad h' = \frac{h}{1 + k\Delta}. \tag{3.5}$$
 #
 # This shrinks for every $\Delta > 0$. It is called **implicit Euler**. The price: in general you must solve an equation
-# for $h'$ at every step. In section 3 you will meet a cell for which that is a division.
+# for $h'$ at every step. In section 3 you will meet a cell for which this equation is solved by one division.
 #
 # Count evaluations for the two modes over 5 s: an adaptive explicit solver ("RK45", the same method as "dopri5")
 # against an implicit one ("Radau").
@@ -439,7 +439,8 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 # towards the level $A$ (the *reversal potential*). The leak $1/\tau$ pulls $h$ to 0.
 #
 # **Units of time.** $f$ is a rate: between 0 and 1 *per unit of time*. So the unit matters. In this section it is the
-# second. In the library's policies it is one **control step**, and a step has $\Delta t = 1$; section 7 explains why.
+# second. In the library's policies (networks that choose a robot's actions) it is one **control step**, and a step has
+# $\Delta t = 1$; section 7 explains why.
 #
 # *Predict.* Take one neuron of each kind, $\tau$ = 10 s (LTC) and 2 s (CT-RNN). The input is switched on, and off again.
 # Which state rises much faster than it falls?
@@ -493,7 +494,7 @@ cl.see("LTC: longest over shortest time constant", (constants["LTC"].max() / con
 # LTC is quick to notice and slow to forget. That is a memory, made by one neuron without any feedback.
 #
 # Did you notice that the LTC's state rises a little *before* the input comes? Its channel is never quite shut. With the
-# bias $-4$ it lets $f = \sigma(-4)$ through even at $x = 0$, and the state creeps up from 0 towards a small resting
+# bias $-4$, $f$ is $\sigma(-4)$ and not 0 even at $x = 0$, so the state creeps up from 0 towards a small resting
 # level. The next exercise lets you compute that level.
 #
 # ### Exercise 3.2: the time constant of an LTC (a derivation, checked numerically)
@@ -556,10 +557,11 @@ cl.see("printed form", does, ("it runs away",), predicted="03.6")
 ode_figures.forms_figure(times, solved, bound=-1.5)
 
 # %% [markdown]
-# *What you should see.* The paper's state settles inside the band, below zero: an inhibitory synapse. In the printed
-# form this negative $A$ makes the bracket negative, $\frac1\tau + A f < 0$, and the state runs away in the wrong
-# direction. With $A>0$ the printed form is stable, but then it pushes every neuron upwards only. **This course builds
-# the paper's form.** (`LTC(form="writeup")` is there for comparison.)
+# *What you should see.* The paper's state settles inside the band, below zero, as with an inhibitory synapse (a
+# connection that pushes its neuron down). In the printed form this negative $A$ makes the bracket negative,
+# $\frac1\tau + A f < 0$, and the state runs away in the wrong direction. With $A>0$ the printed form is stable, but then
+# it pushes every neuron upwards only. **This course builds the paper's form.** (`LTC(form="writeup")` is there for
+# comparison.)
 
 # %% [markdown]
 # ### A step that cannot leave the bounds either
@@ -676,7 +678,7 @@ apart = ((whole - halves).norm() / (whole - h).norm()).item()
 cl.see("one step of 1 s and two of 0.5 s differ by this share of the way", apart, (0.005, 2))
 
 # %% [markdown]
-# *What you should see.* A staircase along the LTC's curve: one value a second, computed in one go. Keep its two limits
+# *What you should see.* A staircase along the LTC's curve: one value a second, computed in one go. Keep two limitations
 # in mind. At $t=0$ the gate is at ½, so (3.13) gives $(g+k)/2$. That is the old state only if training made it so. And
 # two steps of ½ s need not equal one of 1 s. A CfC *takes time as an input*, but it is not the solution of an ODE. Section
 # 7 comes back to this distinction.
@@ -820,8 +822,8 @@ class Solve(torch.autograd.Function):
 
 
 # %% [markdown]
-# The network to try it on has four leaky neurons, $\dot h = k\,(\tanh(Wh+b) - h)$. Their rates $k$ go from 1/s up to as
-# many times that as the stiffness says, here 2/s. First check that $a(t)$ means what was said.
+# The network to try it on has four leaky neurons, $\dot h = k\,(\tanh(Wh+b) - h)$. Their rates $k$ run from 1/s to the
+# stiffness times 1/s, here 2/s. First check that $a(t)$ has the meaning given above.
 #
 # *Predict.* Nudge the state early, or late. When does the loss $\tfrac12|h(T)|^2$ change more?
 
@@ -856,8 +858,8 @@ cl.see("the loss changes more after a nudge that comes", "late" if a[-1].norm() 
 # ### Six ways to the same gradient
 # Now compute one gradient in six ways that share little code: the adjoint written above, the library's adjoint,
 # torchdiffeq's adjoint, backprop, finite differences, and *forward sensitivities*. The last is the reference. It solves
-# $dS/dt = \frac{\partial f}{\partial h}S + \frac{\partial f}{\partial\theta}$ for $S = \partial h/\partial\theta$, written
-# in numpy and solved by scipy.
+# $dS/dt = \frac{\partial f}{\partial h}S + \frac{\partial f}{\partial\theta}$ for $S = \partial h/\partial\theta$ with
+# numpy and scipy.
 
 # %%
 rk4 = dict(method="rk4", substeps=100)
@@ -892,8 +894,8 @@ cl.see("inline and library adjoint", np.abs(found["adjoint, inline"] - found["ad
 # *What you should see.* All agree. The inline and the library's adjoint agree to rounding, because they solve the same
 # equation by the same steps.
 #
-# A loss may look at several times $t_1 < t_2 < \dots$ Then the backward solution adds the slope of the loss at each of
-# them as it passes by,
+# A loss may look at several times $t_1 < t_2 < \dots < t_m$. Then the backward solution adds the slope of the loss at
+# each of them as it passes by,
 #
 # $$a(t_k) \leftarrow a(t_k) + \frac{\partial L}{\partial h(t_k)}, \tag{3.18}$$
 #
@@ -1098,7 +1100,7 @@ ode_figures.power_figure({way: (counts, column) for way, column in kept.items()}
 # | gradient | three ways | backprop | memory is small, and the gradient is exact for the map |
 #
 # Now measure. Take an LTC of 8 neurons with random weights, in states reached with random inputs. The truth comes from scipy
-# at tolerance $10^{-10}$. The error is given as a share of the way that the state moves in $\Delta t$.
+# at tolerance $10^{-10}$. The error is given as a share of the distance that the state moves in $\Delta t$.
 
 # %% tags=["prelude"]
 def true_step(cell, h, x, dt):
@@ -1161,9 +1163,9 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
-# substep misses by a clear share of the way, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one substep
-# is much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever the step.
-# So this line falls faster than the others. Now check your $p$, which is meant for the other lines:
+# substep misses by a large share of the distance, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one
+# substep is much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever
+# the step. So this line falls faster than the others. Now check your $p$, which is meant for the other lines:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("3.5", substep_exponent)
@@ -1209,7 +1211,7 @@ cl.see("error of the synaptic cell", "larger" if larger else "smaller", ("larger
 # A general map lacks it.
 #
 # *Predict.* Take a cell with 1 substep, made for $\Delta t = 1$, and call it every half step instead, with the input
-# unchanged. By how much does the state at time 1 differ, in per cent of the way that it moves in one whole step?
+# unchanged. By how much does the state at time 1 differ, in per cent of the distance that it moves in one whole step?
 
 # %%
 cl.predict("03.18", question="per cent of the way, one substep")
@@ -1235,8 +1237,9 @@ with torch.no_grad():
 
 # %% [markdown]
 # ### Where does the error come from?
-# The fused step makes two approximations: it holds $f$ at its value at the beginning, and it treats the *decay* like
-# implicit Euler, by $1/(1+\Delta/\tau_{\text{sys}})$, and not exactly. To tell them apart, remove one of them.
+# The fused step makes two approximations: it holds $f$ at its value at the beginning, and it treats the *decay* as
+# implicit Euler does, by the factor $1/(1+\Delta/\tau_{\text{sys}})$, which is not exact. To tell them apart, remove one
+# of them.
 #
 # ### Exercise 3.6: an exponential step (derive)
 # Hold $f$ at its value at the beginning of the step, but solve (3.9) *exactly* over $\Delta$. This takes one evaluation

@@ -89,7 +89,8 @@ pole_figures.solve_figure(rows, before)
 # %% [markdown]
 # ## 1. A policy with a state
 #
-# The actor is an LTC (Hasani et al. 2021) that sees the normalised observation $x$, and a linear readout of its state $h$:
+# The actor consists of an LTC (Hasani et al. 2021), which sees the normalised observation $x$, and of a linear
+# readout of the LTC's state $h$:
 #
 # $$\frac{dh}{dt} = -\Bigl[\frac1\tau + f\Bigr] \odot h + f \odot A, \qquad f = \sigma(W h + U x + b), \tag{4.1}$$
 # $$\mu_t = C\,h_{t+1} + d, \qquad a_t \sim \mathcal N(\mu_t, \sigma^2). \tag{4.2}$$
@@ -220,8 +221,8 @@ cl.check("4.1", unroll)
 # ## 3. Minibatches of sequences
 #
 # Notebook 02 shuffled single transitions. A state makes sense only in order, so now *pieces* of L steps are shuffled.
-# Each piece comes with the state that was met where it begins. A rollout (T, N) becomes (L, T/L · N). In this toy every
-# entry is copy · 10 + step, so that you can see where it comes from.
+# Each piece comes with the state that the policy was in when the piece began. A rollout (T, N) becomes (L, T/L · N). In
+# this toy every entry is copy · 10 + step, so that you can see where it comes from.
 
 # %%
 def cut(a, length):
@@ -247,9 +248,9 @@ cl.see("columns of the wrong way that do", (label.reshape(L, -1).diff(dim=0) == 
 #
 # $$\rho_t = \frac{\pi_\theta(a_t\mid h_t, x_t)}{\pi_{\text{old}}(a_t\mid h_t, x_t)} = 1 \quad\text{for every step of every piece.} \tag{4.4}$$
 #
-# With memory this is a much sharper test than before. It fails when any state of the actor is replayed differently from
-# how it was met. Try it on every cell of the library, with pieces in which episodes begin. (`mlp` has no memory;
-# `frames` and `attention` look at a window of past inputs.)
+# With memory this is a much sharper test than before. It fails when any state of the actor differs in the replay from
+# the state in which the action was chosen. Try it on every cell of the library, with pieces in which episodes begin.
+# (`mlp` has no memory; `frames` and `attention` look at a window of past inputs.)
 
 # %% tags=["prelude"]
 def log_ratio(policy, pieces):
@@ -388,10 +389,10 @@ cl.check("4.3", left_after)
 
 # %% [markdown]
 # ### How long must a piece be?
-# Your formula gives the gradient at every lag, the number of steps back. A cut takes the long lags away, but not equally
-# from every step of a piece: the last step still sees L - 1 steps back, and the first step sees nothing of the past. If
-# one step keeps the share $m$ of a change, then step $j$ of a piece (counted from 1) lacks the share $m^j$ of the sum
-# over all lags. The mean over the piece is
+# Your formula gives the gradient at every lag. (A lag is a number of steps back.) A cut takes the long lags away, but
+# not equally from every step of a piece: the last step still sees L - 1 steps back, and the first step sees nothing of
+# the past. If one step keeps the share $m$ of a change, then step $j$ of a piece (counted from 1) lacks the share $m^j$
+# of the sum over all lags. The mean over the piece is
 #
 # $$\text{missing} = \frac1L \sum_{j=1}^{L} m^j = \frac{m\,(1 - m^L)}{L\,(1 - m)} \approx \frac1L \cdot \frac{m}{1-m}. \tag{4.6}$$
 #
@@ -441,11 +442,11 @@ bptt.memory_figure(spectra)
 # second network needs memory, and it has slow neurons. Something of a change is left in it after thirty steps.
 #
 # ### Exercise 4.4: long enough? (an experiment with a hypothesis)
-# Now measure it in a training. Take a policy trained for a few seconds with all four numbers visible, and one rollout of
-# 64 steps. The cell after the next computes the gradient of the surrogate with respect to the cell's weights: $g_L$ with
-# pieces of L steps, and $g$ with one piece of all 64. **Before** you run it, enter an L out of 1, 2, 4, … 64: which one
-# brings the error $\lVert g_L - g\rVert / \lVert g\rVert$ below 0.1? Do not take a piece much longer than needed: the
-# check refuses an L if a quarter of it would already bring the error below 0.05.
+# Now measure it in a training run. Take a policy trained for a few seconds with all four numbers visible, and one
+# rollout of 64 steps. The cell after the next computes the gradient of the surrogate with respect to the cell's weights:
+# $g_L$ with pieces of L steps, and $g$ with one piece of all 64. **Before** you run it, enter an L out of 1, 2, 4, … 64:
+# which one brings the error $\lVert g_L - g\rVert / \lVert g\rVert$ below 0.1? Do not take a piece much longer than
+# needed: the check refuses an L if a quarter of it would already bring the error below 0.05.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-04-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def enough_steps():
@@ -530,9 +531,10 @@ print("nearest: about 20 %" + compared("04.6", "about 20 %"))
 # Refreshing does not make the data on-policy. The actions were still chosen from the old states.
 #
 # ### The critic's state
-# Where the task needs memory, $V$ needs memory too. It should know what the actor knows, and it may need to remember other
-# things. In the student project the value network received the *policy's* hidden state. So its input kept moving with the
-# policy, and no gradient of the value trained that input. Here the critic has a cell of its own, and the memory is [actor's
+# Where the task needs memory, $V$ needs memory too. It should know what the actor knows, and it may need to remember
+# other things. In the student project the value network received the *policy's* hidden state. So its input kept moving
+# with the policy, and no gradient of the value loss reached that input. Here the critic has a cell of its own, and the
+# memory is [actor's
 # | critic's]. With `critic="mlp"` it sees the present observation only: enough where nothing is hidden.
 
 # %%
@@ -612,7 +614,7 @@ print(equal + compared("04.7", equal))
 # %% [markdown]
 # ## 7. Train it
 #
-# The recipe that runs differs from the one you built in a few settings. They were found by trial on this task:
+# The training run below differs in a few settings from what you built. These settings were found by trial on this task:
 
 # %%
 settings = cl.PPOConfig.recommended("InvertedPendulum-v5", cell=dict(name="ltc", neurons=8, critic="mlp"), seed=1)
@@ -630,11 +632,11 @@ print(f"{'critic':16s} usually {usual['cell']['critic']!s:8s} here {chosen_here[
 # | a piece is as long as the rollout | no stored state in the middle of a rollout; section 4 says that less would do |
 # | the critic is an MLP | nothing is hidden here, so the value needs no memory |
 #
-# How do you watch such a training? PPO reports the mean return of the last 100 *finished* training episodes. That is
-# misleading here: the better the policy, the longer its episodes, and those that still run are not counted yet. So `Watch`
-# plays extra episodes without noise every 1,024 steps. They are not used for training.
+# How do you watch such a training run? PPO reports the mean return of the last 100 *finished* training episodes. That is
+# misleading here: the better the policy, the longer its episodes, and those that still run are not counted yet. So
+# `Watch` plays extra episodes without noise every 1,024 steps. They are not used for training.
 #
-# *Predict.* REINFORCE took about half a minute for this task in notebook 01. How many seconds does this take, evaluations
+# *Predict.* REINFORCE took less than a minute for this task in notebook 01. How many seconds does this take, evaluations
 # included?
 
 # %%
@@ -697,7 +699,7 @@ cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8]
 # %% [markdown]
 # "inf" would mean never within the budget. *What you should see.* One or two neurons take about twice the steps of eight.
 # Beyond eight little is gained. Networks smaller than the student project's smallest also solve it. So its trouble was not a
-# limit of small liquid networks. What then? Here are its choices and ours:
+# limit of small liquid networks. What was it, then? Here are its choices and ours:
 #
 # | matter | student project | here |
 # |---|---|---|
@@ -718,10 +720,10 @@ cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8]
 # ### Exercise 4.5: one old choice at a time (an experiment with a hypothesis)
 # Write four old choices as changes of `BASE`: "input", "gradient" (through time), "rollout" (its length) and "rate" (the
 # learning rate and its schedule). (The next cell prints `BASE`.) Each change is a dict of settings of `cl.PPOConfig`.
-# Each training has 8 copies and 4,096 environment steps. `rollout_steps` counts the steps of one copy, so 2,048 steps in
-# all are fewer for each copy. The cell's options go into `cell=dict(…, options={…})`; keep the rest of the cell as it is
-# in `CELL`, which is `BASE["cell"]`. Then, **before** you run the experiment, name the two choices that you expect to
-# cost most.
+# Each training run has 8 copies and 4,096 environment steps. `rollout_steps` counts the steps of one copy, so 2,048
+# steps in all are fewer for each copy. The cell's options go into `cell=dict(…, options={…})`; keep the rest of the cell
+# as it is in `CELL`, which is `BASE["cell"]`. Then, **before** you run the experiment, name the two choices that you
+# expect to cost most.
 
 # %%
 for name, value in BASE.items():
@@ -754,9 +756,9 @@ watch.cost_figure(returns, POLE_STEPS, guess=tuple(guess))
 
 # %% [markdown]
 # *Look at* the dots of each row, then at the strokes. *What you should see.* With two of the old choices hardly anything
-# has been learnt after these few steps. The other two cost little, if anything. In some rows a single seed lies far
-# below the others, so three seeds cannot settle whether these two cost anything. What do the two expensive ones have in
-# common? The other choices of the table are not tested here.
+# has been learnt after these few steps. The other two cost little, if anything. In some rows one or two seeds lie far
+# below the others, even in the row with nothing changed, so three seeds cannot settle whether these two cost anything.
+# What do the two expensive ones have in common? The other choices of the table are not tested here.
 
 # %% nbgrader={"grade": true, "grade_id": "check-04-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("4.5", old_choices)
@@ -906,11 +908,11 @@ cl.see("medians with memory over the best without", [np.median(finals[c]) / best
 cl.see("seeds with memory that are no better than that one", sum((finals[c] <= best).sum() for c in remember), (1, 5))
 
 # %% [markdown]
-# *Look at* the right panel: every dot is a seed. The MLP's actor has as many neurons and sees the same. In the left panel
-# its curve hardly rises. Of the networks with memory, the median seed stands more than twice as long as the best one
-# without, and the best seeds of each kind stand almost to the end. But memory is no guarantee. At the end a few seeds with
-# memory fall as early as those without: their curves rose above the MLP's and fell again. No liquid equation is needed for
-# this task: the GRU has none.
+# *Look at* the right panel: every dot is a seed. The MLP's actor has as many neurons and sees the same. In the left
+# panel its curve hardly rises. For each kind of network with memory, the median seed keeps the pole up more than twice
+# as long as the best network without, and the best seed keeps it up to the end or almost. But memory is no guarantee. At
+# the end a few seeds with memory fall as early as those without: their curves rose above the MLP's and fell again. No
+# liquid equation is needed for this task: the GRU has none.
 #
 # Do not rank the cells by this figure. The settings were tuned on the LTC, which starts from `LTC.SLOW` here, with a small
 # $f$ and long $\tau$: from its usual start every neuron forgets within two control steps. The other cells start as they
@@ -970,8 +972,8 @@ cl.see("yours, noise off, over the best without memory", last.mean / best, (1, n
 cl.compare({"shipped LTC seeds": [r for r in hidden if r["cell"] == "ltc"], "yours": [masked_run]}, target=1000)
 
 # %% [markdown]
-# *What you should see* in the lite budget: a curve within or near the band of the shipped ones. At the end your network
-# stands longer, without noise, than the best network without memory.
+# *What you should see* in the lite budget: a curve within or near the band of the shipped ones. At the end and without
+# noise, your network keeps the pole up longer than the best network without memory.
 
 # %% [markdown]
 # ### Pull at it
@@ -985,10 +987,10 @@ cl.live("masked_pendulum_ltc", beside="masked_pendulum_mlp")
 # %% [markdown]
 # ### Exercise 4.6: as small as it gets (open)
 # Balance the pole (nothing hidden) with **at most two** liquid neurons, eight copies and 4,096 steps, so that the median
-# of three seeds stands for at least 900 steps without noise. BASE of exercise 4.5 with a smaller cell is not enough, so
-# something has to change. The check also looks at the training: at least six updates, and a mean KL between 0.0005 and
-# 0.3. Write down what you expect before each attempt, and change one setting at a time, as in exercise 4.5. A setting
-# that slowed learning at its old value may speed it up if you move it the other way.
+# of three seeds keeps the pole up for at least 900 steps without noise. BASE of exercise 4.5 with a smaller cell is not
+# enough, so something has to change. The check also looks at the training: at least six updates, and a mean KL between
+# 0.0005 and 0.3. Write down what you expect before each attempt, and change one setting at a time, as in exercise 4.5. A
+# setting that slowed learning at its old value may speed it up if you move it the other way.
 
 # %%
 for neurons in cl.budget(smoke=(2,), lite=(1, 2), full=(1, 2)):
@@ -1017,13 +1019,13 @@ cl.calibration("04")
 # %% [markdown]
 # ## Summary
 # - The state is carried over rollout borders and zeroed where an episode begins, before the step.
-# - Pieces are shuffled, not transitions, each with the state met where it begins. Before the first update every ratio is
-#   1, (4.4). Where it is not, the place of the error tells you which bug it is.
+# - Pieces are shuffled, not transitions, each with the state stored at its beginning. Before the first update every
+#   ratio is 1, (4.4). Where it is not, the place of the error tells you which bug it is.
 # - The length of a piece limits what can be *learnt* about remembering, not what can be remembered. The gradient at a
 #   lag shrinks at a rate set by the eigenvalues of (4.5). The share that is missing from a whole piece falls only like
 #   1/L, (4.6).
 # - Stored states go stale with each update. The critic needs a state of its own where the actor needs one.
-# - Watch a training by evaluations without noise. The return of finished episodes lags behind, because good episodes
+# - Watch a training run by evaluations without noise. The return of finished episodes lags behind, because good episodes
 #   take long to finish.
 # - With everything visible one liquid neuron is enough for the pole, and eight learn about as fast as 32. Of four old
 #   choices tried alone, those that allow few or small updates cost most. With hidden velocities memory decides: the

@@ -20,7 +20,7 @@
 # **Before you start.** Notebooks 01 (returns, values, the score function) and 02 (truncation and termination, HalfCheetah).
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 7 minutes of
-# computing, most of it one training; full about 15.
+# computing, most of it in one training run; full about 15.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("5.1")` shows the
 # course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("05", "before")`, and five more
@@ -202,9 +202,9 @@ cl.see("two critics: 1 + 0.9 · 8 and, after a fall, 1", bool(np.allclose(lower,
 # %% [markdown]
 # ## 2. A memory of transitions
 #
-# Data from any policy is valid, so it can be kept. The **replay buffer** (Lin 1992) holds the last million transitions, one
-# in each row. An update draws a batch at random. That also breaks the correlation between neighbouring transitions, which
-# belong to the same stride and look alike.
+# Data from any policy is valid, so it can be kept. Learning of this kind is called **off-policy**. The **replay buffer**
+# (Lin 1992) holds the last million transitions, one in each row. An update draws a batch at random. That also breaks the
+# correlation between neighbouring transitions, which belong to the same stride and look alike.
 #
 # *Predict.* A buffer has four rows, 0 to 3. Transitions 0, 1, 2, 3, 4 and 5 are added. Which transition is in row 0 at
 # the end?
@@ -350,10 +350,10 @@ cl.see("the lower of the two estimates of it", np.minimum(estimates.max(1), seco
 #
 # $$\mathbb{E}\bigl[\max_a \hat Q(a)\bigr] \;\ge\; \max_a \mathbb{E}\bigl[\hat Q(a)\bigr]. \tag{5.4}$$
 #
-# Thrun and Schwartz (1993) showed what this does to Q-learning. It is called **over-estimation** or maximisation bias. An
-# actor that climbs $\hat Q$ also drifts towards estimates that are too high, and (5.3) passes its error on to every state
-# from which this one can be reached. A second estimate with errors of its own judges the chosen action fairly: that is
-# **double Q-learning** (van Hasselt 2010).
+# Thrun and Schwartz (1993) showed what this does to Q-learning. It is called **over-estimation** or maximisation bias.
+# An actor that climbs $\hat Q$ also drifts towards estimates that are too high. By (5.3) the error at one state is
+# passed on to every state from which it can be reached. A second estimate with errors of its own judges the chosen
+# action fairly: that is **double Q-learning** (van Hasselt 2010).
 #
 # TD3 goes one step further and takes the lower of two estimates. **Clipped double Q-learning** (Fujimoto et al. 2018, section
 # 4.2) trains two networks from different first weights, the **twin critics**, on one common target:
@@ -400,9 +400,9 @@ q_figures.estimates_figure(found)
 
 # %% [markdown]
 # *Look at* the dots above the line. Each dot is one state, and above the line the critic promised more than the policy
-# earned from there. Triangles stand for dots outside the picture: at the top, states from which things went wrong in a way
-# the critic did not foresee; at the bottom, states from which the policy earned more than promised. One training of each is
-# an anecdote. A result file holds ten trainings of each, with the same settings:
+# earned from there. Triangles stand for dots outside the picture: at the top, states from which things went wrong in a
+# way the critic did not foresee; at the bottom, states from which the policy earned more than promised. One training run
+# of each is an anecdote. A result file holds ten runs of each, with the same settings:
 
 # %%
 changes = cl.result("offpolicy_changes")
@@ -700,12 +700,12 @@ for power, between in ((2, (0.3, 0.4)), (1, (0.55, 0.8))):
 # steps differ: the slider says how much each doubling adds. The bounds break the law too. No policy on (−1, 1) has more
 # entropy than log 2, the entropy of the uniform one.
 #
-# So one α serves a motor that must be precise in one state and is free in another. A nat earns the same everywhere, but how
-# much expected reward it costs depends on the hill.
+# So one α is enough even if a motor must be precise in one state and is free in another. A nat earns the same
+# everywhere, but how much expected reward it costs depends on the hill.
 
 # %% [markdown]
 # ### The temperature finds its own way
-# How large should α be? That depends on the scale of the rewards, and it changes during training. So SAC sets the
+# How large should α be? That depends on the scale of the rewards, and the best value changes during training. So SAC sets the
 # *entropy* and lets α follow (**automatic temperature tuning**, Haarnoja et al. 2018b, section 5). The target entropy
 # $\bar{\mathcal H}$ is minus the number of motors, in nats, and
 #
@@ -755,15 +755,15 @@ q_figures.temperature_figure(paths, target_entropy=-6)
 # | temperature | – | – | descend (5.13): **automatic temperature tuning** |
 # | targets | $\bar\phi, \bar\theta$ follow $\phi, \theta$: **Polyak averaging** | the same, for all | $\bar\phi_i$ follow $\phi_i$; the actor has no target network |
 #
-# Where the presets of section 4 differ: `target_actor` is the row "next action", `actor_critic` the row "actor".
+# Two fields of section 4 belong to rows of this table: `target_actor` to "next action", and `actor_critic` to "actor".
 
 # %% [markdown]
 # ## 6. Each change alone
 #
-# What is each change worth? The result file has many small trainings on the pendulum and some on the cheetah. Most are DDPG
-# with the one change in the name; TD3 and SAC have several. (The stochastic actor replaces the added noise. "Paid for
-# entropy" is the stochastic actor with a reward for entropy at a fixed temperature. Where entropy is paid, that pay counts as
-# earned.) All trainings of a task have the same number of steps and updates.
+# What is each change worth? The result file has many small training runs on the pendulum and some on the cheetah. Most
+# are DDPG with the one change in the name; TD3 and SAC have several. (The stochastic actor replaces the added noise.
+# "Paid for entropy" is the stochastic actor with a reward for entropy at a fixed temperature. Where entropy is paid,
+# that pay counts as earned.) All runs of a task have the same number of steps and updates.
 #
 # *Predict.* Which of these makes DDPG lose most on the pendulum?
 
@@ -799,7 +799,7 @@ cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sa
 # - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none fails.
 #   (Two other rows have no failure either.) The price is a Q a little too low. (A few failures in ten against none is a
 #   hint and not a proof.)
-# - The delayed actor, and so TD3, is *behind*. Its Q is too high in every seed, in most of them far too high.
+# - The delayed actor, and so TD3, is *behind*. In both, Q is too high in every seed, and in most seeds far too high.
 #
 # ### How Q comes down
 
@@ -882,8 +882,9 @@ q_figures.effects_figure(rows, "cheetah", nine)
 #   TD3 gets many times as many updates.
 # - SAC with its temperature fixed is no better than DDPG. The temperature alone does not explain that: the paid actor
 #   above has the same fixed temperature, but one critic.
-# - SAC is that paid actor with twin critics and a learned temperature. Its best seeds are as good, but its seeds differ
-#   by more than a factor of two. Three seeds are too few to settle such differences.
+# - SAC is that paid actor with twin critics, a learned temperature and no target actor, and it climbs the lower Q. Its
+#   best seeds are as good, but its seeds differ by more than a factor of two. Three seeds are too few to settle such
+#   differences.
 # - *No* Q is too high at the end. All are too low.
 
 # %%
@@ -934,10 +935,10 @@ cl.see("last point of the curve", run.curve["return_mean"][-1], cl.budget(smoke=
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
-# *Look at* the axis of steps: where does the curve begin? *What you should see.* It begins at 16,000 steps, as no episode
-# has ended before, and rises. The curve lags behind. It is the mean return of the last 100 episodes, and an episode has
-# 1,000 steps. In the lite budget that is all episodes so far, those with random actions too. The next cell shows what the
-# policy is worth *now*.
+# *Look at* the axis of steps: where does the curve begin? *What you should see.* It begins at 16,000 steps, as no
+# episode has ended before, and rises. The curve lags behind the policy. It is the mean return of the last 100 episodes,
+# and an episode has 1,000 steps. In the lite budget that is all episodes so far, those with random actions too. The next
+# cell shows what the policy is worth *now*.
 
 # %%
 result = cl.evaluate(run, episodes=cl.budget(smoke=2, lite=20, full=50))
@@ -984,7 +985,7 @@ cl.see("SAC gets there after", race.reached(runs["SAC"], end, "wall_seconds") / 
 
 # %% [markdown]
 # *Look at* the same runs on two axes: by steps on the left (each label is ten times the one before), by the clock on the
-# right. *What you should see.* By steps SAC is ahead of PPO, and the higher the return the larger the factor: every
+# right. *What you should see.* By steps SAC is ahead of PPO, and by a larger factor at high returns: every
 # transition is used many times. By the clock PPO is ahead for as long as its runs last, on two cores against one. Here a
 # simulated step costs far less than an update. Where a real robot has to take each step, only the left panel counts. An
 # early lead does not decide the race: SAC passes PPO's last return in both panels.

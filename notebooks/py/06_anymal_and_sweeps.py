@@ -21,7 +21,7 @@
 # **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; only for the comparison in section 9).
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
-# computing, a third of it one training; full about an hour.
+# computing, a third of it in one training run; full about an hour.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("6.1")` shows the
 # course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("06", "before")`, and five more
@@ -64,7 +64,7 @@ cl.compare(curves, x="minutes", key="return_deterministic", individual=True, tar
 # *Look at* the thin lines. Each is one seed, trained once, from scratch. (MLP is a feed-forward network, LTC a liquid
 # network of notebook 03. The lines of a network end where its fastest seed is done.) The dotted line is the best return
 # reported by the student project that this notebook grew out of, a running mean of episodes with noise. The next cell
-# prints how long the trainings here took to get there, and what was left of the project's return when the noise was
+# prints how long the training runs here took to get there, and what was left of the project's return when the noise was
 # switched off (`deterministic`). Its `survival`, the share of episodes without a fall, is with noise.
 
 # %%
@@ -146,6 +146,9 @@ for j, name in enumerate(JOINTS[:3]):
 #
 # $$\tau = \mathrm{clip}\bigl(k_p\,(q^* - q),\ \pm 80\ \mathrm{N\,m}\bigr), \qquad q^* = q_{\text{stance}} + 0.5\,a. \tag{6.1}$$
 #
+# Here $q$ is the angle of a joint, $q^*$ its target, $a$ the action and $q_{\text{stance}}$ the joint's angle in the
+# **stance**, the pose that the task starts from.
+#
 # This is a **proportional-derivative (PD) controller**. Its proportional gain is $k_p$; the derivative part is the
 # damping that the joints have of their own. The target is renewed 50 or 100 times a second. The torque is renewed 500 times
 # a second, because the spring answers to what the joint does in between. The next cell builds (6.1) by hand, on a model
@@ -197,11 +200,11 @@ cl.show(viz.montage(clips, list(cases)), title="let go of a crouching robot")
 # *Look at* the angle of the knee. *What you should see.* The weak spring gives way, and the robot lies on the ground within
 # half a second. At 100 it stands, a little lower than the targets say. Without an error there is no torque, so a spring
 # always sags under a load. The stiff spring gets its torque too late. By the time the torque is renewed the knee has passed
-# its target, and the next correction throws it back. In a log such a robot shows torques that jump between the two limits;
-# on a real one you hear it.
+# its target, and the next correction throws it back. In a log you see torques that jump between the two limits. On a
+# real robot you also hear it.
 #
 # ### The ground
-# Only the feet are meant to touch it. *Predict.* What is the force on one foot while the robot stands?
+# Only the feet are meant to touch the ground. *Predict.* What is the force on one foot while the robot stands?
 
 # %%
 cl.predict("06.2", question="force on one foot, in N")
@@ -390,8 +393,8 @@ cl.see("the return is highest without noise", max(middle, key=middle.get) == 0)
 
 # %% [markdown]
 # *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns
-# about twice as much. (The settings pay a bonus for entropy, which keeps $\sigma$ up. The noise finds gaits; between 0
-# and 1 you see what it costs.)
+# about twice as much. (The settings pay a bonus for entropy, which keeps $\sigma$ up. The noise helps to find gaits.
+# The fall of the line from 0 to 1 is what it costs.)
 #
 # *Predict.* And during training: which curve is higher, the return with the noise on or with the noise off?
 
@@ -479,7 +482,7 @@ cl.see("entropy rises", bool(entropy[-5:].mean() > entropy[:5].mean()))
 # %% [markdown]
 # (IQM is the *interquartile mean*: the mean of the middle half of the episodes.) *What you should see.* The return ends far
 # above that of standing still. The KL falls with the learning rate. The entropy *rises*: that is the bonus. Runs of this
-# length differ much between seeds, and yours is one.
+# length differ a lot between seeds, and yours is only one.
 
 # %%
 steps = cl.budget(smoke=8, lite=200, full=250)
@@ -613,7 +616,7 @@ cl.see("cost of transport", measures["cost_of_transport"], (2, 10))
 
 # %% [markdown]
 # *What you should see.* Knee torques that jump from one limit to the other, and a power of many kilowatts. Nothing in (6.2)
-# speaks of torque, so torque is free. The policy is a correct answer to the wrong question. No real ANYmal could run like
+# mentions torque, so torque is free. The policy is a correct answer to the wrong question. No real ANYmal could run like
 # this: its motors cannot do it, and its battery could not feed them.
 
 # %% [markdown]
@@ -680,7 +683,7 @@ cl.see("all penalties over all that is paid", penalties / sum(value for value in
 
 # %% [markdown]
 # *What you should see.* Following the command pays most of it, and each penalty takes a little. A term whose sum is a
-# hundredth of the largest may still decide how the robot moves, if no other term speaks of its subject. Or it decides
+# hundredth of the largest may still decide how the robot moves, if no other term covers the same thing. Or it decides
 # nothing: the experiment below tests that.
 #
 # ### Weigh it yourself
@@ -701,8 +704,8 @@ for name, phi in sums.items():
 
 # %% [markdown]
 # *Predict.* The weight of velocity is 3. Above what price on energy (the size of its negative weight) is standing still
-# worth more than walking as told? Everything you need stands above: the two returns, which contain the price of 0.0001, and
-# the two energies.
+# worth more than walking as told? Everything you need is printed above: the two returns, which contain the price of
+# 0.0001, and the two energies.
 
 # %%
 cl.predict("06.12", question="price on a joule at which standing and walking are equal")
@@ -899,8 +902,8 @@ cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 
 # %% [markdown]
 # *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
-# of the training. The LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest.
-# With one seed that is no verdict on liquid networks: to get one, train a few more LTC walkers (about half an hour each).
+# of training. The LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest.
+# With one seed that is no verdict on liquid networks. For a verdict, train a few more LTC walkers (about half an hour each).
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -949,10 +952,10 @@ cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
 # %% [markdown]
 # ## 7. Unseen ground
 #
-# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see it: it feels its
-# joints, and which feet stand. The walker has never met one. Another policy began as this walker and went on training
-# among hurdles, each higher than the one before. Its episodes started anywhere along the track. That is a **terrain
-# curriculum** (Rudin et al. 2021).
+# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see the step: the robot
+# only feels its own motion, its joints, and which feet stand. The walker has never met one. Another policy began as this
+# walker and went on training among hurdles, each higher than the one before. Its episodes started anywhere along the
+# track. That is a **terrain curriculum** (Rudin et al. 2021).
 #
 # *Predict.* What share of the robots of the second policy is on the far side of the step in the end?
 
@@ -1000,8 +1003,8 @@ for terrain in ("flat", "rough", "stairs"):
 cl.see("up on flat ground, both", [upright["flat", name] for name in across], (0.8, 1.0))
 
 # %% [markdown]
-# *Look at* the second policy on flat ground too: what was learnt on steps must not be lost elsewhere. "Still
-# up" is a weak test, because a robot that refuses to move passes it. That is why the step was judged by place.
+# *Look at* the second policy on flat ground too: it must not lose there what it could do before. "Still up" is a weak
+# test, because a robot that refuses to move passes it. That is why the test on the step asked how far the robot came.
 
 # %% [markdown]
 # ## 8. Sweeps
@@ -1148,10 +1151,10 @@ for sweep in counted:
 cl.plot_slices(counted[0])
 
 # %% [markdown]
-# *Look at* the ranges on the axes. **An importance speaks of the range that was searched.** Six factors were varied: two of
-# them over a factor of ten, the two noise levels by 10 to 15 per cent only. None of the six could show whether all of the
-# learning rates are too small, or what a factor does that was held fixed, such as $\gamma$. How good is the best of these
-# trials?
+# *Look at* the ranges on the axes. **An importance holds only for the range that was searched.** Six factors were
+# varied: two of them over a factor of ten, the two noise levels by 10 to 15 per cent only. The sweeps could not show
+# whether all of their learning rates are too small, or what a factor that was held fixed does, such as $\gamma$. How
+# good is the best of these trials?
 
 # %% tags=["prelude"]
 @lru_cache
@@ -1222,14 +1225,14 @@ cl.see("that of the learning rate over the limit", abs(ranks["learning_rate"]) /
 cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0].best.value / best, (4, 20))
 
 # %% [markdown]
-# *Look at* the best return, beside that of the predecessor's space, then at the shapes. (These trials are longer: 200,000
-# steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the start, `init_log_std`.
-# Trials that begin with large noise learn faster. (Two more, the epochs and the length of a rollout, are beyond the limit by
-# less. The limit is rough: TPE does not draw its trials independently, and each factor that does nothing has one chance in
-# twenty to pass it by luck.) The predecessor had large noise too. Perhaps it lacked a noise that may shrink; this sweep does
-# not test that. The learning rate shows no trend *within* this range: most values in it are good enough. The largest one
-# that was tried is not, see below. That does not contradict what you found above. A factor can be decisive between two
-# ranges and unimportant within each.
+# *Look at* the best return, beside that of the predecessor's space, then at the shapes in the panels. (These trials are
+# longer: 200,000 steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the
+# start, `init_log_std`. Trials that begin with large noise learn faster. (Two more, the epochs and the length of a
+# rollout, are beyond the limit by less. The limit is rough: TPE does not draw its trials independently, and each factor
+# that does nothing has one chance in twenty to pass it by luck.) The predecessor had large noise too. Perhaps it lacked
+# a noise that may shrink; this sweep does not test that. The learning rate shows no trend *within* this range: most
+# values in it are good enough. The largest one that was tried is not, see below. That does not contradict what you found
+# above. A factor can be decisive between two ranges and unimportant within each.
 #
 # Be careful: this figure shows the second report of a short trial, so it says what learns *fast*. Only longer trials show
 # what ends high. And this sweep has one seed. Reports are returns of training, with noise. The hollow dots of a history show
@@ -1386,15 +1389,15 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 
 # %% [markdown]
 # *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most walkers, and one is
-# nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both come late, but a lag
-# also weakens fast corrections, so that the loop does not amplify them. A pure delay leaves them at full strength and lets
+# nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both make corrections late,
+# but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay leaves them at full strength and lets
 # them come when the robot already moves the other way. (In the terms of control theory: a delay adds phase lag and does not
 # reduce the gain.) Eight-fold damping and 40 % of the strength stop the walkers too, probably because the legs no longer
 # reach their targets in time. Small noise does little; large noise stops many of the walkers.
 #
-# So before this walker goes on a robot: measure the latency, put it into the training, and give the policy a history or
+# So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
 # a memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need
-# more than a minute of training, and expect some trainings to fail: begin with `delay=1`, which is a curriculum again.
+# more than a minute of training, and expect some training runs to fail: begin with `delay=1`, which is a curriculum again.
 
 # %% [markdown]
 # ## How well did you predict?
@@ -1405,13 +1408,13 @@ cl.calibration("06")
 # %% [markdown]
 # ## Summary
 # - An action is a target for a spring, (6.1). If the spring is too weak, the robot sags; if it is too stiff for its
-#   rate, it chatters.
+#   rate, it shakes.
 # - A return is a sum of things: take it apart, (6.3), before you admire it.
 # - PPO maximises the return *with* noise, (6.4). Look at the one without.
 # - Lags lie on a circle, (6.5). A mean lag without its concentration can name a gait that is not there.
 # - What the reward does not mention is free. Torque, power and cost of transport, (6.6), show what was free.
 # - Reward terms are hypotheses. Drop one, predict what breaks, measure. A return under other weights is a dot product, (6.7).
-# - An importance, (6.8), speaks of the range that was searched. Shuffle the outcomes before you believe it.
+# - An importance, (6.8), holds only for the range that was searched. Shuffle the outcomes before you believe it.
 # - A walker that has never met latency mostly fails at two control steps of it, (6.9). Train under the conditions that
 #   you expect.
 #
@@ -1424,7 +1427,7 @@ cl.calibration("06")
 # | it stands still, and the return is fine | penalties outweigh what moving earns: raise the velocity term or lower the others |
 # | it hops, or one leg does all the lifting | nothing asks for symmetry: a price on posture helps, and less pay for time in the air |
 # | it walks in a circle | turning is cheap: raise its weight |
-# | it walks, and falls at the first push | pushes and randomised bodies belong into training |
+# | it walks, and falls at the first push | pushes and randomised bodies belong in training |
 # | it walks, but takes no notice of the command | it has learnt the mean of the commands: is the command in the observation? |
 # | one seed crosses the step, another falls | the demonstration shows one seed: report the worst one too |
 # | two sweeps name two winners | shuffle the outcomes: perhaps neither found anything |
@@ -1446,4 +1449,4 @@ cl.calibration("06")
 # - F. Hutter, H. Hoos, K. Leyton-Brown, "An efficient approach for assessing hyperparameter importance", ICML 2014: eq.
 #   (6.8).
 # - J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011: TPE.
-# - P. Henderson et al., "Deep reinforcement learning that matters", AAAI 2018: why seeds.
+# - P. Henderson et al., "Deep reinforcement learning that matters", AAAI 2018: why several seeds are needed.

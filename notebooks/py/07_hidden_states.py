@@ -11,7 +11,8 @@
 # %% [markdown]
 # **You will be able to**
 # 1. compute the effective time constants of a liquid network, and the share of a disturbance that one step leaves;
-# 2. read a phase portrait of policy and value at a frozen memory, and distinguish memory from reflex;
+# 2. read a phase portrait of policy and value at a frozen memory, and separate the effect of the memory from that of
+#    the present observation;
 # 3. find the fixed points of a cell, linearise there, compute a length of memory from eigenvalues, and distinguish the
 #    memory of the network from that of the loop through the body;
 # 4. show that a network has computed a velocity it was never given;
@@ -59,10 +60,11 @@ explorer
 
 # %% [markdown]
 # *Look at* the yellow dot in the four portraits. It marks where the pole and the cart are now. In the two portraits of
-# the policy, the dashed line marks where the policy would not push at all. Right after a push the line itself moves. The
-# same angle and velocity now lead to another action. A part of this is memory; section 3 separates it from the influence
-# of the cart. The rest of the notebook explains this picture part by part. In the maps of the policy and of the states,
-# negative is blue and positive is red. In the maps of the value, yellow is high.
+# the policy, a dashed line marks where the policy would not push at all. (A portrait without a line has no such place.)
+# Right after a push the line itself moves. The same angle and velocity now lead to another action. A part of this is
+# memory; section 3 separates it from the influence of the cart. The rest of the notebook explains this picture part by
+# part. In the maps of the policy and of the states, negative is blue and positive is red. In the maps of the value,
+# yellow is high.
 
 # %% tags=["prelude"]
 import numpy as np
@@ -228,7 +230,7 @@ if np.shape(mine) == (len(record), 2, record.neurons):
 #
 # Vary the pole's angle and angular velocity, and leave the other two observations as they are at that moment. The plane
 # of angle and angular velocity is the *phase plane* of the pole. The map of $a_t(x)$ over it is here called a **phase
-# portrait** of the policy, the same map of the critic's output a phase portrait of the value. (Elsewhere a phase
+# portrait** of the policy. The same map of the critic's output is a phase portrait of the value. (Elsewhere a phase
 # portrait is a drawing of trajectories.)
 #
 # *Predict.* Set the pole upright and still in the middle of the track, and try every memory of the episode. A network without
@@ -243,9 +245,9 @@ state_figures.portrait_figure(policy, record, steps=[29, 31, 33, 50])
 
 # %% [markdown]
 # *Look at* the dashed line, where the policy does not push: just before the push (step 30), right after it, and later.
-# It is red above the line and blue below: the policy pushes the way the pole is falling. After the push the line moves and
-# turns, and then it comes back. A part of this comes from the cart, which is now in another place. The next cell removes
-# the influence of the cart: it uses the same observation with every memory.
+# The map is red above the line and blue below: the policy pushes the way the pole is falling. After the push the line
+# moves and turns, and then it comes back. A part of this comes from the cart, which is now in another place. The next
+# cell removes the influence of the cart: it uses the same observation with every memory.
 
 # %%
 spread = phase.memory_spread(policy, record, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})[:, 0]
@@ -258,7 +260,7 @@ cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="
 # difference.
 #
 # ### Response maps
-# Now vary the memory instead. Change one neuron's own state from -1 to 1, leave the rest as it is, and compute how much one
+# Now vary the memory instead. Let one neuron's own state run from -1 to 1, leave the rest as it is, and compute how much one
 # control step changes that state, for every angle of the pole.
 #
 # *Predict.* Equation (7.2) pulls a neuron towards a state of rest. The map below has a dashed line where there is no
@@ -298,7 +300,7 @@ state_figures.correlation_figure(long)
 # %% [markdown]
 # *What you should see.* (Here "correlate" means a coefficient above 0.5 or below -0.5.) Most observations are spread over
 # several neurons, and several neurons mix more than one observation. This is called a **distributed representation**
-# (Hinton et al. 1986). A correlation does not show that the policy uses what the neuron encodes. Section 6 asks that.
+# (Hinton et al. 1986). A correlation does not show that the policy uses what the neuron encodes. Section 6 tests this.
 #
 # ### How many directions?
 # If the neurons mix several things, perhaps mixtures of neurons are better coordinates. **Principal components** (Pearson
@@ -566,10 +568,10 @@ cl.see("the most suspect neuron hurts most", int(direct.argmax()) == worst)
 cl.see("a neuron that can be held is more suspect than one that cannot", bool(direct[~falls].max(initial=0) > direct[falls].min(initial=9)))
 
 # %% [markdown]
-# *What you should see.* The hypothesis names the most important neuron correctly. For the others it fails: one neuron with
-# a high dot can be held and the pole still stands, and with another one, with a lower dot, it falls. The suspicion measures
-# only the direct effect of a neuron on the action. It ignores that a neuron acts through other neurons too, and that other
-# neurons can compensate for a loss.
+# *What you should see.* The hypothesis names the most important neuron correctly. For the others it fails. One neuron
+# has a high dot, and yet the pole stands when it is held. Another one has a lower dot, and the pole falls when it is
+# held. The suspicion measures only the direct effect of a neuron on the action. It ignores that a neuron acts through
+# other neurons too, and that other neurons can compensate for a loss.
 
 # %%
 at_mean = states.ablation_returns(policy, at=dict(enumerate(mean)), **trials)
@@ -653,11 +655,12 @@ for held in ([3], [3, 1], [3, 1, 5]):
     cl.see(f"held {held}", steps, (900, 1000) if held == [3, 1] else (0, 700), "steps")
 
 # %% [markdown]
-# *What you should see.* With neuron 3 held, the pole falls after a while. With neurons 3 *and* 1 held, it stands: the second
-# loss repairs the first. With neuron 5 held too, which is sufficient alone, it falls at once. So the damages do not add up.
-# The likely reason is that neuron 1 was trained together with a working neuron 3. Without that partner, its influence on the
-# action does harm. An ablation says what a neuron contributes *while no other neuron is held*. Whether a neuron
-# is sufficient and whether it is necessary are two questions. If you hold one neuron at a time, you answer neither in full.
+# *What you should see.* With neuron 3 held, the pole falls after a while. With neurons 3 *and* 1 held, it stands: the
+# second loss repairs the first. Neuron 5 is sufficient alone as well. With it held too, the pole falls at once. So the
+# damages do not add up. The likely reason is that neuron 1 was trained together with a working neuron 3. Without that
+# partner, its influence on the action does harm. An ablation says what a neuron contributes *while no other neuron is
+# held*. Whether a neuron is sufficient and whether it is necessary are two questions. If you hold one neuron at a time,
+# you answer neither in full.
 
 # %% [markdown]
 # ## 7. The graph
@@ -668,9 +671,10 @@ for held in ([3], [3, 1], [3, 1, 5]):
 cl.topology(policy, observation_names=record.names, action_names=record.action_names, activations=record.states[32])
 
 # %% [markdown]
-# *Look at* the widest synapse into the action, and then at the synapses into the neuron that it starts from. Red is positive,
-# blue is negative. The weights into the action are $W_a$. A weight shows the effect that a synapse *could* have. The
-# suspicion of section 6 multiplied it by the change of the neuron's state, which shows the effect it *has*.
+# *Look at* the widest synapse (a line: one weight) into the action, and then at the synapses into the neuron that it
+# starts from. Red is positive, blue is negative. The weights into the action are $W_a$. A weight shows the effect that a
+# synapse *could* have. The suspicion of section 6 multiplied it by the change of the neuron's state, which shows the
+# effect it *has*.
 
 # %% [markdown]
 # ## 8. The same for the cheetah
@@ -708,7 +712,7 @@ cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 # %% [markdown]
 # *What you should see.* One swing is a stride, or half a stride. A cycle that a system returns to after a disturbance is
 # called a **limit cycle** (Strogatz 2015, chapter 7). The gait looks like one, of network and body together. Does the
-# network swing alone, too? Freeze the last observation and look for fixed points:
+# network also swing without the body? Freeze the last observation and look for fixed points:
 
 # %%
 resting = fixed_points(cheetah.cell, cheetah.encoder(gait.x[-1]), starts=gait.states[::20], tries=cl.budget(smoke=4, lite=32, full=64))
@@ -756,8 +760,8 @@ cl.live("halfcheetah_masked_ltc")
 #
 # ### Exercise 7.5: one bit (open)
 # Find $w$, $b$, $\tau$ and $A$ such that this neuron has two stable states at least 0.1 apart. Then ask two questions. How
-# large must a sudden change of the state be to switch the neuron? And what does a change of $b$ do, which acts like an
-# input? Write down what you tried.
+# large must a sudden change of the state be to switch the neuron? And what does a change of $b$ do?
+# (It acts like an input.) Write down what you tried.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def one_bit():

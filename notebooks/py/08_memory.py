@@ -23,7 +23,7 @@
 # **Before you start.** Notebook 05 (SAC, TD3) and section 3 of notebook 04 (sequences). Notebook 07 helps in section 8.
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 3 to 5 minutes of
-# computing, half of it one training; full about 6.
+# computing, half of it in one training run; full about 6.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("8.1")` shows
 # the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("08", "before")`, and
@@ -95,8 +95,8 @@ memory_figures.share_figure(shipped, ("sac_full", "sac_memoryless", "rsac_lstm")
 
 # %% [markdown]
 # *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what
-# SAC reaches when it sees everything (1). Bars are medians over n seeds, lines their 95 % bootstrap intervals (below
-# five seeds the range), dots the seeds. (The other two tasks come in section 2.)
+# SAC reaches when it sees everything (1). Bars are medians over n seeds, and dots are the single seeds. Lines are 95 %
+# bootstrap intervals of the median; with fewer than five seeds they are the range. (The other two tasks come in section 2.)
 
 # %% [markdown]
 # ## 1. Two states that look the same
@@ -163,10 +163,10 @@ memory_figures.alias_figure(full, angle=2.9, rate=2.0)
 # the right side is 1. A mixture of actions does no better, since its worth is an average. It does not matter how large
 # the network is or how long it trains.
 #
-# Such a task is a **partially observable Markov decision process**, or POMDP (Kaelbling et al. 1998). It is not a Markov
-# decision process in what is seen. It is one in the **history** $(o_0, a_0, o_1, \dots, o_t)$, and the policy needs a
-# summary of that. The exact summary is the *belief*, the probability of every state given the history. A network has to
-# learn one.
+# Such a task is a **partially observable Markov decision process**, or POMDP (Kaelbling et al. 1998). What is seen
+# now is not a Markov state. The whole **history** $(o_0, a_0, o_1, \dots, o_t)$ is one, and the policy needs a summary
+# of it. The exact summary is the *belief*, the probability of every state given the history. A network has to
+# learn a summary.
 
 # %% [markdown]
 # ## 2. Six tasks, each with a twin that sees everything
@@ -201,9 +201,10 @@ for title, (env_id, *_) in TASKS.items():
 
 # %% [markdown]
 # ### Shortcuts
-# "Hidden" does not yet mean "needed". Look at what the descriptions say about the car's velocity and about the wind on the
-# cart-pole. Policies without memory found these ways around memory in training. Such a way is called a *shortcut* (Geirhos
-# et al. 2020). A task tests memory only after its shortcuts are closed, so both are closed here.
+# "Hidden" does not yet mean "needed". Look at what the descriptions say about the car's velocity and about the wind on
+# the cart-pole. Each describes a way to do without memory. Policies without memory found these ways in training. Such a
+# way is called a *shortcut* (Geirhos et al. 2020). A task tests memory only after its shortcuts are closed, so both are
+# closed here.
 #
 # The rest of the task must also be learnable. In wind, SAC often leaves the track even when it sees everything. So the
 # comparison of section 7 takes three tasks: the pendulum, the car, and Gymnasium's own pole on a cart,
@@ -311,9 +312,9 @@ cl.see("three, two, one summarizers", counts == [3, 2, 1])
 # %% [markdown]
 # ## 4. Episodes into batches
 #
-# A training sequence is a whole episode, or a **segment**: some successive steps of one. Sequences have different
-# lengths, and a batch is one block of numbers. So they are **padded** to the longest, and a **mask** $m$ says which
-# steps count. A loss is the mean over those:
+# A training sequence is a whole episode, or a **segment**: some consecutive steps of an episode. Sequences have
+# different lengths, and a batch is one block of numbers. So the sequences are **padded** to the longest, and a **mask**
+# $m$ says which steps count. A loss is the mean over those:
 #
 # $$L = \frac{\sum_{t,b} m_{tb}\,\ell_{tb}}{\sum_{t,b} m_{tb}}. \tag{8.5}$$
 #
@@ -349,8 +350,8 @@ memory_figures.sequence_figure({name: (b.observation[:-1, :, 0], b.mask, b.burn_
 
 # %% [markdown]
 # *Look at* the colours. Blue steps are learned from. Yellow ones, the *burn-in*, only bring the memory up to date. Grey
-# is padding, a copy of some row of the same episode. A burn-in that would begin before its episode repeats the first
-# row, and the memory is set to zero where the episode begins. Not drawn: each sequence has one observation more than
+# is padding, a copy of some row of the same episode. If a burn-in would begin before the episode does, the first
+# row is repeated. The memory is set to zero where the episode begins. Not drawn: each sequence has one observation more than
 # steps, the one after its last step.
 #
 # ### Exercise 8.1: a loss that padding cannot change (fill in)
@@ -446,7 +447,7 @@ memory_figures.sequence_figure({"observation before the step": (rows[:-1, :, 0],
 # %% [markdown]
 # *Look at* each blue box in the upper picture and the box at the same place in the lower one. Which steps lead from one
 # episode into the next, as if the agent had done them? And which step of the last sequence was never taken? (With a
-# bootstrap across it, the value of an episode's end becomes that of another episode's start.)
+# bootstrap across such a step, the value of an episode's end becomes that of another episode's start.)
 #
 # Write `segment` so that only steps that were taken count, and all of them. Padding should repeat the episode's last
 # observation.
@@ -563,11 +564,11 @@ gradients.reach_figure(reached)
 # %% [markdown]
 # *Look at* where the two lines part. *What you should see.* Where all steps are learned from, both are the same line.
 # After a burn-in the state still depends on all 60 inputs, but the gradient ends at the border. So a network can *use*
-# across the border what it already keeps. It cannot learn there that something should have been *kept*.
+# what it has kept from before the border. It cannot learn that something from before the border should have been *kept*.
 #
 # ### Does it matter in training?
 # A wrong beginning need not hurt. On the pendulum a few angles in a row are enough to tell the rate. On the car a
-# segment that begins after the sign, from a zero state, does not know where heaven is: it teaches the network to expect
+# network that starts after the sign, from a zero state, cannot know where heaven is. Such a segment teaches it to expect
 # the average.
 #
 # *Predict.* On the car, which way finds heaven in every episode with every seed? ("burn" is a burn-in as long as the
@@ -599,13 +600,14 @@ cl.see("car, mean return of the seeds of the four other ways", [np.mean(each) fo
 viz.bars(car, title="car, 40 learned steps a segment")
 
 # %% [markdown]
-# *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven in
-# every episode. *What you should see.* On the pendulum some lines do not overlap, but the medians are close, compared with
-# the distance from random actions to success (section 7). On the car, segments hardly ever reach a return of 1, and whole
-# episodes do with every seed. The gradient gives a likely reason. The drive from the sign to the far heaven takes about as
-# many steps as a segment has. So in many segments with an arrival, no gradient reaches back to the sign. (Stored states are
-# also stale. How much that costs was not tested separately.) The library's recommended settings are segments on the pendulum
-# and the pole, and whole episodes on the car.
+# *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven
+# in every episode. *What you should see.* On the pendulum some lines do not overlap, but the medians are close, compared
+# with the distance from random actions to success (section 7). On the car, segments hardly ever reach a return of 1, and
+# whole episodes do with every seed. The gradient gives a possible reason. Even a fast drive from the sign to the far
+# heaven takes most of a segment. On a slower drive the sign lies more than a segment before the arrival, and then no
+# gradient reaches back to it. (How often this happens in training was not counted. Stored states are also stale. How
+# much that costs was not tested separately.) The library's recommended settings are segments on the pendulum and the
+# pole, and whole episodes on the car.
 #
 # Now the length of a segment, from zero state. A few angles in a row are enough to tell the rate. *Predict.* Are
 # segments of 4 steps enough on the pendulum?
@@ -716,9 +718,10 @@ memory_figures.history_figure(told, guess)
 # *Look at* where each line rises, and at your own numbers, dotted. *What you should see.* A length takes more
 # observations than a rate, because it shows in how the rate changes. (At the limit of the rate a torque changes nothing,
 # so such a moment does not show the length, and the line goes on rising.) These memories are short, and an ordinary
-# network that is shown the last few observations would do. The car's line has a flat middle part: where heaven is on the
-# right, the sign was read a moment ago. A driver at half speed needs a longer memory for the same task. How long a
-# memory must be depends on the task and on what the policy does.
+# network that is shown the last few observations would do. The car's line has a flat middle part. A memory of that
+# length is enough where heaven is on the right, because the sign was read a moment ago. It is too short where heaven is
+# on the left. A driver at half speed needs a longer memory for the same task. How long a memory must be depends on the
+# task and on what the policy does.
 
 # %% nbgrader={"grade": true, "grade_id": "check-08-4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("8.4", memory_needed)
@@ -726,7 +729,7 @@ cl.check("8.4", memory_needed)
 # %% [markdown]
 # ## 7. Train it
 #
-# Now RSAC with an LSTM of 64 neurons against SAC without memory, on the pendulum that shows its angle only. Both take the
+# Now train RSAC with an LSTM of 64 neurons, and SAC without memory, on the pendulum that shows its angle only. Both take the
 # same number of environment steps, each with its recommended settings. Those of the LSTM differ from the defaults of
 # `RSACConfig`:
 
@@ -743,7 +746,7 @@ print(f"for comparison: return of random torques {shipped['random']['pendulum']:
 # | setting | why |
 # |---|---|
 # | `hidden`, `learning_rate` | narrow heads are enough for a small task, and allow larger steps |
-# | `lr_schedule` | the rate falls to 0, so that the last updates settle |
+# | `lr_schedule` | the learning rate falls to 0, so that the last updates settle |
 # | `learning_starts` | episodes have 200 steps; one finished episode of each of the four copies is enough to begin |
 # | `batch_size`, `sequence_length` | an update learns from 32 segments of 64 steps, from zero state; section 5 found that this does no harm here |
 # | `updates_per_step` | such an update costs much more than one of SAC, so there are half as many as SAC makes here |
@@ -955,9 +958,9 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 # *Look at* each row from left to right. *What you should see.* The observation tells little or nothing about a rate, and
 # the trained states tell nearly all of it. On the pendulum the fresh network tells most of it as well. A random
 # recurrent network mixes successive observations, and a linear readout finds their difference in the mixture (the idea
-# of echo state networks, Jaeger 2001). Training is then needed less for the information to be there than for the heads
-# to get it in a usable form. On the pole training made the difference, and two observations were not enough either. Why
-# not?
+# of echo state networks, Jaeger 2001). So most of the information is there without training. Training is needed mainly
+# to bring it into a form that the heads can use. On the pole training made the difference, and two observations were not
+# enough either. Why not?
 #
 # The rod's length shows in how a torque changes the rate. That is a product, and no linear mixture of observations holds it.
 # The observation alone tells something about the length, but only because of the policy: it soon brings the short rod
@@ -1001,7 +1004,7 @@ print("missing: the force between them" + compared("08.13", "the force between t
 
 # %% [markdown]
 # *What you should see.* Two places tell the *mean* rate between them. This policy pushes hard to and fro, and its own
-# last push decides what the rate is at the end. Nobody shows it that push. It knows it, because it chose the push from a
+# last push decides what the rate is at the end. Nobody shows it that push. But it chose the push itself, from a
 # state that it still remembers. What an agent has done itself is part of the history.
 
 # %%
@@ -1109,16 +1112,16 @@ print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 # *What you should see.* After the exchange the GRU's car hardly ever reaches heaven on the left, and the LTC's does in a
 # minority of the episodes. A random move of the same length harms them much less. In these two the direction from one
 # side's mean to the other's *causes* where the car drives: the policy uses something that lies in it. At this step the
-# LSTM hardly differs from its control, although the probe of section 8 reads the side from it. Either it acts on
+# LSTM hardly differs from its control, although the probe above reads the side from it. Either it acts on
 # something that the difference of the means does not catch, or it repairs the exchange from the motion. So a readable
 # direction is not always one that the policy uses at that moment. (This is one policy of each kind, at one step. A few
 # steps later, in the plot below, the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
-# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept at
-# zero" from step 0 in all three networks: each then reaches one side at most. Then find the first step from which on the GRU
-# does without its memory: "kept at zero" no longer harms it. Is a random move harmless there as well? And compare "sides
-# exchanged once" with "moved at random once".
+# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept
+# at zero" from step 0 in all three networks: each then reaches one side at most. Then find the first step from which the
+# GRU no longer needs its memory: "kept at zero" does not harm it any more. Is a random move harmless there as well? And
+# compare "sides exchanged once" with "moved at random once".
 
 # %%
 causes.altered_plot(moments=cl.budget(smoke=(0, causes.START), lite=causes.MOMENTS, full=causes.MOMENTS))
@@ -1182,7 +1185,7 @@ cl.see("episodes that hold a way back after a throw", stays.any(0).mean() * back
 # of the episodes it never finds the platform. And what memory is for, coming *back after a throw*, happens in fewer than
 # one episode in four, and then by the luck of where the swimmer was thrown. A learner can give credit to a memory only
 # for what has happened. In that sense memory does not solve exploration: the loss with the targets (8.4) tells the
-# summarizer what to keep only after keeping it has paid.
+# summarizer to keep something only after the agent has earned a reward by keeping it.
 #
 # ### A shortcut, once more
 # How much is memory worth here? Compare with `circle` above, which has none: a *fixed field of directions* sweeps the
@@ -1200,9 +1203,9 @@ cl.see("sees the platform", swims["sees the platform"].score, (84, 100), "steps 
 inside.maze_figure({name: (s.place[:, 1], s.on[:, 1], s.platform[1]) for name, s in swims.items()})
 
 # %% [markdown]
-# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle has more than half of
-# what perfect sight gives, many times what a random walk has, and no memory at all. So the order of gains in this
-# task is: first a search, then a memory. If a benchmark only counts returns, it credits the memory with what a mere circle
+# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle reaches more than half of
+# the score with perfect sight, and many times that of a random walk, without any memory. So in this task a good search
+# comes first, and a memory adds to it. If a benchmark only counts returns, it credits the memory with what a mere circle
 # could do.
 #
 # What did training find? Here are SAC and RSAC after the same number of steps, with settings that were not tuned on this
@@ -1267,8 +1270,8 @@ cl.calibration("08")
 #   before you call a task a test of memory: velocity, place, and fixed fields of directions all carry information.
 # - RDPG, RTD3 and RSAC are DDPG, TD3 and SAC on summaries. Targets are made from the summary of what came next.
 # - A loss is one mean over the steps that count. Padding needs a mask; what the padding holds does not matter.
-# - Where a sequence begins matters as long as the memory lasts. Measure it against whole episodes. A burn-in corrects
-#   the state, and lets no gradient through.
+# - Where a sequence begins matters for as many steps as the memory lasts. Measure it against whole episodes. A burn-in
+#   corrects the state, and lets no gradient through.
 # - How long a fresh network can remember is set by its biases before the first update. A gradient cannot find what
 #   has been forgotten.
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an

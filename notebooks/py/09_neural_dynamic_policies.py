@@ -366,7 +366,7 @@ dmp_figures.strokes_figure(data)
 # | start and goal | given | emitted by the network | the image does not say where the pen begins, and the path ends beside its goal |
 # | unit of a weight | 1 | αβ · 10 px | the outputs of a network should be of size 1 |
 #
-# *Predict.* On writers never seen, which has the smaller error in the place of the pen?
+# *Predict.* For writers that it has never seen, which network has the smaller error in the place of the pen?
 
 # %%
 cl.predict("09.6", choices=("CNN", "NDP", "about equal"), question="a ratio of squared errors between 2/3 and 3/2 counts as equal")
@@ -443,14 +443,14 @@ cl.see("place, three moments: the NDP's gain over that of CNN to parameters", pl
 # %% [markdown]
 # *Look at* the two columns of the figure, and at the three lines on velocity and place. They give each network's error as a
 # multiple of the better CNN's: below 1 the network is better than the CNN, above 1 it is worse. *What you should see.*
-# - Where every moment is recorded, the NDP is *no* better in position. The paper reports a factor of ten there; this
-#   data does not show it.
-# - Its velocity is far better than the CNN's. But so is that of the network trained on parameters, even a little more so.
+# - Where every moment is recorded, the NDP is *no* better in position. The paper reports a factor of more than ten
+#   there; this data does not show it.
+# - Its velocity is far better than the CNN's. But the network trained on parameters is even a little better there.
 #   What helps here is the DMP at the output, not training through it. A smooth curve without dynamics gets most of that
 #   gain as well.
 # - With three moments, taking the loss on the path makes the difference. Parameters fitted to three points are poor, and
 #   so is the network that learns them. Each of the CNN's outputs gets a target in about one demonstration in a hundred,
-#   and nothing ties it to its neighbours. In place the spline does nearly as well as the DMP; in velocity the DMP is far
+#   and nothing ties it to its neighbours. In position the spline does nearly as well as the DMP; in velocity the DMP is far
 #   better.
 #
 # The structure helps where the data leaves something open: the velocity, and what happens between the recorded moments.
@@ -464,8 +464,8 @@ cl.see("place, three moments: the NDP's gain over that of CNN to parameters", pl
 # actions: it asks for their differences. Then comes the next decision. Planning several actions at once is also called
 # *action chunking* (Zhao et al. 2023).
 #
-# A plan begins where the hand is, with the velocity at which the plan before *ended*. Within a plan the policy is blind to a
-# shove; only the next decision sees it.
+# A plan begins where the hand is, with the velocity at which the previous plan *ended*. Within a plan the policy is
+# blind to a shove; only the next decision sees it.
 
 # %%
 five = DMP(1, basis=6, steps=40, duration=0.2, scaled=False)
@@ -497,10 +497,11 @@ cl.see("jump of the velocity at the decisions, from rest", jumps["from rest each
 #
 # $$G_j = \sum_{i=j}^{k-1} \gamma^{\,i-j}\, r_i + \gamma^{\,k-j}\, V. \tag{9.7}$$
 #
-# This is an *n-step return* with $n = k - j$ (notebook 02): it trusts $V$ only at the next decision. The library then
-# uses GAE with λ as in notebook 02; the value at each step is that of its head. Rewards and discounts count at the same
-# steps as for a policy that decides at every step. So the comparison is one of plans and not of bookkeeping. (The code
-# published with the paper repeats one value for the whole plan, and pays its baselines at other moments.)
+# This is an *n-step return* with $n = k - j$: it trusts $V$ only at the next decision. (The n-step advantage of notebook
+# 02 is such a return less a value.) The library then uses GAE with λ as in notebook 02; the value at each step is that
+# of its head. Rewards and discounts count at the same steps as for a policy that decides at every step. So the
+# comparison is one of plans and not of bookkeeping. (The code published with the paper repeats one value for the whole
+# plan, and pays its baselines at other moments.)
 #
 # ### Exercise 9.4: targets of the heads (fill in)
 # Write (9.7). Start with the last head if you like: what does it need, and what does the head before it need?
@@ -558,8 +559,8 @@ for count in (50, 200):
 # %% [markdown]
 # *Look at* where the ranges do not overlap. *What you should see.*
 # - In Push and Faucet all three do equally well. The same holds for Pick, with 200 demonstrations. (With 50, a step at a
-#   time is behind in each of three seeds.) What a plan is made of makes no difference there, and a null result is a
-#   result. Four times as many demonstrations do not change much either.
+#   time is behind in each of three seeds.) Neither planning nor the DMP makes a difference there. Such a null result
+#   counts too. Four times as many demonstrations do not change much either.
 # - Throwing is the exception: a step at a time is far ahead, and with more data the others do no better. The likely
 #   reason: everything there depends on the hundredth of a second in which the hand lets go, and the right moment depends
 #   on how fast the hand is *then*. A plan has to fix it up to four steps before. It has to guess, and under the mean
@@ -691,7 +692,7 @@ cl.check("9.7", plan_covariance)
 
 # %% [markdown]
 # For the plans of the next cells, $C$ tells two things: how strongly two moves of one plan are correlated, and how much
-# farther a walk gets that is made of such plans, compared with single moves that are as large on average.
+# farther a walk made of such plans gets than one made of single moves that are as large on average.
 
 # %%
 plan = DMP(1, basis=6, steps=40, points=5, alpha=10.0, scaled=False)
@@ -830,7 +831,7 @@ cl.see(f"largest gain by noise: {noisy[1]}, seed {noisy[2]}", 100 * noisy[0], (3
 # %% [markdown]
 # *Look at* PPO's first seed. *What you should see.* It lifts the box nearly always while it explores, and seldom without
 # noise. The likely reason: what it asks of its fingers stays below the threshold of the valve (next section), and the
-# noise carries it over. A policy that was learned with noise may need the noise. Evaluate both.
+# noise carries it over. A policy that was learned with noise may need the noise. Evaluate it with noise and without.
 
 # %% [markdown]
 # ### A valley between open and shut
@@ -884,9 +885,10 @@ cl.see("valve: largest share lost", losses["a valve"].max(), (0, 0.35))
 # *Look at* the middle, where the fingers are half shut. *What you should see.* Open fingers lose nothing, and firmly shut
 # ones lose few boxes, with a motor as with a valve. In between, the motor's fingers touch the box and rattle, and the box
 # escapes. So here is a likely reason why learning stood still: a gradient makes small steps, and on the way from open to shut
-# they lead through a valley of lower return. The fingers of Pick are therefore driven by a valve: above 0.5 shuts, below −0.5
-# opens, and in between nothing changes. (`rl["tried"]` lists what else was tried, with a motor and with a valve.) Where
-# learning stands still, look at what the world does with a small change before you change the algorithm.
+# they lead through a valley of lower return. The fingers of Pick are therefore driven by a valve: a number above 0.5
+# shuts them, one below −0.5 opens them, and in between nothing changes. (`rl["tried"]` lists what else was tried, with a
+# motor and with a valve.) Where learning stands still, look at what the world does with a small change before you change
+# the algorithm.
 #
 # ### One to watch
 # Turn the faucet. The NDP decides every 50 ms. At each decision the goals and weights of three DMPs, 21 numbers, are
@@ -919,9 +921,9 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 # | where | what the structure could add | what it did |
 # |---|---|---|
 # | handwriting, all moments recorded | smoothness | nothing to the place of the pen; far better velocities |
-# | handwriting, three moments | what happens in between | several times better in place, far better in velocity |
+# | handwriting, three moments | what happens in between | several times better in position, far better in velocity |
 # | imitation: pick, push, faucet | nothing that the data lacks | nothing, or little |
-# | imitation: throw | – | a plan hurt, with a DMP or without: a decision that must be made *now* was made before |
+# | imitation: throw | – | a plan hurt, with a DMP or without, probably because the moment to let go was fixed some steps too early |
 # | trial and error: throw | noise that goes together | it learned sooner; in the end all succeed |
 # | trial and error: pick | the same | it made the difference: nothing else lifts the box in every seed |
 # | trial and error: push, faucet | the same, but the others have enough steps to learn it too | a percent or two, either way |

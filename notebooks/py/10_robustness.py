@@ -21,7 +21,7 @@
 # **Before you start.** Notebook 03 (cells and solvers), notebook 04 (recurrent PPO). Notebook 08 helps in section 4.
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 1 to 4 minutes of
-# computing, most of it trainings; full about 8.
+# computing, most of it training; full about 8.
 #
 # **Exercises.** Write your answer where the cell says so, then run the check below it. `cl.solution("10.1")` shows
 # the course's own answer once you have tried yours. Five questions for yourself are in `cl.quiz("10", "before")`, and
@@ -73,7 +73,7 @@ cl.show(film, title=words)
 # %% [markdown]
 # ## 1. Ten ways to disturb a task
 #
-# The world can differ from the training in three places: in what the policy observes, in how often it acts, and in what its
+# The world can differ from training in three places: in what the policy observes, in how often it acts, and in what its
 # actions do.
 #
 # | place | disturbance | option of `disturb` |
@@ -218,14 +218,14 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 #
 # ## 3. Write it down first
 #
-# With ten disturbances, nine policies and two tasks there are hundreds of comparisons. By chance some of them will favour
-# any policy that you like. So the claims must come first. This is called **preregistration** (Nosek et al. 2018). The list
-# below was committed before the first run, together with the policies, the conditions and the rule. (You can check this with
-# `git log` of `course_lib/lessons/nb10_hypotheses.py` and of `nb10_evidence.py` beside it. They also show how the code of
-# the rule was changed since, each time before the verdicts that depend on it. Fewer than ten seeds decide nothing, whatever
-# their interval; before, five were enough. A condition that a task does not have is left out there. For H8, a solver with
-# which a cell did not learn the task is left out, and solvers count as different only if they differ by more than chance: the
-# largest of several differences is never 0.)
+# With ten disturbances, nine policies and two tasks there are hundreds of comparisons. By chance some of them will
+# favour any policy that you like. So the claims must come first. This is called **preregistration** (Nosek et al. 2018).
+# The list below was committed before the first run, together with the policies, the conditions and the rule. (You can
+# check this with `git log` of `course_lib/lessons/nb10_hypotheses.py` and of `nb10_evidence.py` beside it. The logs also
+# show how the code of the rule has changed since, each time before the verdicts that depend on it. Fewer than ten seeds
+# decide nothing, whatever their interval; at first, five were enough. A condition that a task does not have is left out
+# for that task. For H8, a solver with which a cell did not learn the task is left out, and solvers count as different
+# only if they differ by more than chance: the largest of several differences is never 0.)
 
 # %%
 for h in HYPOTHESES:
@@ -234,8 +234,8 @@ for h in HYPOTHESES:
 # %% [markdown]
 # **What is measured.** The share of its undisturbed return that a policy keeps, averaged over the conditions of the
 # hypothesis. For one disturbance of growing size, this average is about the area under the curve, divided by its width.
-# (A *shift* in H6 is a change of the world: noise, lost observations, or another mass, friction or motor strength.) (H7
-# also counts the undisturbed return itself, as a share of the mean of both groups. H8 asks for the share that is lost.)
+# (A *shift* in H6 is a change of the world: noise, lost observations, or another mass, friction or motor strength.) H7
+# also counts the undisturbed return itself, as a share of the mean of both groups. H8 asks for the share that is lost.
 #
 # **What matters.** A difference of 5 percentage points of that share. A smaller difference would hardly change which policy
 # you choose.
@@ -245,13 +245,14 @@ for h in HYPOTHESES:
 # each task and policy. *Held*: the interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole
 # interval lies below 5 points. *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this
 # last condition you could stop as soon as an interval looks good. Two hypotheses claim that something makes *no*
-# difference, or is not better. H7 counts as held if the whole interval lies below 5 points. H8 needs two things: policies
-# that are tested with their own solver do as well with every solver, and a test with another solver costs return.
+# difference, or is not better. H7 counts as held if the whole interval lies below 5 points. H8 needs two things. Policies
+# that are tested with the solver of their training do equally well, whichever solver that is. And a test with another
+# solver costs return.
 #
 # **Who is compared.** For H1 and H3 to H5, the policies are taken from nine with about the same number of actor
 # parameters, the same number of training steps and the same PPO. (For H2, five of them are trained again, at several
 # rates. The list below shows which policies have runs on which task.) "MLP (4 frames)" sees the last four observations
-# at once, and "attention (16)" weighs the last sixteen. Both have no other memory. A policy is compared on a task only
+# at once, and "attention (16)" weighs the last sixteen. Neither has any other memory. A policy is compared on a task only
 # if it has learned the task: it must reach at least half of the return of the best policy.
 #
 # *Predict.* Read the eight claims and the rule again. For how many of the eight will the rule say "held", with the runs so
@@ -261,7 +262,7 @@ for h in HYPOTHESES:
 cl.predict("10.3", question="hypotheses that held, 0 to 8")
 
 # %% [markdown]
-# Here are the policies and their numbers of parameters.
+# Here are the policies and their numbers of parameters. (NCP is a wiring. Section 5 explains it.)
 
 # %%
 results = {name: cl.result(name)["per_seed"] for name in ("robustness", "topology", "convergence")}
@@ -499,9 +500,9 @@ cl.check("10.5", cost)
 # ### The grid
 # The next figure shows an LTC on the pole for three ranks (rows; 1/4 is a quarter of the number of neurons) and three
 # densities (columns). Rank 1/4 with half of the weights is what H6 calls "sparse and of low rank". All have equally many
-# neurons, but not equally many parameters: a low rank saves numbers, and so does a mask on a matrix of full rank. Left
-# is the return without a disturbance. Right is the share that is kept, averaged over four of the five disturbances in
-# H6. (The fifth is friction: this task has no contact, so it was not changed.)
+# neurons, but not equally many parameters: a low rank saves numbers, and so does a mask on a matrix of full rank. The
+# left map shows the return without a disturbance. The right map shows the share that is kept, averaged over
+# four of the five disturbances in H6. (The fifth is friction: this task has no contact, so it was not changed.)
 #
 # *Predict.* Average the returns on the left over the densities. Which rank has the largest mean return, by the shipped runs?
 
@@ -530,7 +531,8 @@ figures.lost_figure(results["topology"], "ltc", ("full", "sparse and of low rank
 # ### Neural circuit policies against chance
 # A **neural circuit policy** (NCP; Lechner et al. 2020) has layers: inputs drive inter neurons, these drive command neurons,
 # and these drive motor neurons. It has few synapses. A designer chose the layers, and how many synapses each neuron has.
-# Which neurons of the next layer they reach is drawn at random. A random wiring has equally many synapses, but no layers.
+# Their targets in the next layer are drawn at random. A random wiring has equally many synapses, but no
+# layers.
 
 # %%
 inputs, neurons = 8, 18
@@ -585,13 +587,13 @@ print("trainings in which the state ran away:", "; ".join(so_far.ran_away(table)
 # equation. It has learned a map from step to step, and the solver is a part of that map. Where two solvers compute
 # nearly the same map, as "rk4 4" and "dopri5" do, the policy works with both.
 #
-# The last number is the other half of H8. If every policy is tested with its own solver, do some solvers do better? The
-# largest of several differences is never 0. So compare it with the one that comes about by chance, when the returns are dealt
-# out among the solvers at random.
+# The largest difference between solvers, each tested with itself, is the other half of H8. If every policy is tested
+# with its own solver, do some solvers do better? The largest of several differences is never 0. So compare it with the
+# one that comes about by chance, when the returns are dealt out among the solvers at random.
 #
 # One combination is special: a CT-RNN with a single explicit step of RK4. Training can make its time constants short. Then
-# the step is too long for an explicit method, and the state grows without bound (notebook 03). A training that ends in this
-# way counts as a return of 0. The last line lists such trainings.
+# the step is too long for an explicit method, and the state grows without bound (notebook 03). A training run that ends in
+# this way counts as a return of 0. The last line lists such runs.
 #
 # ## 7. The verdicts
 
@@ -607,13 +609,13 @@ early = [one for one in decided if one["runs"] < 10]
 cl.see("nothing with fewer than ten seeds is decided", all(one["verdict"] == "cannot be told" for one in early))
 
 # %% [markdown]
-# *Look at* the number of seeds behind each name first. A dot is the difference in the share that is kept (of H8, the
+# *Look at* the number of seeds behind each name first. A dot is the difference in the share that is kept (for H8, the
 # share that is lost with another solver). The line is its interval, or, with fewer than five seeds, its range. *What you
 # should see.* With fewer than ten seeds nothing is decided, even if the whole line lies on one side of 0. And ten seeds
 # are not always enough: an interval that contains both 0 and 5 points cannot tell. "Did not hold" says that the gain is
 # smaller than 5 points, or that there is a loss. H8 needs both of its halves. A loss with another solver is as clear as
-# a result gets. That the solver of training makes no difference is not shown: with ten seeds the interval of section 6
-# is too wide.
+# a result gets. The runs do not show that the solver of training makes no difference: with ten seeds the interval of
+# section 6 is too wide.
 #
 # H1 shows what an average can hide. Look back at the figure of the rates: on HalfCheetah at twice the rate, the LTC that
 # was told keeps nearly all of its return, and the GRU keeps a small part. H1 averages this with half the rate, with the
@@ -643,9 +645,9 @@ if (mine := attempt(my_hypothesis)) is not None:
     print(f"difference in the share kept: {found}, {found.runs} seeds: {verdict(found)}")
 
 # %% [markdown]
-# You found this hypothesis in the figures and tested it on the same runs. That is not a test. It is called **HARKing**,
-# hypothesising after the results are known (Kerr 1998): among many comparisons some look good by chance. A real test needs
-# new seeds.
+# You found this hypothesis in the figures and tested it on the same runs. That is not a test. This practice is
+# called **HARKing**, hypothesising after the results are known (Kerr 1998): among many comparisons some look good by
+# chance. A real test needs new seeds.
 #
 # ## 8. Train for it
 #
@@ -684,7 +686,7 @@ cl.see("share of the second / share of the first", hardened / usually, (1.1, np.
 
 # %% [markdown]
 # *What you should see.* The second policy keeps a larger share of its steps than the first. This does not always mean more
-# steps: a training with lost observations is harder, and with some seeds it learns less. There is only one seed of each
+# steps: training with lost observations is harder, and with some seeds the policy learns less. There is only one seed of each
 # here, so this is no more than a hint.
 #
 # ### Exercise 10.7: make it last (open)
