@@ -366,7 +366,7 @@ def test_doctor_in_a_folder_that_cannot_be_written_to(tmp_path):
         ({"mujoco-core": "4.0.1"}, "mujoco==4.0.0 mujoco-core==4.0.0 mujoco-studio==4.0.0"),
         ({"mujoco-studio": None}, "mujoco-studio==4.0.0"),
         ({"mujoco": "3.3.7"}, "uninstall -y mujoco-core mujoco-studio"),
-        ({"mujoco": None}, "pip install 'mujoco>=3.3'"),
+        ({"mujoco": None}, "pip install 'mujoco>=3.4'"),
     ],
 )
 def test_doctor_with_mujoco_packages_that_differ(parts, cure):

@@ -108,7 +108,7 @@ def check_packages(versions: Mapping[str, str]) -> Check:
 def check_mujoco(versions: Mapping[str, str]) -> Check:
     """MuJoCo 4 comes in three packages, which only work together when their versions are equal."""
     if "mujoco" not in versions:
-        return Check("mujoco", "not installed", "python -m pip install 'mujoco>=3.3'")
+        return Check("mujoco", "not installed", "python -m pip install 'mujoco>=3.4'")
     version = versions["mujoco"]
     there = {name: versions[name] for name in MUJOCO_PARTS if name in versions}
     found = ", ".join(f"{name} {number}" for name, number in there.items())

@@ -124,7 +124,9 @@ def right(said, came) -> bool:
 
 
 def calibration(notebook: str):
-    """A picture of a notebook's predictions, numbers divided by what came; None, with a sentence, if there are none.
+    """Draw a notebook's predictions. A number is shown divided by the result.
+
+    Returns the figure. If no prediction has been answered yet, it prints that and returns None.
 
     notebook: its number, such as "02".
     """

@@ -110,8 +110,8 @@ class StopButton:
 def background(agent, env_steps: int, *, live: bool = True, callbacks: tuple = (), **options) -> Background:
     """Train like `train`, but in the background: you can run other cells meanwhile.
 
-    In a notebook a Stop button and the live curve appear. `handle.wait()` returns the finished run; `handle.run` is the
-    run while it grows.
+    In a notebook a Stop button and the live curve appear. On the `Background` that this returns, `wait()` gives the
+    finished run, and `run` is the run while it grows.
     """
     check_count("env_steps", env_steps)  # a wrong argument is better told here than from a thread
     run = agent if isinstance(agent, Run) else Run(agent)

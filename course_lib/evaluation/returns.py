@@ -142,7 +142,7 @@ def evaluate(
     most_steps: int | None = None,
     **env_options,
 ) -> Evaluation:
-    """`episodes` whole episodes without and with exploration noise, all copies at once.
+    """`episodes` whole episodes without exploration noise, and as many with it, all copies at once.
 
     Args:
         agent: an agent, a run or a policy.

@@ -6,7 +6,8 @@ profiles. Scores are (runs,) or, over several tasks, (tasks, runs). A run is one
 one policy are not runs.
 
 With fewer than five runs a bootstrap interval says little: for three values it is nearly always their range. In that
-case these functions give the range, and call it a range.
+case `spread` and `summarize` give the range, and call it a range. For the other measures there is no range: the ends
+are NaN.
 """
 
 from __future__ import annotations
@@ -112,7 +113,8 @@ def probability_of_improvement(
 ) -> Summary:
     """P(X > Y) + P(X = Y)/2 for a run X of `scores` and a run Y of `others`, averaged over tasks; ½: neither is better.
 
-    Both are (runs,) or (tasks, runs), with the same number of tasks. The number of runs may differ.
+    Both are (runs,) or (tasks, runs), with the same number of tasks. The number of runs may differ. With fewer than
+    five runs on either side, the ends of the interval are NaN.
     """
     x, y = _table("scores", scores), _table("others", others)
     if len(x) != len(y):

@@ -83,7 +83,7 @@ class SummarizerConfig(_Cell):
     feedthrough: bool = False
     """whether a summary also holds the current input, beside the states; the states of an LTC lag behind it"""
     remember: Natural = 0
-    """steps over which a fresh lstm or gru remembers; 0 for torch's initial weights, which forget half at each step"""
+    """steps over which a fresh lstm or gru remembers; 0 for usual initial weights, which forget half at each step"""
     previous_action: bool = False
     """whether the last action, in [-1, 1], is an input beside the observation"""
     previous_reward: bool = False

@@ -131,7 +131,7 @@ class Through:
 
 
 def kind_of(network: nn.Module) -> int | None:
-    """What C calls the activation of `network`; None where it is anything else than what `stack` describes.
+    """What C calls the activation of `network`; None where it is anything other than what `stack` describes.
 
     Linear layers with biases that fit each other, the same activation between all of them and none behind the last, no
     hooks.
@@ -150,7 +150,7 @@ def kind_of(network: nn.Module) -> int | None:
 def stack(network: nn.Sequential, x: Tensor) -> Tensor:
     """A network of linear layers with tanh or ELU between them, without gradients: x (B, in) -> (B, out).
 
-    In C, unless a gradient is wanted or the network is anything else: then what torch says.
+    It runs in C. If a gradient is wanted or the network is of another kind, it runs in torch.
     """
     kind = kind_of(network)
     if kind is None or torch.is_grad_enabled() or x.dim() != 2 or not x.numel() or not usable(x, *network.parameters()):

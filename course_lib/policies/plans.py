@@ -18,7 +18,7 @@ SUBSTEPS = 40  # of Euler's method in a plan, at least (Bahl et al., appendix)
 
 @dataclass
 class PlanConfig(Nested):
-    """How many steps a policy decides at once, and how it describes them."""
+    """How many steps a policy decides at once, and how it describes them. "The paper" is Bahl et al., NeurIPS 2020."""
 
     prefix: ClassVar[str] = "plan."
 

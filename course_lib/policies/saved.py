@@ -100,6 +100,7 @@ def load(name: str | Path) -> Policy:
     anything is built.
 
     Raises:
+        ArgumentError: `name` is neither a file, nor the folder of a run, nor a shipped policy.
         PolicyFileError: the file is missing, damaged, edited, or does not fit its own description.
     """
     path = policy_path(name)

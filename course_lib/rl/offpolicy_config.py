@@ -14,8 +14,8 @@ from course_lib.rl.config import Config
 class DDPGConfig(Config):
     """Hyperparameters of DDPG. Those of TD3 and SAC derive from them.
 
-    The defaults are DDPG's (Lillicrap et al. 2016), with the network sizes, learning rates and batch sizes that are
-    usual when TD3 and SAC are compared. The fields before `hidden` hold every change that TD3 and SAC make.
+    The defaults make DDPG (Lillicrap et al. 2016), with the network sizes, learning rates, batch sizes, τ and noise
+    that are usual when TD3 and SAC are compared. The fields before `hidden` hold every change that TD3 and SAC make.
     """
 
     critics: Few = 1

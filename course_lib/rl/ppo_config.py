@@ -14,7 +14,10 @@ from course_lib.rl.config import Config
 
 @dataclass
 class PPOConfig(Config):
-    """Hyperparameters of PPO. The defaults are for continuous control with many copies on two cores."""
+    """Hyperparameters of PPO. The defaults are for continuous control with many copies on two cores.
+
+    "The paper" and its equations are those of Schulman et al. 2017 (arXiv 1707.06347).
+    """
 
     rollout_steps: Count = 64
     """control steps each copy takes between two improvements (T)"""

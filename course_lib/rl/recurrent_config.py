@@ -15,7 +15,7 @@ from course_lib.rl.sequence_replay import check_sequences
 class RDPGConfig(DDPGConfig):
     """Hyperparameters of RDPG. Those of RTD3 and RSAC derive from them.
 
-    The defaults are RDPG's (Heess et al. 2015). Every switch of `DDPGConfig` works here too. A batch is made of
+    The defaults make RDPG (Heess et al. 2015). Every switch of `DDPGConfig` works here too. A batch is made of
     sequences, and a loss is a mean over all steps of a batch.
     """
 

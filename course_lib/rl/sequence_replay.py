@@ -14,7 +14,7 @@ from course_lib.machine import MEBI, check_memory
 
 @dataclass
 class Sequences:
-    """B sequences of T steps, padded; time is the first axis. What is seen has T + 1 rows: the last step leads there.
+    """B sequences of T steps, padded; time is the first axis. Observations have T + 1 rows; step T leads to the last.
 
     A row of padding repeats a row of the same episode, so that it holds nothing infinite; `mask` says what counts.
     """

@@ -60,7 +60,7 @@ def make_pruner(pruner, reports: int) -> optuna.pruners.BasePruner:
 
 
 class quiet:
-    """Optuna's log at warnings, and no notes about its experimental parts, inside the `with` block."""
+    """Inside the `with` block, Optuna logs only errors and gives no notes about its experimental parts."""
 
     def __enter__(self):
         self._level = optuna.logging.get_verbosity()

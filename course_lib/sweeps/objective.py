@@ -33,7 +33,7 @@ class Training:
 
     Attributes:
         agent: called with (envs, config).
-        threads: of the simulation; as many trials run at once, as few threads each has.
+        threads: of the simulation; the more trials run at once, the fewer threads each has.
         value: what counts in the end: "deterministic" or "stochastic" (mean return of `episodes` episodes), "training"
             (mean return of the last 100 training episodes), or a function of the run.
     """

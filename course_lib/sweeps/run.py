@@ -52,7 +52,7 @@ def sweep(
 ) -> Sweep:
     """Try `trials` settings of an algorithm, each in a full training run, and keep them.
 
-    Neither ■ (interrupt) nor a crash loses any.
+    No trial is lost by an interrupt (■) or a crash.
 
     Args:
         env, algorithm: name of the environment; name of the algorithm, or an agent class that takes (envs, config).

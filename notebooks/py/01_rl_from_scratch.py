@@ -802,7 +802,7 @@ cl.see("first update with a mean return above 950", first_above(950), between=(2
 # the batch, and none. Where a run stopped early, the figure repeats its last value (up to 200,000 steps). A run counts as
 # having reached 950 when the average of three batches in a row is at least 950.
 #
-# *Predict.* Take batches of 4 episodes with the critic, instead of 32. By which factor does the number of environment
+# *Predict.* Take batches of 4 episodes with the critic, instead of 32. By what factor does the number of environment
 # steps to a mean return of 950 fall? (A number below 1 means that it grows.)
 
 # %%

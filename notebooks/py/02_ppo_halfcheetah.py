@@ -61,8 +61,9 @@ cl.compare({"HalfCheetah-v5": shipped["per_seed"]}, x="wall_seconds", individual
 
 # %% [markdown]
 # *Look at* the thin lines: each is one seed, trained once. The thick line is their median, the band its 95 % bootstrap
-# interval. The dotted line is the best single episode of the student project that this notebook grew out of. Every policy
-# acts with its exploration noise here. The next cell shows what the policies reach without noise.
+# interval (how far the median varies when the seeds are drawn anew, with replacement). The dotted line is the best
+# single episode of the student project that this notebook grew out of. Every policy acts with its exploration noise
+# here. The next cell shows what the policies reach without noise.
 
 # %%
 for claim, value in shipped["claims"].items():
@@ -375,7 +376,7 @@ cl.check("2.2", surrogate_slope)
 # $\mathbb{E}_{\text{old}}[\rho] = \int \pi_{\text{old}}\,\pi_\theta/\pi_{\text{old}}\,da = 1$. It is never negative, because
 # $\rho - 1 \ge \log\rho$ (Schulman 2020 calls it k3). The library takes the second.
 #
-# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By which factor do the
+# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By what factor do the
 # estimates of the second scatter less?
 
 # %%
@@ -398,8 +399,9 @@ cl.see("smallest estimate of the second", second.min(), (0, 0.1), "nats")
 # *What you should see.* Both are right on average. The second scatters much less, and none of its estimates is negative.
 #
 # ### Exercise 2.3: how KL grows with the step (an experiment with a hypothesis)
-# Make one gradient step of size $\alpha$ from the same policy. Suppose KL $\propto \alpha^p$. Enter your $p$ **before** you
-# run the measurement. A hint: at $\alpha = 0$ the KL is 0, and it cannot be negative on either side.
+# Take the pole's policy and batch of section 1 again, and make one gradient step of size $\alpha$. Suppose KL
+# $\propto \alpha^p$. Enter your $p$ **before** you run the measurement. A hint: at $\alpha = 0$ the KL is 0, and it
+# cannot be negative on either side.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def kl_exponent():
@@ -894,8 +896,8 @@ viz.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], t
 
 # %% [markdown]
 # *Look at* the legs, and at the speed in the titles. The first cheetah sinks a little and then stands still. The others
-# move. (The last one has not reached its full speed after four seconds.) Look for the rhythm, for which leg pushes and
-# which one only catches, and for the moments when no foot is on the ground.
+# move. (The last one has not reached its full speed after four seconds.) Look for the rhythm and for the moments when
+# no foot is on the ground. Which leg pushes, and which one only catches the body?
 
 # %% [markdown]
 # ## 7. What is each part worth?
@@ -989,7 +991,8 @@ for letter, exhibit in {"healthy": "healthy", **ppo_figures.ROOMS}.items():
 # Which bug is in which room? Give the number of a suspect for each of the rooms A to D. There are six suspects, and four are
 # guilty:
 #
-# 1. `old log-probabilities reshaped`: (T, N) was turned into (N, T) and back with `reshape`, which does not transpose.
+# 1. `old log-probabilities reshaped`: (T, N) was transposed to (N, T). `reshape` brought back the shape,
+#    but not the order.
 # 2. `optimiser without the actor`: it was given the critic's parameters only.
 # 3. `no done mask`: the advantage recursion does not know where episodes end, nor that a fall is worth nothing.
 # 4. `value loss broadcast`: the critic's (B, 1) minus the targets' (B,) made a (B, B) table.

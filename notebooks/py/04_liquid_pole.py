@@ -220,9 +220,9 @@ cl.check("4.1", unroll)
 # %% [markdown]
 # ## 3. Minibatches of sequences
 #
-# Notebook 02 shuffled single transitions. A state makes sense only in order, so now *pieces* of L steps are shuffled.
-# Each piece comes with the state that the policy was in when the piece began. A rollout (T, N) becomes (L, T/L · N). In
-# this toy every entry is copy · 10 + step, so that you can see where it comes from.
+# Notebook 02 shuffled single transitions. A state depends on the steps before it, so now *pieces* of L steps are
+# shuffled. Each piece comes with the state that the policy was in when the piece began. A rollout (T, N) becomes
+# (L, T/L · N). In this toy every entry is copy · 10 + step, so that you can see where it comes from.
 
 # %%
 def cut(a, length):
@@ -359,8 +359,8 @@ cl.see("derivatives that are not zero with L = 4", np.count_nonzero(found[4]), (
 # ### What crosses one step
 # Move $h_t$ by a little. How much of this change is left one step later? Write (4.3) for neuron $i$ as
 # $h'_i = N_i / D_i$ with $N_i = h_i + \delta f_i A_i$ and $D_i = 1 + \delta(1/\tau_i + f_i)$. Two paths lead from $h_j$
-# to $h'_i$: the $h_i$ in $N_i$, if $j = i$, and the gate $f_i$, through $W_{ij}$. The gate stands in both $N_i$ and
-# $D_i$. The quotient rule gives
+# to $h'_i$: the $h_i$ in $N_i$, if $j = i$, and the conductance $f_i$, through $W_{ij}$. $f_i$ stands in both $N_i$
+# and $D_i$. The quotient rule gives
 #
 # $$\frac{\partial h'_i}{\partial f_i} = \frac{\delta A_i D_i - N_i\,\delta}{D_i^2} = \frac{\delta\,(A_i - h'_i)}{D_i},
 # \qquad \frac{\partial f_i}{\partial h_j} = f_i (1 - f_i)\, W_{ij},$$
@@ -555,7 +555,8 @@ for critic in ("cell", "mlp"):
 # %% [markdown]
 # ## 6. The whole update
 #
-# Here are notebook 02's `ppo_loss`, put together from the library's parts, and `improve`. Four lines had to change:
+# Here are notebook 02's `ppo_loss`, put together from the library's parts, and `improve`, without the KL
+# stop. The comments mark what the pieces change:
 
 # %%
 def ppo_loss(policy, batch, config):

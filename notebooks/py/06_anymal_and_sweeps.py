@@ -18,7 +18,7 @@
 # 5. run a sweep that survives being killed, and tell its importances from chance;
 # 6. name what separates a simulated walker from a real one, and measure which part stops it first.
 #
-# **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; only for the comparison in section 9).
+# **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; only for the comparisons in sections 6 and 9).
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
 # computing, a third of it in one training run; full about an hour.
@@ -239,9 +239,9 @@ cl.see("force on each foot", still.forces[-1], (100, 120), "N", predicted="06.2"
 # backwards, and every sprint of this notebook is run tail first. The names of the feet stay those of the body: the hind
 # feet (LH, RH) lead, and the front feet follow.
 #
-# A physics step lasts 0.002 s, and moves $x$ by $\Delta x = 0.002\,v_x$. Turned around, $v_x = 500\,\Delta x$. Add that
-# up over an episode: all the small steps $\Delta x$ together are the distance, so the speeds add up to 500 for each
-# metre:
+# A physics step lasts 0.002 s, and moves $x$ by $\Delta x = 0.002\,v_x$. Solved for the speed, this is
+# $v_x = 500\,\Delta x$. Add that up over an episode: all the small steps $\Delta x$ together are the distance, so the
+# speeds add up to 500 for each metre:
 #
 # $$\sum_t r_t = 500 \cdot \text{metres} + \sum_{t,k} (z_{t,k} - 0.5) - 100 \cdot [\text{fall}]. \tag{6.3}$$
 #
@@ -290,9 +290,9 @@ for row in rows:
 # $$J(\mu, \sigma) = \mathbb{E}_{\varepsilon\sim\mathcal N(0,1)}\bigl[g(\mu + \sigma\varepsilon)\bigr], \tag{6.4}$$
 #
 # and nothing in $J$ asks what $g(\mu)$ is. The project never let $\sigma$ fall below 0.7, and looked at noisy episodes
-# only. Here is a toy that shows the effect: a motor with friction. It does not move unless the command is larger than 1,
-# and then it moves by the rest: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$. The commands between -1 and 1 are its
-# **dead zone**.
+# only. Here is a toy that shows the effect: a motor with friction. It does not move unless the size of the command is
+# above 1, and then it moves by the rest, in the direction of the command: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$.
+# The commands between -1 and 1 are its **dead zone**.
 #
 # *Predict.* The mean of the command is 0.5, so without noise the motor stands. Now add noise with $\sigma$ = 0.6. How
 # far does the motor move on average?
@@ -513,7 +513,7 @@ cl.show(frames, title="the same gait, one robot", crf=30)
 # %% [markdown]
 # *Look at* the bars: a foot's share of time on the ground is its **duty factor**. (The strides a second in the title are
 # the median over the feet, each counted by its own touchdowns.) *What you should see.* Duty factors below one half, and
-# moments in which no foot stands, when the force drops to nothing: that makes it running (Hildebrand 1965; Alexander
+# moments in which no foot stands and the force drops to nothing. A gait with both is a run (Hildebrand 1965; Alexander
 # 1984). At hard landings the ground answers with several times the weight.
 #
 # ### When does each foot come down?
@@ -656,12 +656,13 @@ for line in cl.result("anymal_walk")["tried"][:4]:
     print("tried:", line)
 
 # %% [markdown]
-# *What you should see.* A few tenths of a metre per second from the command the exponential is steep. Far from it, it is
-# flat: the first step does not pay for its costs, so standing still is a local optimum. With thousands of copies the
-# exponential does teach walking (Rudin et al. 2021), perhaps because some copies stumble over the edge. With 64 copies
-# the robots trained with the exponential stood still. Read the list to its end, though: the linear shape alone stood
-# still too. The robot walked with the linear shape, an entropy bonus and commands straight ahead at first. Each line is
-# one run, and several things changed between the third and the fourth, so the list does not separate their effects.
+# *What you should see.* The exponential is steep a few tenths of a metre per second away from the command. Farther away
+# it is flat: the first step does not pay for its costs, so standing still is a local optimum. With thousands of copies
+# the exponential does teach walking (Rudin et al. 2021), perhaps because some copies get near the command by chance.
+# With 64 copies the robots trained with the exponential stood still. Read the list to its end, though: the linear shape
+# alone stood still too. It took the linear shape, an entropy bonus and training that began with commands straight ahead
+# only: then the robot walked. Each line is one run, and several things changed between the third and the fourth, so the
+# list does not separate their effects.
 #
 # ### Term by term
 # Every environment reports the terms one by one (`infos["reward_…"]`). *Predict.* Which one is the largest over ten seconds?
@@ -682,9 +683,9 @@ cl.see("largest term", max(paid, key=lambda name: abs(paid[name])), ("velocity",
 cl.see("all penalties over all that is paid", penalties / sum(value for value in paid.values() if value > 0), (0.02, 0.2))
 
 # %% [markdown]
-# *What you should see.* Following the command pays most of it, and each penalty takes a little. A term whose sum is a
-# hundredth of the largest may still decide how the robot moves, if no other term covers the same thing. Or it decides
-# nothing: the experiment below tests that.
+# *What you should see.* Most of the reward is paid for following the command, and each penalty takes a little. A term
+# whose sum is a hundredth of the largest may still decide how the robot moves, if no other term covers the same thing.
+# Or it decides nothing: the experiment below tests that.
 #
 # ### Weigh it yourself
 # A weighted sum is linear in its weights. So you can record a behaviour once, keep the sum of each $\phi_i$, and compute its
@@ -739,11 +740,11 @@ cl.see("told to walk backwards: speed over the told one", came / asked, (0.0, 0.
 
 # %% [markdown]
 # *What you should see.* The thick line, the velocity averaged over half a second, follows the black one, the command.
-# After the command changes near the end it turns towards the new one at once; the recording ends before it arrives.
-# Sideways it stays a little short. The knees need a small part of the sprint's power. The cost of transport falls by
-# much less, because the walk also covers less ground in the same time. The last line shows a weakness: told to walk
-# backwards, this policy moved at about a quarter of the told speed in that episode. In the figure it does better. The
-# results shipped with this course measure walking ahead only.
+# Near the end the command changes, and the thick line moves towards the new value at once; the recording ends before it
+# arrives. Sideways it stays a little short. The knees need a small part of the sprint's power. The cost of transport
+# falls by much less, because the walk also covers less ground in the same time. The last line shows a weakness: told to
+# walk backwards, this policy moved at about a quarter of the commanded speed in that episode. In the figure it does
+# better. The results shipped with this course measure walking ahead only.
 #
 # ### The gait of the walker
 # Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
@@ -1176,9 +1177,10 @@ cl.see("that rate over the upper end of the search", WORKS.learning_rate / old.s
 
 # %% [markdown]
 # *What you should see.* The best of a hundred trials earns little more than a robot that stands still. The settings of
-# section 3 learn to run, and their learning rate lies far above the range. This comparison does not come from the sweep, and
-# it changes many things at once: the predecessor's trials also had its actions, observations that were not normalised, and
-# fewer steps. It shows that good settings lie elsewhere. It does not show which difference counts.
+# section 3 learn to run, and their learning rate lies far above the range. This comparison does not come from the sweep,
+# and it changes many things at once: the predecessor's trials also turned actions into joint targets in its own way, did
+# not normalise observations, and had fewer steps. It shows that good settings lie elsewhere. It does not show which
+# difference counts.
 #
 # ### Exercise 6.5: what would you change next? (open)
 # You have fifty more trials. Give the next space, for the library's PPO:
@@ -1229,8 +1231,8 @@ cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0
 # longer: 200,000 steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the
 # start, `init_log_std`. Trials that begin with large noise learn faster. (Two more, the epochs and the length of a
 # rollout, are beyond the limit by less. The limit is rough: TPE does not draw its trials independently, and each factor
-# that does nothing has one chance in twenty to pass it by luck.) The predecessor had large noise too. Perhaps it lacked
-# a noise that may shrink; this sweep does not test that. The learning rate shows no trend *within* this range: most
+# that does nothing has one chance in twenty to pass it by luck.) The predecessor had large noise too. Perhaps its noise
+# could not shrink far enough; this sweep does not test that. The learning rate shows no trend *within* this range: most
 # values in it are good enough. The largest one that was tried is not, see below. That does not contradict what you found
 # above. A factor can be decisive between two ranges and unimportant within each.
 #
@@ -1245,7 +1247,7 @@ for trial in sweeps["ours"][0].of_state("failed"):
 # %% [markdown]
 # ## 9. Liquid against MLP
 #
-# The task is the same, and the settings of PPO nearly are: the three policies with a cell (LTC, GRU and CT-RNN) use
+# The task is the same, and the settings of PPO are nearly the same: the three policies with a cell (LTC, GRU and CT-RNN) use
 # minibatches twice as large. These three have nearly the same number of parameters. The MLP has more (printed) and was
 # trained for longer. The learning rate falls to 0 over each run. So at two million steps the policies with a cell are at
 # the end of their runs, and the MLP is not. *Predict.* Which has the highest median return after two million steps?
@@ -1315,7 +1317,7 @@ print("all at once:", next(line for line in walks["tried"] if "all commands from
 #
 # $$T\,\dot q(t) = q^*(t - d) - q(t). \tag{6.9}$$
 #
-# The policy holds its target for one control step $\Delta t$. While the right side's target is constant, the solution is
+# The policy holds its target for one control step $\Delta t$. While $q^*(t - d)$ is constant, the solution is
 # an exponential, so from one decision to the next
 #
 # $$q_{k+1} = q_k + \bigl(1 - e^{-\Delta t/T}\bigr)\,\bigl(q^*_{k-m} - q_k\bigr), \qquad d = m\,\Delta t.$$

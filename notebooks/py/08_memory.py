@@ -287,7 +287,7 @@ print(f"state {tuple(state.shape)}: the two parts of an LSTM, hidden and cell st
 cl.see("last summary, all at once or step by step: largest difference", (at_once[-1] - one).abs().max().item(), (0, 1e-5))
 
 # %% [markdown]
-# *What you should see.* The two agree, up to rounding at most. Acting goes step by step, training goes over whole sequences,
+# *What you should see.* The two differ by rounding at most. Acting goes step by step, training goes over whole sequences,
 # and both compute the same.
 #
 # ### Who trains what
@@ -571,8 +571,8 @@ gradients.reach_figure(reached)
 # network that starts after the sign, from a zero state, cannot know where heaven is. Such a segment teaches it to expect
 # the average.
 #
-# *Predict.* On the car, which way finds heaven in every episode with every seed? ("burn" is a burn-in as long as the
-# segment; on the car 40 + 40 steps.)
+# *Predict.* On the car, which way to begin a sequence leads to heaven in every episode with every seed? ("burn" is a
+# burn-in as long as the segment; on the car 40 + 40 steps.)
 
 # %%
 WAYS = ("whole", "zero", "zero_burn", "stored", "stored_burn")
@@ -662,7 +662,7 @@ cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 # %% [markdown]
 # *What you should see.* For torch's start the share after 10 steps lies between $2^{-10}$, a thousandth, and a few
 # hundredths, since the biases are only near 0. After 40 steps only rounding is left. Gradients vanish in the same way
-# (Hochreiter 1991; Bengio et al. 1994): if a sign mattered 100 steps ago, the gradient that says so is of a size like
+# (Hochreiter 1991; Bengio et al. 1994): if a sign mattered 100 steps ago, the gradient that says so is about
 # $2^{-100}$. `remember=80` is *chrono initialisation* (Tallec and Ollivier 2018): it sets the biases so that neurons forget
 # in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the same with time constants.
 #
@@ -1110,12 +1110,12 @@ print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 
 # %% [markdown]
 # *What you should see.* After the exchange the GRU's car hardly ever reaches heaven on the left, and the LTC's does in a
-# minority of the episodes. A random move of the same length harms them much less. In these two the direction from one
-# side's mean to the other's *causes* where the car drives: the policy uses something that lies in it. At this step the
-# LSTM hardly differs from its control, although the probe above reads the side from it. Either it acts on
-# something that the difference of the means does not catch, or it repairs the exchange from the motion. So a readable
-# direction is not always one that the policy uses at that moment. (This is one policy of each kind, at one step. A few
-# steps later, in the plot below, the exchange harms the LSTM more.)
+# minority of the episodes. A random move of the same length harms them much less. In these two, moving the state along
+# the direction from one side's mean to the other's changes where the car drives. So the policy uses something that lies
+# in this direction. At this step the LSTM hardly differs from its control, although the probe above reads the side from
+# it. Either it acts on something that the difference of the means does not catch, or it repairs the exchange from the
+# motion. So a readable direction is not always one that the policy uses at that moment. (This is one policy of each
+# kind, at one step. A few steps later, in the plot below, the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
 # Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept

@@ -188,7 +188,7 @@ def build(
         terrain: flat ground by default.
         look: with the shapes that are drawn; without them a step takes 5 % less time and gives the same.
         sensors: with the sensors `FEET`, `SCRAPES` and `TORQUES`.
-        meshes: drawn with Menagerie's meshes (see `anymal_meshes`) instead of primitives.
+        meshes: drawn with Menagerie's meshes (see the module `meshes`) instead of primitives.
     """
     check_choice("physics", physics, PHYSICS)
     check_choice("actuation", actuation, ACTUATION)

@@ -40,10 +40,10 @@ class AnymalSprint(Task):
         actuation: "pd" (kp 100 N m/rad, at most 80 N m) or "torque" (scale * action N m, at most 80).
         observation: "body" or "raw".
         physics: "exact" (Menagerie's contacts) or "fast" (see `model.PHYSICS`).
-        terrain: "flat", "step", "stairs", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
+        terrain: "flat", "step", "stairs", "hurdles", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
         reset_noise: rad (and rad/s), half width of the uniform noise on joint angles (and rates) at the start.
         fall_height: m.
-        meshes: draw the robot with the meshes of MuJoCo Menagerie (see `anymal_meshes`); the physics stays the same.
+        meshes: draw the robot with the meshes of MuJoCo Menagerie (see module `meshes`); the physics stays the same.
     """
 
     id = "AnymalSprint-v0"

@@ -74,7 +74,7 @@ class AnymalC(Task):
     Args:
         weights: replaces some of `WEIGHTS`, e.g. {"energy": 0.0} drops a term.
         command: (forward, left, turn) for the whole episode; by default drawn anew every 5 s to 10 s.
-        keep_heading: the turning rate told is what steers back to +x: 1 rad/s for each rad off, at most 0.5 rad/s.
+        keep_heading: the commanded turning rate steers back to +x: 1 rad/s for each rad off, at most 0.5 rad/s.
         forward, left, turn: ranges that commands are drawn from, m/s, m/s and rad/s. One in ten is to stand still.
         push_force: N on the base for 0.2 s in a random level direction every 3 s to 8 s; 0 for none.
         push_at: s at which the only push of the episode comes.
@@ -84,9 +84,9 @@ class AnymalC(Task):
         actuation: "pd" (kp 100 N m/rad, at most 80 N m) or "torque".
         physics: "exact" (Menagerie's contacts) or "fast" (see `model.PHYSICS`).
         terrain: "flat", "step", "stairs", "hurdles", "rough", or a dict of arguments of `terrain.Terrain` with "kind".
-        along: episodes start anywhere in the first so many metres of the track.
+        along: episodes start anywhere in the first `along` metres of the track.
         reset_noise: half width of the uniform noise at the start on joint angles (rad), rates (rad/s), heading (rad).
-        meshes: draw the robot with the meshes of MuJoCo Menagerie (see `anymal_meshes`); the physics stays the same.
+        meshes: draw the robot with the meshes of MuJoCo Menagerie (see module `meshes`); the physics stays the same.
     """
 
     id = "AnymalC-v0"

@@ -25,15 +25,15 @@ STEP, SEED, SEEN, LATE, LEFT = (f"disturbed_{name}" for name in ("step", "seed",
 
 
 class Disturbed(Wrapped):
-    """`task`, or a `Masked` one, under `disturb`; its own model and attributes are left alone.
+    """`task`, which may be `Masked`, under the conditions `disturb`. The `task` that was given is not changed.
 
     Args:
         task: the control problem.
         disturb: a `Disturbance` at one rate, or a dict of some of its fields.
 
     Attributes:
-        disturbance: the former. rate: the control rate as a fraction. task: a copy of the task at this rate, in the
-        changed model.
+        disturbance: `disturb` as a `Disturbance`. rate: the control rate as a fraction. task: a copy of the task at
+        this rate, in the changed model.
     """
 
     def __init__(self, task: Task, disturb: Disturbance | dict):

@@ -15,10 +15,10 @@ class Foreign(VectorWrapper):
     """`envs` (autoreset SAME_STEP) with dense final observations, episode statistics and a check for NaN.
 
     `infos["final_obs"]` is (N, ...), equal to the observation in copies whose episode goes on;
-    `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`. What else an environment says at the
-    last step of an episode stands beside what those say whose episode goes on.
+    `infos["episode"]` holds "r" and "l" (N,), valid where `infos["_episode"]`. Other entries of an environment's
+    last info are put into the same arrays as those of the copies whose episodes go on.
 
-    Attributes: see `BatchedEnv`; there is no `task`, nothing to `snapshot`, and no step of another length.
+    Attributes: see `BatchedEnv`; `task` is None, `snapshot` returns None, and `step_length` is always 1.
     """
 
     task = None
@@ -64,7 +64,7 @@ class Foreign(VectorWrapper):
         return row[None]
 
     def snapshot(self) -> None:
-        """Nothing: Gymnasium's environments do not tell all that decides their future."""
+        """None: Gymnasium's environments do not give access to their whole state."""
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """As in Gymnasium; the first reset uses the seed given to `make`."""

@@ -2,8 +2,8 @@
 
 `RolloutPhysics` hands the whole batch to `mujoco.rollout`: one call, no Python per copy. It returns
 the state only, and starts the first constraint solve of each control step cold, so that what follows
-depends on nothing but (time, qpos, qvel, act). A step from the same state is Gymnasium's to rounding,
-except about one in several thousand in which the solver, whose tolerance is 1e-8, stops an iteration
+depends on nothing but (time, qpos, qvel, act). A step from the same state gives what Gymnasium gives, up to
+rounding. In about one step in several thousand the solver, whose tolerance is 1e-8, stops an iteration
 earlier or later.
 `DataPhysics` keeps one `MjData` for each copy and steps them in a thread pool. It also delivers
 derived quantities (contact forces, site positions) and carries the solver's warm start, which makes

@@ -20,8 +20,7 @@ class Several(VectorEnv):
 
     Each task has its own `BatchedEnv`, in which copies have one control rate and one horizon. A step here is one
     control step of each copy, so their clocks drift apart. Arguments: see `BatchedEnv`; copy i gets seed + i here too.
-    What a task varies from copy to copy (`Task.variant`) is counted within its group, so every rate gets the same
-    robots.
+    Variants of a task (`Task.variant`) are numbered within each group, so every rate gets the same robots.
 
     Attributes:
         groups: a `BatchedEnv` for each task. step_length: that of the next control step of each copy (N,), see `Task`.

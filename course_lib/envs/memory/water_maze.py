@@ -27,7 +27,7 @@ BODIES = f"""
 class WaterMaze(Equations):
     """Reward = 1 for each step that ends on the hidden platform. Never ends early; 200 steps (10 s).
 
-    A round pool of radius 1 m; somewhere in it, under water, a platform of radius 0.3 m, elsewhere in each episode.
+    A round pool of radius 1 m; somewhere in it, under water, a platform of radius 0.3 m, in a new place each episode.
     The swimmer starts anywhere and moves up to 0.1 m a step, never out of the pool. After 5 steps in a row on the
     platform it is thrown to a random place, and has to come back. It notices only whether it stands on the platform.
 

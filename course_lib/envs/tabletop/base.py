@@ -1,4 +1,4 @@
-"""What the tabletop tasks (`tabletop_tasks`) share: robot, action, layout of the observation, shape of the reward.
+"""What the tabletop tasks (module `tasks`) share: robot, action, layout of the observation, shape of the reward.
 
 An action asks for a place of the hand, and within the motors' force it is reached at the end of the control step: a
 trajectory of the hand is carried out by `Tabletop.action_towards`, point by point. The scene is in `scene`,
@@ -33,7 +33,7 @@ class Tabletop(Task):
     action: [0:3 where the hand is to be after this step, from where it is, in units of `stride` m along x, y, z |
     3 in Throw and Pick: -1 opens the fingers, 1 shuts them; Throw takes values in between, Pick does not], each clipped
     to ±1. Places outside the workspace `low` to `high` are replaced by the nearest inside. What is asked for is reached
-    to a millimetre, unless something is in the way or it takes more than 150 N (1 kg is moved): a full turn-about falls
+    to a millimetre, unless something is in the way or it takes more than 150 N (1 kg is moved): a full reversal falls
     short.
 
     Reward = sum of weight x term:

@@ -71,8 +71,8 @@ class Pick(Tabletop):
     box and lose it, so shutting a little is punished where shutting would be rewarded.
 
     Between reaching the box and having it in the air nothing would be paid for, so two terms are wider here. Reach is
-    -3 x distance (m) as far as it is beyond 0.015 m, so that a hand at the box may try things, and 0.3 for fingers
-    that are shut within 0.03 m of it. Precision has three times the share of the way up that is done added to it.
+    -3 x distance (m) as far as it is beyond 0.015 m, so that a hand at the box may try things, plus 0.3 for fingers
+    that are shut within 0.03 m of it. Precision is larger by three times the share of the way up that is done.
     """
 
     id, kind = "Pick-v0", "pick"

@@ -11,7 +11,7 @@ CLIP = 10.0  # bound on the velocities and the force that are seen
 
 
 class InvertedDoublePendulum(Task):
-    """Reward = 10 while up - distance of the tip from (0, 2 m) - a price on joint speed.
+    """Reward = 10 while up - (0.01 x² + (height - 2)²), x and height of the tip in m, - a price on joint speed.
 
     observation (9): [cart position | sin of 2 angles | cos of 2 angles | 3 rates | constraint force on the
     cart], rates and force clipped to ±10. action (1): force on the cart as a fraction of 500 N.

@@ -1,7 +1,7 @@
 """Figures of a sweep: history, importances, parallel coordinates, slices. All return the `Figure`.
 
 Complete trials are filled dots at their value. Pruned ones are hollow dots at their last report. That report was taken
-before the end of the budget, so it is lower than what they might have reached.
+before the end of the budget, so it is usually lower than what they might have reached.
 """
 
 from __future__ import annotations
