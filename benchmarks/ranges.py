@@ -10,7 +10,7 @@ stands for one thing to look at, such as a recorded episode, or picks a row of a
     ranges_failed  how many declared ranges were missed, or how many runs stopped with an error, in all runs
     ranges         how many are declared
 
-Time: all ten notebooks take about a quarter of an hour a seed on two idle cores.
+Time: all ten notebooks take about half an hour a seed on two idle cores.
 """
 
 from __future__ import annotations

@@ -183,8 +183,8 @@ GROUPS = (
     Group("The course itself",
           "Counts, shares and times. The interval of a count is the count itself. "
           "For checks, the last number counts answers or hints.", (
-        Claim("ranges of what you should see that new seeds missed, "
-              "in the notebooks checked so far", "–", "0", "ranges_failed", "ranges"),
+        Claim("ranges of what you should see that three new seeds missed, of 490 in ten notebooks", "–", "0",
+              "ranges_failed", "ranges"),
         Claim("wrong answers that an exercise's check accepts, hand-written and made by mutation", "–", "0",
               "wrong_accepted", "checks"),
         Claim("right answers in another form that a check rejects", "–", "0", "right_rejected", "checks"),
