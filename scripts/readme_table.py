@@ -185,7 +185,7 @@ GROUPS = (
     Group("The course itself",
           "Counts, shares and times. The interval of a count is the count itself. "
           "For checks, the last number counts answers or hints.", (
-        Claim("ranges of what you should see that three new seeds missed, of 490 in ten notebooks", "–", "0",
+        Claim("ranges of what you should see that new seeds missed, all ten notebooks", "–", "0",
               "ranges_failed", "ranges"),
         Claim("wrong answers that an exercise's check accepts, hand-written and made by mutation", "–", "0",
               "wrong_accepted", "checks"),

@@ -6,8 +6,8 @@ profiles. Scores are (runs,) or, over several tasks, (tasks, runs). A run is one
 one policy are not runs.
 
 With fewer than five runs a bootstrap interval says little: for three values it is nearly always their range. In that
-case `spread` and `summarize` give the range, and call it a range. For the other measures there is no range: the ends
-are NaN.
+case `spread`, `summarize` and `paired` give the range, and call it a range. `probability_of_improvement` and
+`performance_profile` have no range: their ends are NaN.
 """
 
 from __future__ import annotations

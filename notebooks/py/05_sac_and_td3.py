@@ -1036,8 +1036,8 @@ print(f"updates in the half hour of the race: {updates['SAC']:,.0f} here, {updat
 # %% [markdown]
 # *What you should see.* After equally many steps at equal settings the medians are alike. One of the three seeds here
 # stays far below the others, and none of SB3's does. With so few seeds that can be chance. So nothing here shows that
-# one of the two implementations learns better. The lead in the race comes from more updates in the same time and from the
-# settings. How much each of the two adds is open.
+# one of the two implementations learns better. As far as these runs show, the lead in the race comes from more updates
+# in the same time and from the settings. How much each of the two adds is open.
 #
 # ### The gaits
 # The reward of a step is the forward speed in m/s minus a tenth of the sum of the squared commands, and an episode has

@@ -149,7 +149,7 @@ for j, name in enumerate(JOINTS[:3]):
 # Here $q$ is the angle of a joint, $q^*$ its target, $a$ the action and $q_{\text{stance}}$ the joint's angle in the
 # **stance**, the pose that the task starts from.
 #
-# This is a **proportional-derivative (PD) controller**. Its proportional gain is $k_p$; the derivative part is the
+# The rule (6.1) makes a **proportional-derivative (PD) controller**. Its proportional gain is $k_p$; the derivative part is the
 # damping that the joints have of their own. The target is renewed 50 or 100 times a second. The torque is renewed 500 times
 # a second, because the spring answers to what the joint does in between. The next cell builds (6.1) by hand, on a model
 # whose motors take torques, and lets go of a crouching robot.
@@ -660,9 +660,9 @@ for line in cl.result("anymal_walk")["tried"][:4]:
 # it is flat: the first step does not pay for its costs, so standing still is a local optimum. With thousands of copies
 # the exponential does teach walking (Rudin et al. 2021), perhaps because some copies get near the command by chance.
 # With 64 copies the robots trained with the exponential stood still. Read the list to its end, though: the linear shape
-# alone stood still too. It took the linear shape, an entropy bonus and training that began with commands straight ahead
-# only: then the robot walked. Each line is one run, and several things changed between the third and the fourth, so the
-# list does not separate their effects.
+# alone stood still too. The robot walked in the run with the linear shape, an entropy bonus and commands straight ahead
+# only. Each line is one run, and several things changed between the third and the fourth, so the list does not separate
+# their effects.
 #
 # ### Term by term
 # Every environment reports the terms one by one (`infos["reward_…"]`). *Predict.* Which one is the largest over ten seconds?

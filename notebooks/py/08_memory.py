@@ -568,8 +568,8 @@ gradients.reach_figure(reached)
 #
 # ### Does it matter in training?
 # A wrong beginning need not hurt. On the pendulum a few angles in a row are enough to tell the rate. On the car a
-# network that starts after the sign, from a zero state, cannot know where heaven is. Such a segment teaches it to expect
-# the average.
+# segment may begin after the sign. From a zero state the network cannot know there where heaven is. Such a segment
+# teaches it to expect the average.
 #
 # *Predict.* On the car, which way to begin a sequence leads to heaven in every episode with every seed? ("burn" is a
 # burn-in as long as the segment; on the car 40 + 40 steps.)
