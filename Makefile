@@ -49,7 +49,7 @@ test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
 
 slow: $(INSTALLED)  ## what `make test` leaves out: tests that kill, race, compile and train; the learners' notebooks
 	$(PY) -m pytest -n auto --dist worksteal -m slow tests
-	COURSE_FORM=learner $(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+	COURSE_FORM=learner $(PY) -m pytest -n auto --dist loadfile --nbval-lax --nbval-current-env notebooks
 
 demo: $(INSTALLED)  ## train, evaluate and film a policy in about a minute; see build/demo
 	@$(PY) -m course_lib demo
