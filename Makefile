@@ -45,7 +45,7 @@ lab: $(INSTALLED)  ## open JupyterLab on notebook 01
 
 test: $(INSTALLED)  ## unit tests, then every notebook in the smoke budget
 	$(PY) -m pytest -n auto --dist worksteal tests
-	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+	$(PY) -m pytest -n auto --dist loadfile --nbval-lax --nbval-current-env notebooks
 
 slow: $(INSTALLED)  ## what `make test` leaves out: tests that kill, race, compile and train; the learners' notebooks
 	$(PY) -m pytest -n auto --dist worksteal -m slow tests

@@ -11,7 +11,8 @@ usual network, two layers of 64, with the settings of notebook 02.
 "halfcheetah_long" was made after the others, with what `TRIED` suggests: 3M steps, readouts that see the cell's input
 too, and LTC neurons that are slow from the start. Ten seeds were set before its first run.
 
-    cheetah_masked_long_ltc_vs_mlp   ratio of the medians; its interval draws both sets of seeds anew
+    cheetah_masked_long_ltc_vs_mlp, …gru_vs_mlp, …gru_vs_ltc   ratio of the medians; its interval draws both sets of
+                                                              seeds anew. The last two were added after the runs.
 
 `--keep` ships the policies of seed 0.
 """
@@ -79,6 +80,7 @@ CLAIMS = {
     ("halfcheetah_long", "gru"): "cheetah_masked_long_gru_return",
     ("halfcheetah_long", "mlp"): "cheetah_masked_long_mlp_return",
 }
+COMPARED = (("ltc", "mlp"), ("gru", "mlp"), ("gru", "ltc"))  # on "halfcheetah_long"
 
 
 def config_of(task: str, cell: str, seed: int = 0) -> cl.PPOConfig:
@@ -121,18 +123,21 @@ def returns_of(rows: list[dict], task: str, cell: str) -> np.ndarray:
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     claims, intervals = claims_from({claim: returns_of(rows, *who) for who, claim in CLAIMS.items()})
-    ltc, mlp = (returns_of(rows, "halfcheetah_long", cell) for cell in ("ltc", "mlp"))
-    if len(ltc) and len(mlp):
-        name = "cheetah_masked_long_ltc_vs_mlp"
-        claims[name], intervals[name] = ratio(ltc, mlp)
+    for pair in COMPARED:
+        one, other = (returns_of(rows, "halfcheetah_long", cell) for cell in pair)
+        if len(one) and len(other):
+            name = "cheetah_masked_long_{}_vs_{}".format(*pair)
+            claims[name], intervals[name] = ratio(one, other)
     return claims, intervals
 
 
 def seeds_behind(rows: list[dict]) -> dict[str, int]:
     """How many seeds each claim rests on; of the smaller set, where two are compared."""
     found = {claim: n for who, claim in CLAIMS.items() if (n := len(returns_of(rows, *who)))}
-    long = [found.get(f"cheetah_masked_long_{cell}_return", 0) for cell in ("ltc", "mlp")]
-    return found | ({"cheetah_masked_long_ltc_vs_mlp": min(long)} if all(long) else {})
+    for pair in COMPARED:
+        behind = [found.get(f"cheetah_masked_long_{cell}_return", 0) for cell in pair]
+        found |= {"cheetah_masked_long_{}_vs_{}".format(*pair): min(behind)} if all(behind) else {}
+    return found
 
 
 def report(rows: list[dict]) -> Table:
