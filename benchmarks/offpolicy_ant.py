@@ -3,8 +3,8 @@
     python benchmarks/offpolicy_ant.py [--seeds 0 1 2] [--keep] [--quick]
 
 Each run trains for 60 minutes of wall clock or 1M steps, whichever comes first. The target is meant for two cores; with
-`--processes 2` a run has one, and its figure is a lower bound. Nothing else should run meanwhile. Setting up and tests
-do not count. After every 5 minutes of training 10 deterministic episodes are played. A run's figure is the mean of 50
+`--processes 2` a run has one, and makes fewer steps. Nothing else should run meanwhile. Setting up and tests do not
+count. After every 5 minutes of training 10 deterministic episodes are played. A run's figure is the mean of 50
 deterministic episodes of the policy that it ends with.
 
     ant_sac_60min   median over the seeds. Spinning Up reports 3,949 after 1M steps, on an older version of the task, in

@@ -1002,8 +1002,9 @@ cl.see("GRU over the network without memory", gain["gru_vs_mlp"], (1.05, 1.4))
 # %% [markdown]
 # *What you should see.* The GRU is ahead of the network without memory, and its interval lies above 1. The LTC's interval
 # contains 1: these seeds do not show that its memory helps. So memory can pay on this task, but that alone says nothing for
-# a liquid cell. There is less to gain than at the pole, because a gait repeats: the positions of one moment already tell a
-# good part of the velocities. And the GRU has more parameters than the others. Notebook 10 compares cells at equal numbers.
+# a liquid cell. Memory adds less here than at the pole. One likely reason is that a gait repeats: the positions of one
+# moment already tell a good part of the velocities. The GRU also has more parameters than the others. Notebook 10 compares
+# cells at equal numbers.
 
 # %% [markdown]
 # ### Pull at it
