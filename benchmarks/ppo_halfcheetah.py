@@ -1,6 +1,6 @@
 """PPO on HalfCheetah-v5: deterministic return after 10 and after 15 minutes of wall clock on two cores.
 
-    python benchmarks/ppo_halfcheetah.py [--seeds 0 1 2 3 4] [--steps 8000000] [--keep] [--quick]
+    python benchmarks/ppo_halfcheetah.py [--seeds 0 1 2 …] [--steps 8000000] [--keep] [--quick]
 
 Each seed trains once, with the schedule ending at `--steps`; a run that is not done after 15 minutes is cut there.
 The 10-minute figure is the policy as it stood at 600 s (the finished one, where training ended sooner).
@@ -93,7 +93,7 @@ def report(rows: list[dict]) -> Table:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=range(5), steps=8_000_000, keep="the policies of the first seed at four moments",
+        NAME, __doc__, seeds=range(10), steps=8_000_000, keep="the policies of the first seed at four moments",
         fixed=dict(limits=(600.0, 900.0), episodes=50), quick=dict(seeds=2, limits=(8.0, 12.0), episodes=10),
     )  # fmt: skip
     facts = {"num_envs": 64, "steps": args.steps, "limits": args.limits}

@@ -156,7 +156,10 @@ RUNS = {
 def test_medians_and_leaders():
     assert race.median_at(RUNS["early"], "env_steps", 5) == pytest.approx(5.5)
     assert np.isnan(race.median_at(RUNS["late"], "env_steps", 5))
-    assert race.leader(RUNS, "env_steps", 5) == "early" and race.leader(RUNS, "env_steps", 20) == "late"
+    assert race.leader(RUNS, "env_steps", 12) == "early" and race.leader(RUNS, "env_steps", 20) == "late"
+    for at, without in ((5, "late"), (21, "early")):  # before the first value of one, and after the end of the other
+        with pytest.raises(ArgumentError, match=f"at={at} is not accepted.*every run of '{without}' has a value"):
+            race.leader(RUNS, "env_steps", at)
     assert race.reached(RUNS["early"], 11) == 15 and race.reached(RUNS["late"], 50) == np.inf
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from course_lib.errors import ArgumentError
 from course_lib.rl.offpolicy_config import SACConfig
 from course_lib.viz.curves import curve_of
 
@@ -51,10 +52,13 @@ def median_at(runs: Sequence, x: str, at: float, key: str = "return_mean") -> fl
 
 
 def leader(runs: Mapping[str, Sequence], x: str, at: float) -> str:
-    """The name whose runs have the highest median return at that `x`."""
+    """The name whose runs have the highest median return at that `x`; ArgumentError where a run has no value there."""
     medians = {name: median_at(group, x, at) for name, group in runs.items()}
-    known = {name: value for name, value in medians.items() if np.isfinite(value)}
-    return max(known, key=known.get)
+    for name, value in medians.items():
+        if not np.isfinite(value):
+            where = f"a {x} at which every run of {name!r} has a value"
+            raise ArgumentError(f"at={at:,} is not accepted; it must be {where}")
+    return max(medians, key=medians.get)
 
 
 def reached(runs: Sequence, height: float, x: str = "env_steps", key: str = "return_mean") -> float:

@@ -61,9 +61,9 @@ cl.compare({"HalfCheetah-v5": shipped["per_seed"]}, x="wall_seconds", individual
 
 # %% [markdown]
 # *Look at* the thin lines: each is one seed, trained once. The thick line is their median, the band its 95 % bootstrap
-# interval (how far the median varies when the seeds are drawn anew, with replacement). The dotted line is the best
-# single episode of the student project that this notebook grew out of. Every policy acts with its exploration noise
-# here. The next cell shows what the policies reach without noise.
+# interval (how far the median varies when the seeds are drawn anew, with replacement). The lines end where the fastest
+# run is done. The dotted line is the best single episode of the student project that this notebook grew out of. Every
+# policy acts with its exploration noise here. The next cell shows what the policies reach at the end, without noise.
 
 # %%
 for claim, value in shipped["claims"].items():
@@ -72,7 +72,7 @@ for claim, value in shipped["claims"].items():
 seconds = [row["train_seconds"] for row in shipped["per_seed"]]
 print("training", *[f"{each:.0f}" for each in seconds], "s on", shipped["machine"]["cores"], "cores")
 print("all finished before the first of the two limits, so both rows are the same runs:", max(seconds) < shipped["config"]["limits"][0])
-print("made by", shipped["command"])
+print("made by", shipped["command"] + ";", shipped["note"])
 for fact, value in before.items():
     print(f"before: {fact.replace('_', ' ')} {value:,}")
 
@@ -876,7 +876,7 @@ cl.show(run, steps=cl.budget(smoke=20, lite=100, full=100))
 
 # %% [markdown]
 # ### The gait at four moments of training
-# You see the first shipped seed, saved at four moments of its training.
+# You see the policy of one run, saved at four moments of its training.
 #
 # *Predict.* How fast is the last of the four, in m/s, three to four seconds after a standing start? (The reward of a step is
 # about the speed, and an episode has 1,000 steps.)

@@ -886,7 +886,7 @@ print(verdict.words + compared("04.12", verdict.words))
 # *partially observable Markov decision process* (POMDP; Kaelbling, Littman & Cassandra 1998), and what is missing must come
 # from the past. The student project tried this for ten hours and did not succeed.
 #
-# *Predict.* Five networks *without* memory were trained on this. For how many of 1,000 steps does the best one keep the
+# *Predict.* Ten networks *without* memory were trained on this. For how many of 1,000 steps does the best one keep the
 # pole up, on average?
 
 # %%
