@@ -45,7 +45,7 @@ GROUPS = (
         Claim("deterministic return after 10 min", "5,734 (best single episode, after about 20 h)", "≥ 6,000",
               "halfcheetah_return_10min", "ppo_halfcheetah"),
         Claim("deterministic return after 15 min", "–", "≥ 7,000", "halfcheetah_return_15min", "ppo_halfcheetah"),
-        Claim("return after 10 min, seeds 0 to 4 once more, gradient steps in PyTorch", "–", "–",
+        Claim("return after 10 min, seeds 0 to 4 with gradient steps in PyTorch", "–", "–",
               "halfcheetah_return_10min", "ppo_halfcheetah_in_torch"),
         Claim("training speed against Stable-Baselines3, each at its recommended setting", "1×", "≥ 8×",
               "ppo_vs_sb3_recommended", "ppo_throughput", "x"),
