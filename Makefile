@@ -63,9 +63,10 @@ notebooks: $(INSTALLED)  ## regenerate and execute the notebooks, all or NB=01
 sync: $(INSTALLED)  ## regenerate the notebooks without executing them
 	@$(PY) scripts/notebooks.py sync $(NB)
 
-bench:  ## every benchmark's table; QUICK=--quick for a minute each
-	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench,peers
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script $(QUICK) || exit 1; done
+bench:  ## every benchmark's table; runs that are known are not made again; QUICK=--quick for a minute each
+	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench,peers,instructor,site,browser
+	@failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script $(QUICK) || failed="$$failed $$script"; \
+		done; [ -z "$$failed" ] || { echo "these ended with an error:$$failed" >&2; exit 1; }
 
 readme: $(INSTALLED)  ## write the results table of README.md from assets/results
 	@$(PY) scripts/readme_table.py

@@ -100,6 +100,7 @@ def run_all(
     says: str = "{train_seconds} s",
     seconds: Callable[[dict], float] | None = lambda row: row["train_seconds"],
     unfinished: Callable = lambda args, row: False,
+    anew: bool = False,
     **facts,
 ) -> None:
     """Make the runs that are `wanted` and not known yet, add each to the result file at once, print table and claims.
@@ -110,6 +111,7 @@ def run_all(
     config, part: the settings that runs are made with; see `read_result`.
     claims_of(rows) -> claims, intervals. report(rows) -> what to print at the end: a table, a text, or a list of such.
     says: of a finished run, with entries of the row in braces.
+    anew: make known runs again; each replaces the known one when it is done.
     seconds: training time of a row; None where rows do not say, then that of all calls together is written.
     facts: further entries of the result file; a function is called with the rows.
     """
@@ -123,9 +125,10 @@ def run_all(
         for values in wanted
         if values not in known or unfinished(args, known[values])
     ]
+    jobs = [(values, {}) for values in wanted] if anew else jobs
 
     def made_meanwhile(values: tuple) -> bool:  # by another call that writes to the same file
-        return (row := file.known().get(values)) is not None and not unfinished(args, row)
+        return not anew and (row := file.known().get(values)) is not None and not unfinished(args, row)
 
     for values, row in run_pool(one_run, args, jobs, made_meanwhile):
         label = ", ".join(f"seed {v}" if name == "seed" else str(v) for name, v in zip(key, values, strict=True))

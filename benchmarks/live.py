@@ -290,8 +290,7 @@ if __name__ == "__main__":
         NAME, __doc__, seeds=[0], minutes=10.0, episodes=20, python=200, fixed=dict(robots=0, times=5),
         quick=dict(minutes=0.1, episodes=2, python=20, times=2, robots=1),
     )  # fmt: skip
-    args.json.unlink(missing_ok=True)  # a player that was looked at once is not the one of today
-    run_all(
+    run_all(  # anew: a player that was looked at once is not the one of today
         args, one_run, [(seed,) for seed in args.seeds], key=("seed",), config={}, claims_of=claims_of, report=report,
-        says="{robots} robots",
+        says="{robots} robots", anew=True,
     )  # fmt: skip

@@ -141,8 +141,7 @@ def report(rows: list[dict]) -> list:
 
 if __name__ == "__main__":
     args = cli(NAME, __doc__, seeds=[0], fixed=dict(pages=0), quick=dict(pages=3))
-    args.json.unlink(missing_ok=True)  # a site that was looked at once is not the one of today
-    run_all(
+    run_all(  # anew: a site that was looked at once is not the one of today
         args, one_run, [(seed,) for seed in args.seeds], key=("seed",), config={}, claims_of=claims_of, report=report,
-        says="{pages} pages in {build_seconds} s",
+        says="{pages} pages in {build_seconds} s", anew=True,
     )  # fmt: skip

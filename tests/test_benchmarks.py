@@ -97,6 +97,20 @@ def test_all_known_means_nothing_to_do(toy, capsys):
     assert "6 of 6 runs" in capsys.readouterr().out
 
 
+def test_runs_that_are_made_anew_replace_the_known_ones(toy):
+    toy()
+    stale = content()
+    stale["per_seed"][0]["return"] = 99.0
+    Path("assets/results/toy.json").write_text(json.dumps(stale))
+    assert toy("--seeds", 0, anew=True) == [("a", 0), ("b", 0)]
+    assert sorted(runs()) == sorted(ALL) and content()["claims"]["return_a"] == 1.0
+    toy.stop_at = ("a", 0)
+    before = Path("assets/results/toy.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        toy(anew=True)
+    assert Path("assets/results/toy.json").read_bytes() == before  # what is known stays until a new run is done
+
+
 def test_a_stop_loses_the_run_in_hand_and_no_other(toy):
     toy.stop_at = ("b", 1)
     with pytest.raises(KeyboardInterrupt):

@@ -112,6 +112,9 @@ def test_every_hypothesis_can_be_decided_and_says_what_it_compares():
     h = Hypothesis("H3", "", ("a",), ("b",), ("noise",))
     rows = [r | {"training": "one rate"} for r in runs("a", [0.9] * 10) + runs("b", [0.5] * 10)]
     assert decide(h, rows)["verdict"] == "held"
+    assert decide(h, rows)["sides"] == {("pole", None): [["a"], ["b"]]}
+    failed = [r | {"task": "run", "return": r["return"] * (r["policy"] == "a")} for r in rows]
+    assert len(decide(h, rows + failed)["sides"]) == 1  # b has not learned that task
     assert decide(h, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"  # nine seeds are not ten
     assert decide_all({}) == []
 

@@ -30,6 +30,16 @@ def test_policies_in_order_with_their_seeds():
         so_far.ordered(ROWS, "pendulum", policies=("cfc",))
 
 
+def test_no_share_is_less_than_nothing():
+    rows = runs("ltc", (1000,), -0.004)
+    assert so_far.line(rows, "pendulum", "drop 0.25", ("ltc",)).endswith("LTC 0% (1 seeds)")
+
+
+def test_why_policies_are_not_compared():
+    assert so_far.why_not(ROWS, ("mlp", "cfc")) == "mlp 95, cfc not trained; learned from 490 on"
+    assert so_far.why_not([], ("mlp",)) == "not trained"
+
+
 def test_who_is_ahead():
     assert so_far.ahead(ROWS, "pendulum", "drop 0.25", "ltc", "gru") == "about the same"
     assert so_far.ahead(ROWS, "pendulum", "drop 0.25", "ltc", "mlp") == "MLP"

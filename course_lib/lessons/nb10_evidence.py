@@ -60,6 +60,13 @@ def learned(rows: Sequence[dict]) -> dict[tuple, list[str]]:
     return out
 
 
+def sides_of(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str]) -> dict[tuple, list[list[str]]]:
+    """Stratum -> the policies of either side that have `learned` it, of strata where both sides have one."""
+    fit = learned(rows)
+    found = {stratum: [[n for n in side if n in fit[stratum]] for side in (better, worse)] for stratum in fit}
+    return {stratum: sides for stratum, sides in found.items() if all(sides)}
+
+
 def by_policy(rows: Sequence[dict], stratum: tuple, conditions: Sequence[str] | None) -> dict[str, np.ndarray]:
     """Policy -> its runs' mean shares over the conditions (None: undisturbed returns), in the order of the seeds."""
     mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
@@ -78,11 +85,8 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
     that a task does not have are left out there. Only policies that have `learned` a task are compared on it. `runs` of
     the summary is the least number behind a policy.
     """
-    rng, values, draws, each, runs, fit = np.random.default_rng(0), [], [], [], [], learned(rows)
-    for stratum in strata_of(rows):
-        sides = [[name for name in side if name in fit[stratum]] for side in (better, worse)]
-        if not all(sides):
-            continue
+    rng, values, draws, each, runs = np.random.default_rng(0), [], [], [], []
+    for stratum, sides in sides_of(rows, better, worse).items():
         shares = conditions_in([row for row in rows if tuple(row.get(name) for name in STRATA) == stratum], conditions)
         measured = []
         if shares:
@@ -180,9 +184,10 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 
 
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
-    """-> "key", "verdict", "difference" (a `Summary`), "runs"; of H8 the loss where solvers differ.
+    """-> "key", "verdict", "difference" (a `Summary`), "runs", "sides"; of H8 the loss where solvers differ.
 
-    Runs of the tasks `ASIDE` are left out.
+    "sides": (task, cell) -> the policies compared there, a list for each side; of H8 one list, the solvers. Runs of the
+    tasks `ASIDE` are left out.
     """
     rows = [row for row in rows if row.get("task") not in ASIDE]
     if h.benchmark == "convergence":
@@ -191,13 +196,13 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         if same == "did not hold" and effects["matched"].value <= effects["chance"].high:
             same = "cannot be told"  # the largest of several differences is never 0, and this one may be chance
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
-        return dict(key=h.key, verdict=both, difference=effects["mismatched"], runs=effects["mismatched"].runs)
+        sides = {stratum: [names] for stratum, names in learned(rows).items()}
+        lost = effects["mismatched"]
+        return dict(key=h.key, verdict=both, difference=lost, runs=lost.runs, sides=sides)
     mine = [row for row in rows if row.get("training", h.training) == h.training]
-    if h.key == "H7":
-        difference = lead(mine, h.better, h.worse, h.conditions)
-        return dict(key=h.key, verdict=verdict_of_equality(difference), difference=difference, runs=difference.runs)
-    difference = lead(mine, h.better, h.worse, h.conditions)
-    return dict(key=h.key, verdict=verdict(difference), difference=difference, runs=difference.runs)
+    difference, sides = lead(mine, h.better, h.worse, h.conditions), sides_of(mine, h.better, h.worse)
+    judged = (verdict_of_equality if h.key == "H7" else verdict)(difference)
+    return dict(key=h.key, verdict=judged, difference=difference, runs=difference.runs, sides=sides)
 
 
 def decide_all(results: dict[str, Sequence[dict]]) -> list[dict]:

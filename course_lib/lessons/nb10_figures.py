@@ -146,7 +146,7 @@ def return_figure(rows: Sequence[Mapping], policies: Sequence[str], training: st
                 axes.barh(k, iqm(values), height=0.62, color="#a9c4dc")
                 axes.plot(spread(values, iqm), [k, k], color=DARK, linewidth=1.8)
                 axes.plot(values, np.full(len(values), k), "o", color=COLOURS[1], markersize=2.8, alpha=0.7)
-            axes.set(xlabel="return, noise off", title=TASKS[task])
+            axes.set(xlabel="return, actions without noise", title=TASKS[task])
             axes.grid(axis="y", visible=False)
         grid[0, 0].set_yticks(range(len(policies)), [NAMES[p] for p in policies])
         grid[0, 0].invert_yaxis()
@@ -158,10 +158,12 @@ def return_figure(rows: Sequence[Mapping], policies: Sequence[str], training: st
 # --- wirings ----------------------------------------------------------------------------------------
 
 
-def grid_table(rows: Sequence[Mapping], what: Callable, chosen: str) -> tuple[np.ndarray, tuple, tuple]:
+def grid_table(
+    rows: Sequence[Mapping], what: Callable, chosen: str, over: Callable = iqm
+) -> tuple[np.ndarray, tuple, tuple]:
     """Interquartile means of what(row) over rank × density, NaN where there is no run; the ranks, the densities.
 
-    chosen: name of the policy with a quarter of the rank and half of the weights.
+    chosen: name of the policy with a quarter of the rank and half of the weights. over: another statistic of the runs.
     """
     ranks, densities = ("1", "1/4", "full"), ("0.25", "0.5", "1")
     named = {("full", "1"): "full", ("1/4", "0.5"): chosen}
@@ -171,7 +173,7 @@ def grid_table(rows: Sequence[Mapping], what: Callable, chosen: str) -> tuple[np
             name = named.get((rank, density), f"rank {rank}, density {density}")
             values = [what(r) for r in rows if r["policy"] == name]
             if values:
-                table[i, j] = iqm(values)
+                table[i, j] = over(values)
     return table, ranks, densities
 
 
@@ -179,8 +181,9 @@ def grid_figure(rows: Sequence[Mapping], cell: str, conditions: Sequence[str], c
     """Rank × density as heat-maps: the undisturbed return, and the share that is kept over the `conditions`."""
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
     shifts, said = conditions_in(mine, conditions), []
+    seeds, _, _ = grid_table(mine, lambda r: r["seed"], chosen, over=len)
     with style():
-        figure, (left, right) = new_figure(1, 2, figsize=(7.6, 2.9))
+        figure, (left, right) = new_figure(1, 2, figsize=(7.6, 3.1))
         for axes, title, what, layout in (
             (left, "return", lambda r: r["return"], "{:,.0f}"),
             (right, "share kept", lambda r: robust_share(r, shifts), "{:.2f}"),
@@ -194,14 +197,14 @@ def grid_figure(rows: Sequence[Mapping], cell: str, conditions: Sequence[str], c
             middle = np.nanmean([np.nanmin(table), np.nanmax(table)])
             for (i, j), value in np.ndenumerate(table):
                 ink = "white" if value < middle else DARK
-                axes.text(j, i, layout.format(value), ha="center", va="center", color=ink, fontsize=9)
+                words = f"{layout.format(value)}\nn={seeds[i, j]:.0f}"
+                axes.text(j, i, words, ha="center", va="center", color=ink, fontsize=9)
             axes.set_xticks(range(len(densities)), densities)
             axes.set_yticks(range(len(ranks)), ranks)
             axes.set(xlabel="density of the recurrent weights", ylabel="rank", title=f"{title} ({NAMES[cell]})")
             axes.grid(False)
             figure.colorbar(picture, ax=axes, pad=0.02)
-        seeds = min((sum(r["policy"] == p for r in mine) for p in {r["policy"] for r in mine}), default=0)
-        figure.supxlabel(f"IQM over {seeds} seeds or more", fontsize=8, color="#666e78")
+        figure.supxlabel("IQM over n seeds", fontsize=8, color="#666e78")
     figure.alt = f"Two maps of rank over density, {NAMES[cell]}. " + ". ".join(said)
     return figure
 
@@ -257,11 +260,20 @@ def verdict_figure(decided: Sequence[Mapping]):
 
 
 def verdict_table(decided: Sequence[Mapping]) -> str:
-    """The same as text: key, verdict, difference with its interval or range, claim."""
+    """The same as text: key, verdict, difference with its interval or range, claim, who was compared where."""
     claims = {h.key: h.claim for h in HYPOTHESES}
     lines = []
     for one in decided:
         seeds = f"{one['runs']} seed" + "s" * (one["runs"] != 1)
         lines.append(f"{one['key']}  {one['verdict']:<15} {one['difference']}, {seeds}")
-        lines.append(f"    {claims[one['key']]}")
+        lines += [f"    {claims[one['key']]}", f"    {_compared(one['sides'])}"]
     return "\n".join(lines)
+
+
+def _compared(sides: Mapping[tuple, Sequence[Sequence[str]]]) -> str:
+    """ "pole on a cart: LTC, CfC against GRU; HalfCheetah: …"; before the task stands the cell, where there is one."""
+    parts = []
+    for (task, cell), groups in sides.items():
+        place = ", ".join((NAMES | TASKS)[name] for name in (cell, task) if name)
+        parts.append(f"{place}: " + " against ".join(", ".join(NAMES.get(n, n) for n in group) for group in groups))
+    return "; ".join(parts)

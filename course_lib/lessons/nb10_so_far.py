@@ -35,7 +35,7 @@ def line(rows: Sequence[dict], task: str, condition: str = "", policies: Sequenc
     """ "pole on a cart: LTC 1,000 (7 seeds), GRU 940 (7), …": returns, or shares under a condition."""
     parts = []
     for name, (value, seeds) in ordered(rows, task, condition, policies).items():
-        shown = f"{value:.0%}" if condition else f"{value:,.0f}"
+        shown = f"{round(value, 2) + 0.0:.0%}" if condition else f"{value:,.0f}"
         parts.append(f"{NAMES[name]} {shown} ({seeds}{' seeds' if not parts else ''})")
     return f"{TASKS[task]}{', ' + condition if condition else ''}: " + ", ".join(parts)
 
@@ -61,6 +61,18 @@ def best_rank(rows: Sequence[dict], cell: str = "ltc", task: str = "pendulum") -
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
     table, ranks, _ = grid_table(mine, lambda r: r["return"], "sparse and of low rank")
     return ranks[int(np.nanargmax(np.nanmean(table, axis=1)))]
+
+
+def why_not(rows: Sequence[dict], policies: Sequence[str]) -> str:
+    """Why `lead` does not compare the policies: "ncp 100, random 1,220; learned from 1,262 on", medians of returns."""
+    if not rows:
+        return "not trained"
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["policy"], []).append(row["return"])
+    medians = {name: float(np.median(runs)) for name, runs in found.items()}
+    shown = [f"{name} {medians[name]:,.0f}" if name in medians else f"{name} not trained" for name in policies]
+    return f"{', '.join(shown)}; learned from {LEARNED * max(medians.values()):,.0f} on"
 
 
 # --- solvers --------------------------------------------------------------------------------------------

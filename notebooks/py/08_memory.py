@@ -631,12 +631,13 @@ viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each
 # %% [markdown]
 # ## 6. How long must it remember?
 #
-# How long a fresh LSTM remembers is decided by one number in each neuron, the bias of its *forget gate* (Gers et al. 2000).
+# How long a fresh LSTM remembers is decided mainly by one number in each neuron, the bias of its *forget gate* (Gers et al.
+# 2000).
 # With nothing coming in, the gate multiplies the cell's state by $\sigma(b_f)$ at each step:
 #
 # $$c_{t+1} = \sigma(b_f)\, c_t. \tag{8.6}$$
 #
-# The gradient is multiplied by the same number, $\partial c_{t+1} / \partial c_t = \sigma(b_f)$.
+# Along the cell's own path, the gradient is multiplied by the same number, $\partial c_{t+1} / \partial c_t = \sigma(b_f)$.
 #
 # *Predict.* torch starts with $b_f$ near 0. What share of a state is left after 10 steps?
 
@@ -660,8 +661,9 @@ cl.see("remember=80, left after 10 steps", left[80][10], (0.25, 0.8))
 cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 
 # %% [markdown]
-# *What you should see.* For torch's start the share after 10 steps lies between $2^{-10}$, a thousandth, and a few
-# hundredths, since the biases are only near 0. After 40 steps only rounding is left. Gradients vanish in the same way
+# *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most 0.35
+# here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves out.
+# After 40 steps only rounding is left. Gradients vanish in the same way
 # (Hochreiter 1991; Bengio et al. 1994): if a sign mattered 100 steps ago, the gradient that says so is about
 # $2^{-100}$. `remember=80` is *chrono initialisation* (Tallec and Ollivier 2018): it sets the biases so that neurons forget
 # in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the same with time constants.
@@ -690,13 +692,15 @@ cl.check("8.3", forget_bias)
 # - **pendulum**: the rate;
 # - **rods**: the length of the rod, 0.2 m or 1 m, drawn anew for each episode; its torque is shown (`observation="pa",
 #   length="varied"`);
-# - **car**: the side of heaven, on arriving there, by a driver that starts at rest near the middle, drives at full
-#   throttle to the sign and from there at full throttle to heaven (0.6 m/s² either way, 20 steps a second; heaven and
-#   hell are at ±1 m, and the sign can be read from 0.3 m to 0.7 m);
+# - **car**: what the sign said, on arriving in heaven. Only the sign itself counts: an episode is told if the sign was in
+#   sight in one of the last k observations. (The place on arrival would give the side away; section 8 comes back to
+#   this.) The driver starts at rest near the middle, drives at full throttle to the sign and from there at full throttle
+#   to heaven (0.6 m/s² either way, 20 steps a second; heaven and hell are at ±1 m, and the sign can be read from 0.3 m
+#   to 0.7 m);
 # - **reacher**: the goal, at the last of 50 steps.
 #
 # **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight
-# tenths can be told: R² for the rate, the share of the episodes for car and reacher, and for the rods twice the share of
+# tenths can be told: R² for the rate, the share of such episodes for car and reacher, and for the rods twice the share of
 # right guesses beyond one half.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -779,8 +783,9 @@ cl.see("return, LSTM", outcomes["LSTM"].mean, (-600, -100), otherwise=again, pre
 cl.see("return, no memory", outcomes["no memory"].mean, (-1500, -800))
 
 # %% [markdown]
-# *What you should see.* The LSTM's curve leaves the other one, and its pendulum stands in most episodes. Without memory the
-# return stays near that of random torques. You trained one seed of each, and the interval is over episodes, not over seeds.
+# *What you should see.* The LSTM's return is far above that of random torques; without memory the return stays near it. (The
+# curve is lower than the evaluation. It is a mean over the last 100 episodes, and there are only 80 here. So the first
+# ones are still in it, and so is the noise.) You trained one seed of each, and the interval is over episodes, not over seeds.
 # Here are the shipped ones:
 
 # %%
@@ -895,7 +900,8 @@ def clock(running):
 
 
 # %% [markdown]
-# A score alone says little. Compare it with the scores of controls (Hewitt and Liang 2019 call the difference *selectivity*):
+# A score alone says little. Compare it with the scores of controls. (Hewitt and Liang 2019 compare with a probe that is
+# fitted to random labels, and call that difference *selectivity*.)
 #
 # - **the observation**: how much of it is in plain sight;
 # - **the last two observations and their products**: what a few lines of arithmetic would give;
@@ -958,20 +964,22 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 # *Look at* each row from left to right. *What you should see.* The observation tells little or nothing about a rate, and
 # the trained states tell nearly all of it. On the pendulum the fresh network tells most of it as well. A random
 # recurrent network mixes successive observations, and a linear readout finds their difference in the mixture (the idea
-# of echo state networks, Jaeger 2001). So most of the information is there without training. Training is needed mainly
-# to bring it into a form that the heads can use. On the pole training made the difference, and two observations were not
-# enough either. Why not?
+# of echo state networks, Jaeger 2001). So on the pendulum most of the information is there without training. On the pole
+# training made the difference, and two observations were not enough either. Why not?
 #
-# The rod's length shows in how a torque changes the rate. That is a product, and no linear mixture of observations holds it.
-# The observation alone tells something about the length, but only because of the policy: it soon brings the short rod
+# The rod's length shows in how gravity and the torque change the rate. A change of the rate takes three angles, so the
+# control with two observations cannot hold it. The fresh network tells most of the length, and the trained states still
+# more. The observation alone tells something about it, probably because of the policy: it soon brings the short rod
 # upright, and the long one rarely.
 #
 # The car's row needs care, for three reasons.
 # - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early,
 #   so among the late steps there are only episodes with heaven on the left. Another episode's states tell the step as
 #   well. That is why this control does not score 0, and why a score on the car counts only above the clock's.
-# - The side can be read off the *place*, because a policy that has read "left" drives left: memory that has become position.
-# - The *fresh network* scores as high as the trained one. With `remember=80` it keeps the sign without any training.
+# - The side can be read off *place and motion*, because a policy that has read "left" drives left: memory that has become
+#   position. Two observations and their products score nearly as high as any state.
+# - The *fresh network* scores as high as the trained one. It reads place and motion, or with `remember=80` it keeps the sign
+#   without any training, or both.
 #
 # So this probe cannot say what training did, nor what the policy uses. First look at the clock:
 
@@ -1058,11 +1066,13 @@ cl.see("zeroed once: share that comes back to the sign", causes.read_again(once,
 cl.see("kept at zero from then on: heaven on the left reached", causes.share(always, -1), (0, 0.3))
 
 # %% [markdown]
-# *What you should see.* One loss of memory does next to nothing, and the car does not even drive back to the sign. It
-# goes on where it was going. The reason is the *motion*. The car moves left, and two observations of its place show it.
-# A network that remembers two steps reads the lost side from there. If the memory is kept at zero, it cannot compare two
-# places, and the car does not arrive. So the body holds the memory too. `hide="velocities"` closes that shortcut for a
-# policy without memory, and a short memory opens it again.
+# *What you should see.* One loss of memory does next to nothing to this GRU, and the car does not even drive back to the
+# sign. It goes on where it was going. A likely reason is the *motion*. The car moves left, and two observations of its
+# place show it. A network that remembers two steps can read the lost side from there. So the body holds the memory too.
+# `hide="velocities"` closes that shortcut for a policy without memory, and a short memory opens it again. If the memory
+# is kept at zero, the car does not arrive. That alone is weak evidence, because so strong a change may break more than
+# the comparison of two places. The plot below has other moments and other networks: not all of them take one loss so
+# lightly.
 #
 # Zeroing removes everything. A sharper intervention changes only *what differs between the sides*: move each state by
 # the difference between the mean states of the two sides. (The cars of the two sides are also at different places then,
@@ -1208,8 +1218,8 @@ inside.maze_figure({name: (s.place[:, 1], s.on[:, 1], s.platform[1]) for name, s
 # comes first, and a memory adds to it. If a benchmark only counts returns, it credits the memory with what a mere circle
 # could do.
 #
-# What did training find? Here are SAC and RSAC after the same number of steps, with settings that were not tuned on this
-# task:
+# What did training find? Here are SAC and RSAC after the same number of steps, RSAC with half as many updates, with settings
+# that were not tuned on this task:
 
 # %%
 maze = returns(starts, "maze", "sac_full", "sac_memoryless", "rsac_lstm")
@@ -1223,7 +1233,7 @@ viz.bars(named, ylabel="steps", title="water maze, steps on the platform; dotted
 # *Look at* where the two that must search lie with respect to the dotted line, which a rule of four lines reaches. *What you
 # should see.* Both stay below it, and the memory made no difference that three seeds could show. The likely reason: at the
 # start of training a way back is rare, so there is little to learn a memory from. Later these policies return several times
-# in an episode, but a better search, without memory, was the easier thing to learn.
+# in an episode. Perhaps a better search, without memory, was the easier thing to learn.
 #
 # ### Exercise 8.6: come back (open)
 # Write a swimmer with a memory by hand. It should be on the platform for at least **75** of 200 steps, on average over
