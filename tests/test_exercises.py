@@ -8,7 +8,8 @@ The cells are read out of the notebook sources, so that nothing here can drift f
 - its check cell has `grade: true` and grade_id `check-NN-K`; it is one line, `cl.check("N.K", answer)`, and what it
   asks stands in `lessons/nbNN_checks.py`;
 - cells tagged "prelude" (imports, small functions) are run before; an answer needs no other cell;
-- `tests/exercises/nbNN.py` holds WRONG: exercise "NN-K" -> [(words of the hint, source of a wrong answer), …].
+- `tests/exercises/nbNN.py` holds WRONG: exercise "NN-K" -> [(words of the hint, source of a wrong answer), …]. It may
+  hold ALSO_RIGHT: "NN-K" -> [source of a right answer that differs from the course's, …].
 """
 
 from __future__ import annotations
@@ -61,9 +62,14 @@ def prelude(source: Path) -> dict:
     return names
 
 
-def wrong_answers(source: Path) -> dict[str, list[tuple[str, str]]]:
+@functools.cache
+def answers_of(source: Path) -> dict:
     file = Path(__file__).parent / "exercises" / f"nb{source.name[:2]}.py"
-    return runpy.run_path(str(file))["WRONG"] if file.is_file() else {}
+    return runpy.run_path(str(file)) if file.is_file() else {}
+
+
+def wrong_answers(source: Path) -> dict[str, list[tuple[str, str]]]:
+    return answers_of(source).get("WRONG", {})
 
 
 def stub(solution: str) -> str:
@@ -91,6 +97,14 @@ WRONG = [
     for source in SOURCES
     for key, answers in wrong_answers(source).items()
     for k, (hint, answer) in enumerate(answers, 1)
+]
+
+
+ALSO_RIGHT = [
+    pytest.param(source, key, answer, id=f"{key}-{k}")
+    for source in SOURCES
+    for key, answers in answers_of(source).get("ALSO_RIGHT", {}).items()
+    for k, answer in enumerate(answers, 1)
 ]
 
 
@@ -162,6 +176,11 @@ def test_cases_drawn_for_grading(source, key):
         if isinstance(more, Compare) and len(more.cases) > len(seen.cases):
             with pytest.raises(Wrong, match="case"):
                 more.verdict(ByHeart(seen), exercise.name)
+
+
+@pytest.mark.parametrize("source, key, answer", ALSO_RIGHT)
+def test_right_in_another_way(source, key, answer, capsys):
+    assert said_of(source, key, answer, capsys).startswith("✓")
 
 
 @pytest.mark.parametrize("source, key, hint, answer", WRONG)

@@ -18,6 +18,7 @@ from course_lib.lessons.nb07_loops import (
     share_left,
     spectral_radius,
     stands,
+    untrained_states,
 )
 from course_lib.viz.states import states
 
@@ -58,6 +59,19 @@ def test_spared_and_missed(policy, pair):
     mean = pair[0].states.mean(0)
     whole, held = stands(policy, [], mean, episodes=2), stands(policy, range(8), mean, episodes=2)
     assert whole == 1000 and held < 100 and not policy.clamped
+    kicks = states.random_pushes(steps=200, every=15, size=1.5, seed=0)
+    assert stands(policy, [3], mean, 2, pushes=kicks) == pytest.approx(
+        states.ablation_returns(policy, episodes=2, at={3: float(mean[3])}, pushes=kicks)[3]
+    )
+    assert stands(policy, [], mean, 2, pushes={3: 5.0, 4: 5.0, 5: 5.0, 6: 5.0}) < 1000
+
+
+def test_an_untrained_cell_sees_what_the_policy_saw(pair):
+    fresh = untrained_states(pair[0], 4, seed=0)
+    assert fresh.shape == (len(pair[0]), 4) and np.array_equal(fresh, untrained_states(pair[0], 4, seed=0))
+    assert not np.allclose(fresh, untrained_states(pair[0], 4, seed=1))
+    other = untrained_states(pair[1], 4, seed=0)
+    assert np.array_equal(fresh[:5], other[:5]) and not np.allclose(fresh[6:], other[6:])  # the push comes at step 5
 
 
 def test_layers_read_and_relabelled(policy, pair):

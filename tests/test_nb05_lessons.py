@@ -163,6 +163,13 @@ def test_medians_and_leaders():
     assert race.reached(RUNS["early"], 11) == 15 and race.reached(RUNS["late"], 50) == np.inf
 
 
+def test_tests_on_the_way_take_the_place_of_curves():
+    tests = {"minutes": [1.0, 2.0], "env_steps": [10, 30], "return_deterministic": [5.0, 9.0]}
+    held = race.tested([{"curve": {}, "tests": tests}])
+    assert race.median_at(held, "env_steps", 20, "return_deterministic") == 7.0
+    assert race.median_at(held, "wall_seconds", 90, "return_deterministic") == 7.0
+
+
 def test_settings_say_what_is_alike():
     ours = {
         "hidden": [256, 256],

@@ -68,6 +68,7 @@ class Compare:
         parts: names of the parts of a tuple in hints; "part 1", … if none are given.
         tolerance: largest difference that counts as equal, relative to the larger of 1 and the true value.
         right: what to say when it is right.
+        form: brings the parts of an answer, and of the true one, to the form in which they are compared.
         matters: if the answer is one number, what follows from a wrong one; hints then do not give the number away.
     """
 
@@ -79,6 +80,7 @@ class Compare:
     tolerance: float = 1e-6
     right: str = ""
     matters: str = ""
+    form: Callable[[list[np.ndarray]], list[np.ndarray]] = list
 
     def more(self, rng: np.random.Generator) -> Compare:
         """The same check with cases drawn at random after those that everyone sees."""
@@ -102,7 +104,9 @@ class Compare:
             where = f"in case {k + 1} of {len(self.cases)}, {label}({shown(case)}), " if case else ""
             try:
                 found = fitted(answer, wanted, self.parts)
-                troubles.append(difference(found, wanted, self.parts, self.tolerance, self.matters))
+                alike = equal(self.form(found), self.form(wanted), self.tolerance)
+                said = "" if alike else difference(found, wanted, self.parts, self.tolerance, self.matters)
+                troubles.append(said)
             except Wrong as wrong:
                 troubles.append(str(wrong))
             troubles[k] = troubles[k] and where + troubles[k]

@@ -179,10 +179,13 @@ def controller(rng):
             "the answer needs a row for each observation, and one column",
             lambda c: np.shape(c(np.zeros((3, 4)))) == (3, 1),
         ),
-        ("a pole that leans to the positive side is caught by a push to that side", lambda c: _push(c, pole=0.1) > 0),
         (
-            "a pole turning to one side needs a push to that side, or its swing grows",
-            lambda c: _push(c, pole_rate=0.1) > 0,
+            "a pole that leans to the positive side is caught by a push to that side",
+            lambda c: _push(c, pole=0.1) > 0 or _mean_return(c, seed) >= 950,
+        ),
+        (
+            "it falls, and a pole that turns to one side gets no push to that side: that weight may be missing",
+            lambda c: _push(c, pole_rate=0.1) > 0 or _mean_return(c, seed) >= 950,
         ),
         (
             "the pole's signs are right, but it falls; the cart's weights may be the reason. If you push the cart "

@@ -214,7 +214,7 @@ def sweep_figure(values: Sequence[float], measured: dict, title: str = ""):
                 low, middle, high = table[name].min(1), np.median(table[name], 1), table[name].max(1)
                 axes.fill_between(values, low, high, color=COLOURS[k], alpha=0.15, linewidth=0)
                 axes.loglog(values, middle, "o" + DASHES[k], color=COLOURS[k], markersize=4, label=method)
-            axes.set(xlabel="stiffness (fastest / slowest rate)", ylabel=COLUMNS[name])
+            axes.set(xlabel="stiffness (largest / smallest k)", ylabel=COLUMNS[name])
             axes.xaxis.label.set_size(8.5)
         panels[1].legend(fontsize=8)
         seeds = len(next(iter(measured.values()))["error"][0])

@@ -45,6 +45,11 @@ def _curve(run, x: str, key: str) -> tuple[np.ndarray, np.ndarray]:
     return at[good], value[good]
 
 
+def tested(runs: Sequence[Mapping]) -> list[dict]:
+    """The same runs with their tests without noise in place of their curves: `key` is then "return_deterministic"."""
+    return [{"curve": {**r["tests"], "wall_seconds": 60 * np.array(r["tests"]["minutes"])}} for r in runs]
+
+
 def median_at(runs: Sequence, x: str, at: float, key: str = "return_mean") -> float:
     """Median over runs of `key` where `x` is `at`; NaN where a run has no value there."""
     found = [np.interp(at, *_curve(run, x, key), left=np.nan, right=np.nan) for run in runs]

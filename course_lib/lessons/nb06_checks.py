@@ -85,6 +85,12 @@ def noisy_output(rng):
 # --- 6.3: lags and their concentration ------------------------------------------------------------------
 
 
+def on_circle(parts):
+    """Lags, concentrations -> the same; a lag of 1, to rounding, is the lag 0."""
+    lags, sure = parts
+    return [np.where(np.abs(lags - 1.0) < 1e-9, 0.0, lags), sure]
+
+
 @exercise("6.3")
 def phases(rng):
     known = {}  # contacts, as bytes -> what was drawn
@@ -98,6 +104,7 @@ def phases(rng):
         cases=[case_of(*made) for made in oracles.made_ups()],
         draw=lambda rng: case_of(*oracles.drawn_gait(rng)),
         parts=("lags", "concentrations"),
+        form=on_circle,
         right="the lags of untidy gaits are found, each with its concentration",
         mistakes={hint: partial(feet.footfalls, slip=slip) for slip, hint in feet.HINTS.items()},
     )

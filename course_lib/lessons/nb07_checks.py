@@ -164,18 +164,18 @@ def suspicion(rng):
     from course_lib.viz.states import states
 
     net = cl.load("pendulum_ltc")
-    h = states.record(net, seed=3, steps=60, pushes={20: 2.0}).states.astype(float)
+    h = states.record(net, seed=3, steps=60, pushes={20: 2.0}).states  # float32, as in the notebook
 
     def drawn(rng):
         rows = rng.choice(len(h), rng.integers(20, len(h)), replace=False)
-        return relabelled(net.readout, int(rng.integers(8))), h[rows], rng.uniform(-0.6, 0.6, 8)
+        return relabelled(net.readout, int(rng.integers(8))), h[rows], rng.uniform(-0.6, 0.6, 8).astype(h.dtype)
 
     return Compare(
         oracle=change_of_action,
         cases=[
             (net.readout, h, h.mean(0)),
-            (net.readout, h, np.full(8, 0.5)),
-            (relabelled(net.readout, 3), h, np.zeros(8)),
+            (net.readout, h, np.full(8, 0.5, h.dtype)),
+            (relabelled(net.readout, 3), h, np.zeros(8, h.dtype)),
         ],
         draw=drawn,
         tolerance=1e-3,

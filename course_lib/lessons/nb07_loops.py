@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.returns import make_for, run_episodes
-from course_lib.viz.states.states import Record, held_at, recurrent
+from course_lib.nets.cells import LTC
+from course_lib.viz.states.states import Pushed, Record, held_at, recurrent
 from course_lib.viz.style import COLOURS, new_figure, style
 
 
@@ -52,14 +53,28 @@ def loop_figure(closed: np.ndarray, alone: np.ndarray):
     return figure
 
 
-def stands(policy, held: Iterable[int], at: np.ndarray, episodes: int, seed: int = 0) -> float:
-    """Mean number of steps that the pole stands with the neurons in `held` still at the values `at` (neurons,)."""
+def stands(
+    policy, held: Iterable[int], at: np.ndarray, episodes: int, seed: int = 0, pushes: Mapping[int, float] | None = None
+) -> float:
+    """Mean number of steps that the pole stands with the neurons in `held` still at the values `at` (neurons,).
+
+    pushes: step -> push, the same in every episode, as for `states.record`.
+    """
     envs = make_for(recurrent(policy), episodes, seed)
     try:
         with held_at(policy, {int(k): float(at[k]) for k in held}) as policy:
-            return run_episodes(policy, envs, seed=seed).mean
+            return run_episodes(Pushed(policy, pushes) if pushes else policy, envs, seed=seed).mean
     finally:
         envs.close()
+
+
+def untrained_states(record: Record, neurons: int, seed: int) -> np.ndarray:
+    """States (T, neurons) of an LTC that was never trained and sees what the policy of `record` saw."""
+    torch.manual_seed(seed)
+    x = torch.as_tensor(record.x, dtype=torch.float32)
+    cell = LTC(x.shape[-1], neurons)
+    with torch.no_grad():
+        return cell.sequence(x[:, None], cell.initial_state(1))[:, 0].numpy()
 
 
 def frozen_step(cell, a: np.ndarray, start: float) -> np.ndarray:

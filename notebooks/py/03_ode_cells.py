@@ -52,8 +52,8 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# This is the **gradient lab**: one ODE network, one loss, three ways to differentiate. "Stiffness" is the fastest rate
-# of the network divided by its slowest; section 1 explains why it matters. Where you see sliders, drag one and let go:
+# This is the **gradient lab**: one ODE network, one loss, three ways to differentiate. "Stiffness" is the largest of the
+# neurons' own rates $k$ divided by the smallest; section 1 explains why it matters. Where you see sliders, drag one and let go:
 # everything is measured again. At the end you will be able to explain every dot.
 
 # %%
@@ -279,7 +279,7 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
 # only the slow one is left. Accuracy would allow long steps then. But an explicit solver must still keep $\Delta$ below
 # about $2/k$, or else the fast mode grows back. An equation is **stiff** if stability, and not accuracy, dictates the
 # step (Curtiss and Hirschfelder, 1952). A common measure is the *stiffness ratio*: the fastest rate of decay over the
-# slowest. The lab calls it "stiffness".
+# slowest. The "stiffness" of the lab is this ratio for the neurons without their connections.
 #
 # The remedy is an **implicit** step. It takes the slope at the *end* of the step. For (3.4):
 #
@@ -662,7 +662,7 @@ each_second = staircase(torch.arange(60, dtype=torch.float64) + 0.5)[:, None, No
 with torch.no_grad():
     followed = readout(cfc.sequence(each_second, cfc.initial_state(1).double(), dt=1.0))[:, 0, 0]
 states["CfC, 1 s steps"] = np.repeat([0.0, *followed[:-1]], 10)  # each state from the end of its step
-cl.see("CfC: error (root mean square)", rms, (0, 0.06))
+cl.see("CfC: error on what it was trained on (root mean square)", rms, (0, 0.06))
 print(f"one evaluation a step instead of {toys['LTC'].substeps}")
 ode_figures.response_figure(seconds, drive, states, constants)
 
@@ -965,8 +965,9 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 
 # %% [markdown]
 # *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness
-# 10 its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. And the
-# worse it gets, the more evaluations it spends.
+# 10 its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. (The error
+# differs a lot from field to field: in some it is a few thousandths.) And the worse it gets, the more evaluations it
+# spends.
 
 # %% [markdown]
 # ## 6. When the adjoint fails
@@ -1007,7 +1008,8 @@ ode_figures.drift_figure(times, forward, backward, rate)
 # *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for
 # about as long as (3.19) says. Their distance grows exponentially all the while, and the backward state never comes
 # back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
-# warning, but the gradient is wrong. A tighter tolerance hardly helps: each factor of ten adds the same short time.
+# warning, but the gradient is wrong. A tighter tolerance helps slowly: each factor of ten adds only $\ln(10)/\lambda$. Here
+# $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest rate is half as large, it would do.
 #
 # ### A cure: keep a few states
 # As said after (3.18), $h$ restarts wherever a state was kept. So keep $m$ states, the last one included, although the loss

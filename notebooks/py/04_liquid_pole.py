@@ -700,8 +700,9 @@ cl.see("steps with 16 or 32 neurons over steps with 8", [medians[n] / medians[8]
 # %% [markdown]
 # "inf" would mean never within the budget. *What you should see.* One or two neurons take about twice the steps of eight.
 # Beyond eight little is gained. Some seeds stand once and fall again, as the thin lines show: two of the five with 32
-# neurons, for example. The counts ask only when a seed first reached 950. Networks smaller than the student project's smallest also solve it. So its trouble was not a
-# limit of small liquid networks. What was it, then? Here are its choices and ours:
+# neurons, for example. The counts ask only when a seed first reached 950. Networks smaller than the student project's
+# smallest also solve it. So its trouble was not a limit of small liquid networks. What was it, then? Here are its choices
+# and ours:
 #
 # | matter | student project | here |
 # |---|---|---|
@@ -760,7 +761,8 @@ watch.cost_figure(returns, POLE_STEPS, guess=tuple(guess))
 # *Look at* the dots of each row, then at the strokes. *What you should see.* With two of the old choices hardly anything
 # has been learnt after these few steps. With the other two, the median may even lie above that of the row with nothing
 # changed. In that row, too, one or two of the three seeds have not learnt the task yet. So three seeds cannot settle
-# whether these two cost anything. What do the two expensive ones have in common? The other choices of the table are not tested here.
+# whether these two cost anything. What do the two expensive ones have in common? The other choices of the table are not
+# tested here.
 
 # %% nbgrader={"grade": true, "grade_id": "check-04-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("4.5", old_choices)
@@ -910,10 +912,10 @@ cl.see("medians with memory over the best without", [np.median(finals[c]) / best
 cl.see("seeds with memory that are no better than that one", sum((finals[c] <= best).sum() for c in remember), (1, 5))
 
 # %% [markdown]
-# *Look at* the right panel: every dot is a seed. The MLP's actor has as many neurons and sees the same. In the left
-# panel its curve hardly rises. For each kind of network with memory, the median seed keeps the pole up more than twice
-# as long as the best network without, and the best seed keeps it up to the end or almost. But memory is no guarantee. At
-# the end a few seeds with memory fall as early as those without. Most of these had risen well above the MLP and fell again. No
+# *Look at* the right panel: every dot is a seed. The MLP's actor has as many neurons and sees the same. In the left panel
+# its curve hardly rises. For each kind of network with memory, the median seed keeps the pole up more than twice as long
+# as the best network without, and the best seed keeps it up to the end or almost. But memory is no guarantee. At the end
+# a few seeds with memory fall as early as those without. Most of these had risen well above the MLP and fell again. No
 # liquid equation is needed for this task: the GRU has none.
 #
 # Do not rank the cells by this figure. The settings were tuned on the LTC, which starts from `LTC.SLOW` here, with a small

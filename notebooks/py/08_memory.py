@@ -269,8 +269,8 @@ cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predict
 # | RTD3 | deterministic | 2 | actor and critics | clipped double Q-learning, target policy smoothing, delayed policy updates |
 # | RSAC | Gaussian, squashed | 2 | critics only | an entropy term and a learned temperature; no smoothing and no delay |
 #
-# The summarizer has the interface of a cell in notebook 03. *Predict.* Take 2 histories of 5 steps and a summary of 3 numbers
-# after each step. What is the shape of all summaries, time first?
+# The summarizer has the interface of a cell in notebook 03. *Predict.* Take 2 histories of 5 steps and a summary of 3
+# numbers after each step. What is the shape of all summaries, time first?
 
 # %%
 cl.predict("08.3", choices=("(5, 2, 3)", "(2, 5, 3)", "(2, 3)"))
@@ -477,7 +477,8 @@ cl.check("8.2", segment)
 #   caught up (Kapturowski et al. 2019, whose agent is called R2D2).
 #
 # You can measure how wrong each answer is, because the right summary is known. It is what the present weights make of the
-# *whole* episode. The next cells train for a moment with stored states, and measure how far off each answer is, step by step.
+# *whole* episode. The next cells train for a moment with stored states, and measure how far off each answer is, step by
+# step.
 #
 # *Predict.* How far off is a zero state after its first step, in standard deviations of a summary?
 
@@ -661,12 +662,12 @@ cl.see("remember=80, left after 10 steps", left[80][10], (0.25, 0.8))
 cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 
 # %% [markdown]
-# *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most 0.35
-# here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves out.
-# After 40 steps only rounding is left. Gradients vanish in the same way
-# (Hochreiter 1991; Bengio et al. 1994): if a sign mattered 100 steps ago, the gradient that says so is about
-# $2^{-100}$. `remember=80` is *chrono initialisation* (Tallec and Ollivier 2018): it sets the biases so that neurons forget
-# in anything from 1 to 80 steps. For an LTC `options=LTC.SLOW` does the same with time constants.
+# *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most
+# 0.35 here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves
+# out. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): if a
+# sign mattered 100 steps ago, the gradient that says so is about $2^{-100}$. `remember=80` is *chrono initialisation*
+# (Tallec and Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For an LTC
+# `options=LTC.SLOW` does the same with time constants.
 #
 # ### Exercise 8.3: the bias for a memory (a derivation, checked numerically)
 # Apply (8.6) k times. Which $b_f$ leaves the share $s$ of a state after k steps? Solve for the gate's value first, then
@@ -783,10 +784,10 @@ cl.see("return, LSTM", outcomes["LSTM"].mean, (-600, -100), otherwise=again, pre
 cl.see("return, no memory", outcomes["no memory"].mean, (-1500, -800))
 
 # %% [markdown]
-# *What you should see.* The LSTM's return is far above that of random torques; without memory the return stays near it. (The
-# curve is lower than the evaluation. It is a mean over the last 100 episodes, and there are only 80 here. So the first
-# ones are still in it, and so is the noise.) You trained one seed of each, and the interval is over episodes, not over seeds.
-# Here are the shipped ones:
+# *What you should see.* The LSTM's return is far above that of random torques; without memory the return stays near it.
+# (The curve is lower than the evaluation. It is a mean over the last 100 episodes, and there are only 80 here. So the
+# first ones are still in it, and so is the noise.) You trained one seed of each, and the interval is over episodes, not
+# over seeds. Here are the shipped ones:
 
 # %%
 curves = [row for row in shipped["per_seed"] if row["task"] == "pendulum"]
@@ -1080,8 +1081,8 @@ cl.see("kept at zero from then on: heaven on the left reached", causes.share(alw
 # reads, it should now believe the opposite.
 #
 # ### Exercise 8.5: exchange the sides (fill in)
-# Given the states of many episodes at one step and the side of heaven in each, move every state by the difference between the
-# two mean states, so that each side has the mean of the other. What differs *within* a side must stay as it is.
+# Given the states of many episodes at one step and the side of heaven in each, move every state by the difference between
+# the two mean states, so that each side has the mean of the other. What differs *within* a side must stay as it is.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def exchanged(states, side):
@@ -1213,10 +1214,10 @@ cl.see("sees the platform", swims["sees the platform"].score, (84, 100), "steps 
 inside.maze_figure({name: (s.place[:, 1], s.on[:, 1], s.platform[1]) for name, s in swims.items()})
 
 # %% [markdown]
-# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle reaches more than half of
-# the score with perfect sight, and many times that of a random walk, without any memory. So in this task a good search
-# comes first, and a memory adds to it. If a benchmark only counts returns, it credits the memory with what a mere circle
-# could do.
+# *Look at* the throws: the path breaks off and goes on elsewhere. *What you should see.* The circle reaches more than
+# half of the score with perfect sight, and many times that of a random walk, without any memory. So in this task a good
+# search comes first, and a memory adds to it. If a benchmark only counts returns, it credits the memory with what a mere
+# circle could do.
 #
 # What did training find? Here are SAC and RSAC after the same number of steps, RSAC with half as many updates, with settings
 # that were not tuned on this task:

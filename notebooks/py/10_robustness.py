@@ -46,8 +46,8 @@ cl.setup()
 
 # %% [markdown]
 # ### Where we are going
-# A policy with an LTC cell makes a cheetah run. The policy does not observe velocities. On the left the world is as in training. On
-# the right the policy may act only half as often, which never happened in training.
+# A policy with an LTC cell makes a cheetah run. The policy does not observe velocities. On the left the world is as in
+# training. On the right the policy may act only half as often, which never happened in training.
 
 # %% tags=["prelude"]
 import numpy as np
@@ -312,8 +312,8 @@ cl.see("return of the MLP on the pole / return of the best policy", share_of_bes
 # unit of noise has a standard deviation of 0.1 on HalfCheetah and of 0.002 on the pole, where positions are hundredths of a
 # metre or of a radian. On HalfCheetah all policies were trained with one unit, so "undisturbed" means one unit there.
 #
-# *Predict.* At a quarter of the rate on HalfCheetah, which policy keeps the larger share: an LTC that is told the length of a
-# step, or a GRU, which cannot be told? (Less than 5 points apart counts as the same.)
+# *Predict.* At a quarter of the rate on HalfCheetah, which policy keeps the larger share: an LTC that is told the length
+# of a step, or a GRU, which cannot be told? (Less than 5 points apart counts as the same.)
 
 # %%
 cl.predict("10.5", choices=("LTC", "GRU", "about the same"))
@@ -705,9 +705,9 @@ cl.see("share of its steps that the first keeps", usually, (0.0, 0.7))
 cl.see("share of the second / share of the first", hardened / usually, (1.1, np.inf), predicted="10.9")
 
 # %% [markdown]
-# *What you should see.* The second policy keeps a larger share of its steps than the first. This does not always mean more
-# steps: training with lost observations is harder, and with some seeds the policy learns less. There is only one seed of each
-# here, so this is no more than a hint.
+# *What you should see.* The second policy keeps a larger share of its steps than the first. This does not always mean
+# more steps: training with lost observations is harder, and with some seeds the policy learns less. There is only one
+# seed of each here, so this is no more than a hint.
 #
 # ### Exercise 10.7: make it last (open)
 # Half of all observations are lost, and those that arrive are one step late. Train a policy that keeps the pole up for 100
@@ -759,8 +759,8 @@ cl.live("robust_ltc", beside="robust_gru", noise=0.1)
 #
 # **Do not say** "better" if parameters, steps or settings differ, or if there is only one seed.
 #
-# **Do not say** "worse" if the verdict is "cannot be told". An interval that contains both 0 and the smallest difference that
-# matters means that you need more seeds.
+# **Do not say** "worse" if the verdict is "cannot be told". An interval that contains both 0 and the smallest difference
+# that matters means that you need more seeds.
 #
 # ## How well did you predict?
 

@@ -188,7 +188,7 @@ def score(action, mean, log_std):
             "def controller(obs):\n    return -obs @ np.array([[0.5], [8.0], [0.5], [1.0]])\n",
         ),
         (
-            "its swing grows",
+            "gets no push to that side",
             "def controller(obs):\n    return obs @ np.array([[0.0], [8.0], [0.0], [0.0]])\n",
         ),
         (
@@ -200,7 +200,13 @@ def score(action, mean, log_std):
             "def controller(obs):\n    return obs @ np.array([[0.0], [0.2], [0.0], [0.02]])\n",
         ),
         ("a pole that leans", "def controller(obs):\n    return np.zeros((len(obs), 1))\n"),
-        ("its swing grows", "def controller(obs):\n    return 3 * np.sign(obs[:, 1:2])\n"),
+        ("gets no push to that side", "def controller(obs):\n    return 3 * np.sign(obs[:, 1:2])\n"),
         ("it stops with", "def controller(obs):\n    return np.array([[0.5], [8.0], [0.5], [1.0]]) @ obs\n"),
+    ],
+}
+ALSO_RIGHT = {
+    "01-5": [  # found by random search: the pole stands although a rate has no weight, or one of the other sign
+        "def controller(obs):\n    return obs @ np.array([[0.54], [5.78], [0.02], [0.0]])",
+        "def controller(obs):\n    return obs @ np.array([[0.06], [4.94], [-0.01], [-0.01]])",
     ],
 }

@@ -164,3 +164,6 @@ WRONG = {
         ("entry [2] is", slow("1 + np.exp(-dt / lag)")),
     ],
 }  # fmt: skip
+ALSO_RIGHT = {
+    "06-3": [strides(share="1.0 if t == b else (t - b) / (e - b)")],  # the lag of LF becomes 1, which is 0
+}

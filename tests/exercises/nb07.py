@@ -120,3 +120,20 @@ WRONG = {
         ("only one stable state", "def one_bit():\n    return 40.0, -40.0, 1.0, 1.0"),
     ],
 }
+ALSO_RIGHT = {
+    "07-4": [  # through the layer itself, with the types of the notebook's arrays
+        """def suspicion(readout, states, value):
+    import torch
+
+    def action(h):
+        with torch.no_grad():
+            return readout(torch.from_numpy(h))[:, 0].numpy()
+
+    before, out = action(states), []
+    for k in range(states.shape[1]):
+        held = states.copy()
+        held[:, k] = value[k]
+        out.append(np.sqrt(np.mean((action(held) - before) ** 2)))
+    return np.array(out)""",
+    ],
+}

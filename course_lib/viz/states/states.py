@@ -125,7 +125,7 @@ def check_held(held: Mapping[int, float] | None, neurons: int) -> dict[int, floa
     return {int(neuron): float(value) for neuron, value in held.items()}
 
 
-class _Pushed(Policy):
+class Pushed(Policy):
     """A policy whose actions are disturbed at some steps; it does not know."""
 
     def __init__(self, policy: Policy, pushes: Mapping[int, float]):
@@ -158,7 +158,7 @@ def record(
     """
     steps, pushes = check_count("steps", steps), check_pushes(pushes)
     with held_at(policy, held) as policy, torch.no_grad():
-        pushed = _Pushed(policy, pushes)
+        pushed = Pushed(policy, pushes)
         rollout = rollout_states(pushed, seed=seed, steps=steps, **env_options)
         x = policy.normalizer(torch.as_tensor(rollout.observations, dtype=torch.float32))
         after = torch.cat([torch.as_tensor(state) for state in rollout.hidden])
@@ -244,7 +244,7 @@ def ablation_returns(
     try:
         for neuron in [*range(policy.cell.neurons), None]:
             with held_at(policy, None if neuron is None else {neuron: where.get(neuron, 0.0)}):
-                found.append(run_episodes(_Pushed(policy, pushes), envs, seed=seed).mean)
+                found.append(run_episodes(Pushed(policy, pushes), envs, seed=seed).mean)
     finally:
         envs.close()
     return np.array(found)
