@@ -174,7 +174,7 @@ def test_cases_drawn_for_grading(source, key):
         more = seen.more(rng)
         more.verdict(names[exercise.name], exercise.name)
         if isinstance(more, Compare) and len(more.cases) > len(seen.cases):
-            with pytest.raises(Wrong, match="case"):
+            with pytest.raises(Wrong, match="case|has no gradient|a second call"):
                 more.verdict(ByHeart(seen), exercise.name)
 
 
@@ -369,3 +369,35 @@ def test_a_memory_that_cannot_be_written_or_read_costs_nothing(monkeypatch, tmp_
         (tmp_path / "tried.json").write_text(damaged)
         cl.check("1.1", right_sums)
         assert capsys.readouterr().out.startswith("✓")
+
+
+def test_what_is_asked_may_be_made_from_the_answer():
+    def with_slope(f):
+        return lambda x: (f(x), (f(x + 1e-6) - f(x - 1e-6)) / 2e-6)
+
+    cases = [(np.array(3.0),)]
+    options = dict(oracle=with_slope(lambda x: x**2), cases=cases, ask=with_slope, parts=("value", "slope"))
+    hinted = {"a constant": lambda x: 9.0 + 0 * x}
+    for function, said in (
+        (lambda x: x * x, "✓"),
+        (lambda x: 9.0, "a constant"),  # the mistake is asked in the same way
+        (lambda x: 6 * x - 9 + (x - 3) ** 3 + 1e-4 * (x - 3), "slope is"),
+    ):
+        line = verdict("0", "answer", lambda f=function: Compare(**options, mistakes=hinted).verdict(f))
+        assert said in line
+
+
+def test_a_stub_that_is_called_by_another_answer_is_named():
+    def rk4_step(*args):  # the name of an exercise
+        raise NotImplementedError
+
+    exercise_of("3.1")
+    said = verdict("0", "answer", lambda: Compare(double, [(1.0,)]).verdict(lambda x: rk4_step(x)))
+    assert said == "✗ 0 answer: it calls rk4_step, which is not written yet"
+    assert verdict("0", "rk4_step", lambda: rk4_step()) == "○ 0 rk4_step: not done yet"
+
+
+def test_numbers_that_differ_are_shown_differently():
+    line = compared(lambda x: (x, 1.00001), lambda x: (x, 1.0), [(2.0,)])
+    assert "is 1.00001, and 1.00000 is expected" in line or "is 1.00001, and 1 is expected" in line
+    assert shown((None, 2.0)) == "None, 2"

@@ -133,7 +133,8 @@ def difference(found, true, names: Sequence[str], tolerance: float, matters: str
             if a.size > 1
             else name
         )
-        return f"{entry} is {a[at]:.4g}, and {b[at]:.4g} is expected"
+        digits = next((n for n in range(4, 16) if f"{a[at]:.{n}g}" != f"{b[at]:.{n}g}"), 16)
+        return f"{entry} is {a[at]:.{digits}g}, and {b[at]:.{digits}g} is expected"
     return ""
 
 
@@ -144,6 +145,8 @@ def shown(case: Sequence[object]) -> str:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "None"
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return f"{value:.4g}"
     if callable(value) and not hasattr(value, "detach"):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -68,6 +69,8 @@ class Compare:
         parts: names of the parts of a tuple in hints; "part 1", … if none are given.
         tolerance: largest difference that counts as equal, relative to the larger of 1 and the true value.
         right: what to say when it is right.
+        ask: makes, from the answer and from each mistake, the function that is called in its place, such as one that
+            also returns the gradient.
         form: brings the parts of an answer, and of the true one, to the form in which they are compared.
         matters: if the answer is one number, what follows from a wrong one; hints then do not give the number away.
     """
@@ -80,6 +83,7 @@ class Compare:
     tolerance: float = 1e-6
     right: str = ""
     matters: str = ""
+    ask: Callable[[Function], Function] = lambda function: function  # noqa: E731
     form: Callable[[list[np.ndarray]], list[np.ndarray]] = list
 
     def more(self, rng: np.random.Generator) -> Compare:
@@ -89,7 +93,7 @@ class Compare:
 
     def answers(self, function: Function) -> list[object]:
         """What the learner's function returns in each case."""
-        return [call(function, case) for case in self.cases]
+        return [call(self.ask(function), case) for case in self.cases]
 
     def judge(self, answers: Sequence[object], label: str = "answer") -> str:
         """Answers, one for each case -> what to say when they are right.
@@ -113,7 +117,7 @@ class Compare:
         if not any(troubles):
             return self.right or f"right in all {len(self.cases)} cases"
         for hint, mistaken in self.mistakes.items():
-            if all(map(functools.partial(_makes, mistaken, self.tolerance), self.cases, answers)):
+            if all(map(functools.partial(_makes, self.ask(mistaken), self.tolerance), self.cases, answers)):
                 raise Wrong(hint)
         raise Wrong(next(filter(None, troubles)))
 
@@ -142,10 +146,18 @@ def verdict(number: str, label: str, said: Callable[[], str]) -> str:
     """The one line of a check: "✓", "✗" or "○", number, name, and what `said()` says or raises."""
     try:
         return f"✓ {number} {label}: {said()}"
-    except NotImplementedError:
+    except NotImplementedError as error:
+        stub = _raised_in(error)
+        if stub != label and stub in {each.name for each in EXERCISES.values()}:
+            return f"✗ {number} {label}: it calls {stub}, which is not written yet"
         return f"○ {number} {label}: not done yet"
     except Wrong as wrong:
         return f"✗ {number} {label}: {wrong}"
+
+
+def _raised_in(error: BaseException) -> str:
+    """Name of the function that raised an error."""
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
 
 
 def attempt(function: Function, *args) -> object | None:

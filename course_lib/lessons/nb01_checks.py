@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import course_lib as cl
+from course_lib.course.answers import Wrong, array_of
 from course_lib.course.exercises import Compare, Demands, exercise
 
 # --- 1.1: rewards to go ---------------------------------------------------------------------------------
@@ -159,14 +160,24 @@ def batch_exponent(rng):
 
 def _push(controller, **at):
     """The action for one observation, zero but for what is named."""
-    return controller(np.array([[at.get(name, 0.0) for name in ("cart", "pole", "cart_rate", "pole_rate")]])).item()
+    return _pushes(
+        controller, np.array([[at.get(name, 0.0) for name in ("cart", "pole", "cart_rate", "pole_rate")]])
+    ).item()
+
+
+def _pushes(controller, obs):
+    """Actions in any container as an array."""
+    found = controller(obs)
+    if found is None:
+        raise Wrong("it returns nothing; is the line with `return` there?")
+    return array_of(found)
 
 
 def _mean_return(controller, seed, episodes=20):
     envs, total, alive = cl.make("InvertedPendulum-v5", num_envs=episodes, seed=seed), np.zeros(episodes), True
     obs, _ = envs.reset()
     for _ in range(1000):
-        obs, reward, terminated, truncated, _ = envs.step(controller(obs))
+        obs, reward, terminated, truncated, _ = envs.step(_pushes(controller, obs))
         total, alive = total + reward * alive, alive & ~(terminated | truncated)
     return total.mean()
 
@@ -177,7 +188,7 @@ def controller(rng):
     return Demands(
         (
             "the answer needs a row for each observation, and one column",
-            lambda c: np.shape(c(np.zeros((3, 4)))) == (3, 1),
+            lambda c: _pushes(c, np.zeros((3, 4))).shape == (3, 1),
         ),
         (
             "a pole that leans to the positive side is caught by a push to that side",
@@ -191,6 +202,10 @@ def controller(rng):
             "the pole's signs are right, but it falls; the cart's weights may be the reason. If you push the cart "
             "back to the centre, it leaves the pole behind: try a small weight of the other sign",
             lambda c: min(_push(c, cart=0.1), _push(c, cart_rate=0.1)) >= 0 or _mean_return(c, seed) >= 950,
+        ),
+        (
+            "the pole is caught, but the cart drifts away: its place and its rate need small weights too",
+            lambda c: abs(_push(c, cart=0.1)) + abs(_push(c, cart_rate=0.1)) > 0 or _mean_return(c, seed) >= 950,
         ),
         (
             "no sign is wrong, but the mean return stays below 950; try other sizes",

@@ -22,8 +22,10 @@ from course_lib.lessons.nb02_oracles import (
     pole_run,
     ratios,
     slope_by_differences,
+    slopes_by_differences,
     surrogate_by_cases,
     terms,
+    with_slopes,
 )
 
 # --- 2.1: the clipped surrogate -------------------------------------------------------------------------
@@ -33,7 +35,7 @@ from course_lib.lessons.nb02_oracles import (
 def clipped_surrogate(rng):
     return Compare(
         oracle=surrogate_by_cases,
-        cases=[(*batch_of(0), 0.2), (*batch_of(1), 0.1), (*batch_of(2), 0.3)],
+        cases=[(*batch_of(0), 0.2), (*batch_of(10), 0.1), (*batch_of(2), 0.3)],
         draw=lambda rng: (*batch_of(int(rng.integers(2**31)), int(rng.integers(6, 30))), rng.uniform(0.1, 0.3)),
         matters="take one transition of each kind in the figure above, and compare by hand",
         mistakes={
@@ -42,6 +44,9 @@ def clipped_surrogate(rng):
             ),
             "only clipped: without min( ) an action that got worse has no gradient back": of_ratio(
                 lambda r, a, e: (r.clamp(1 - e, 1 + e) * a).mean()
+            ),
+            "that is the smaller of two means; take the smaller for each transition, and then the mean": of_ratio(
+                lambda r, a, e: torch.minimum((r * a).mean(), (r.clamp(1 - e, 1 + e) * a).mean())
             ),
             "the ratio is not clipped at all: that is eq. (2.2)": of_ratio(lambda r, a, e: (r * a).mean()),
             "the ratio is upside down: new over old": of_ratio(lambda r, a, e: terms(r, a, e).mean(), True),
@@ -119,7 +124,7 @@ def kl_exponent(rng):
 @exercise("2.4")
 def advantages(rng):
     never = lambda d: d["terminated"] & False  # noqa: E731
-    seen = [([3], [7], 0.9, 0.8), ([5], [2, 9], 0.98, 0.92), ([4, 8], [6], 0.9, 0.5)]
+    seen = [([3], [7], 0.9, 0.8), ([5], [2, 9], 0.98, 0.92), ([4, 8], [6, 8], 0.9, 0.5)]
     return Compare(
         oracle=gae_with(),
         cases=[(*episodes(np.random.default_rng(k), *ends), g, lam) for k, (*ends, g, lam) in enumerate(seen)],
@@ -129,6 +134,9 @@ def advantages(rng):
                 terminated=lambda d: d["over"]
             ),
             "a fall is treated as truncation: after it nothing comes, so no γ V": gae_with(terminated=never),
+            "a step that ends by a fall and by the clock at once is a fall: after it nothing comes": gae_with(
+                terminated=lambda d: d["terminated"] & ~d["truncated"]
+            ),
             "the recursion crosses the end of a truncated episode into the next one": gae_with(
                 over=lambda d: d["terminated"]
             ),
@@ -152,12 +160,22 @@ def advantages(rng):
 @exercise("2.5")
 def mended_loss(rng):
     return Compare(
-        oracle=loss_step_by_step,
+        oracle=slopes_by_differences(loss_step_by_step),
+        ask=with_slopes,
+        parts=("the loss", "its gradient on log_prob", "its gradient on value"),
+        tolerance=1e-4,
         cases=[(*lot(np.random.default_rng(seed)), 0.2) for seed in range(3)],
         draw=lambda rng: (*lot(rng, int(rng.integers(6, 20)), int(rng.integers(2, 5))), rng.uniform(0.1, 0.3)),
-        matters="take the three readings again",
         mistakes={
             **dict(left_wrong()),
+            "the number is right, but it does not pull on the policy: is the ratio a constant for autograd?": loss_with(
+                still="policy"
+            ),
+            "the number is right, but the critic does not learn from it: is `value` a constant to autograd?": loss_with(
+                still="critic"
+            ),
+            "the scale of the advantages: keep the colleague's, with n - 1": loss_with(ddof=0),
+            "the advantages have mean 0, and must have variance 1 too": loss_with(scale="mean"),
             "the sign: a loss is made small, so the surrogate gets a minus": loss_with(sign=1),
             "the critic's part is c_v ½ = ¼ of the mean square": loss_with(weight=0.5),
             "the advantages must still be scaled to mean 0 and variance 1": loss_with(scale=False),

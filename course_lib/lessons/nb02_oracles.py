@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 import course_lib as cl
+from course_lib.course.answers import Wrong
 from course_lib.evaluation.returns import run_episodes
 
 # --- 2.1: the clipped surrogate -------------------------------------------------------------------------
@@ -93,9 +94,9 @@ def episodes(rng, falls, clocks, T=12):
 
 def drawn_episodes(rng):
     T = int(rng.integers(8, 25))
-    ends = rng.permutation(T - 1)[:4]
-    falls = rng.integers(1, 4)
-    return *episodes(rng, ends[:falls], ends[falls:], T), rng.uniform(0.8, 0.99), rng.uniform(0.3, 0.95)
+    ends = rng.permutation(T - 1)[:5]
+    falls = rng.integers(2, 4)  # one of them at the moment at which the time is over, too
+    return *episodes(rng, ends[:falls], ends[falls - 1 :], T), rng.uniform(0.8, 0.99), rng.uniform(0.3, 0.95)
 
 
 def gae_with(**changes):
@@ -128,21 +129,65 @@ def lot(rng, n=8, motors=3):
     return 0.3 * new - 1, (0.3 * old - 1).sum(-1), value, advantage, value + 0.3 * error + advantage
 
 
-def loss_with(joint=torch.sum, later=False, worse=torch.minimum, sign=-1, weight=0.25, scale=True):
+def slopes_by_differences(loss, step=1e-6):
+    """The loss and its gradients on log_prob and value, without autograd: central differences of every entry."""
+
+    def asked(log_prob, old_log_prob, value, advantage, target, clip):
+        def made(new, v):
+            return float(loss(new, old_log_prob, v, advantage, target, clip))
+
+        def slopes(x, total):
+            out = torch.zeros_like(x)
+            for i in range(x.numel()):
+                nudge = torch.zeros_like(x).view(-1)
+                nudge[i] = step
+                nudge = nudge.view(x.shape)
+                out.view(-1)[i] = (total(x + nudge) - total(x - nudge)) / (2 * step)
+            return out
+
+        on_policy = slopes(log_prob, lambda new: made(new, value))
+        return made(log_prob, value), on_policy, slopes(value, lambda v: made(log_prob, v))
+
+    return asked
+
+
+def with_slopes(loss):
+    """The same by autograd, of a learner's loss."""
+
+    def asked(log_prob, old_log_prob, value, advantage, target, clip):
+        new, v = (x.clone().requires_grad_() for x in (log_prob, value))
+        made = loss(new, old_log_prob, v, advantage, target, clip)
+        if made is None or made is Ellipsis:
+            return None
+        if not getattr(made, "requires_grad", False):
+            raise Wrong("the loss has no gradient: is there an .item( ), a .detach( ) or a no_grad too many?")
+        slopes = torch.autograd.grad(made.sum(), (new, v), allow_unused=True)
+        return made.detach(), *(torch.zeros_like(x) if s is None else s for x, s in zip((new, v), slopes, strict=True))
+
+    return asked
+
+
+def loss_with(
+    joint=torch.sum, later="", worse=torch.minimum, sign=-1, weight=0.25, scale=True, ddof=1, still=""
+):  # fmt: skip
     """The loss, with the parts named put wrong."""
 
     def loss(new, old, value, advantage, target, eps):
-        advantage, ratio = target - value if later else advantage, (joint(new, -1) - old).exp()
-        a = (advantage - advantage.mean()) / advantage.std() if scale else advantage
+        ratio = (joint(new, -1) - old).exp()
+        if later:  # "new" or "detached"
+            advantage = target - (value if later == "new" else value.detach())
+        ratio = ratio.detach() if still == "policy" else ratio
+        a = advantage - advantage.mean() if scale else advantage
+        a = a / advantage.std(correction=ddof) if scale is True else a
         part = sign * worse(ratio * a, ratio.clamp(1 - eps, 1 + eps) * a).mean()
-        return part + weight * (value - target).square().mean()
+        return part + weight * ((value.detach() if still == "critic" else value) - target).square().mean()
 
     return loss
 
 
 def left_wrong():
     """hint -> loss, for all that a learner may have left as the colleague wrote it."""
-    kinds = dict(joint=torch.mean), dict(later=True), dict(worse=torch.maximum)
+    kinds = dict(joint=torch.mean), dict(later="new"), dict(worse=torch.maximum)
     says = (
         "the motors' log-probabilities: a joint density is a product, so its log is a sum",
         "the advantage: it is data of the old critic, and handed to you (.detach() on target - value still takes the"
@@ -151,7 +196,10 @@ def left_wrong():
     )
     for which in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
         wrong = {name: value for k in which for name, value in kinds[k].items()}
-        yield "still wrong, " + "; ".join(says[k] for k in which), loss_with(**wrong)
+        hint = "still wrong, " + "; ".join(says[k] for k in which)
+        yield hint, loss_with(**wrong)
+        if 1 in which:  # the same numbers, and another gradient
+            yield hint + ".", loss_with(**{**wrong, "later": "detached"})
 
 
 # --- 2.7: settings of one's own -------------------------------------------------------------------------

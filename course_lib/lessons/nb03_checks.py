@@ -12,6 +12,7 @@ from course_lib.lessons.nb03_oracles import (
     B4,
     C4,
     adjoint_case,
+    as_the_solver_asks,
     bounded,
     by_library,
     by_looking,
@@ -136,6 +137,7 @@ def neuron_gradient(rng):
 def adjoint_rates(rng):
     return Compare(
         oracle=by_differences,
+        ask=as_the_solver_asks,
         cases=[adjoint_case(np.random.default_rng(seed), batch, seed) for seed, batch in ((1, 1), (2, 4))],
         draw=drawn_adjoint,
         parts=("dh/ds", "da/ds", "dg/ds for W", "dg/ds for b"),
@@ -225,13 +227,15 @@ def better_step(rng):
             lambda s: all(bounded(s, 50.0, i) for i in range(3)),
         ),
         (
-            "at Δt = 50 it is bounded, but at a smaller Δt, between 0.25 and 20, states leave the interval between 0"
+            "at Δt = 50 it is bounded, but at another Δt, between 0.25 and 100,000, states leave the interval between 0"
             " and A",
-            lambda s: all(bounded(s, dt, i) for dt in (0.25, 0.5, 1, 2, 3, 5, 8, 10, 20) for i in (0, 1, 2, 5)),
+            lambda s: all(
+                bounded(s, dt, i) for dt in (0.25, 0.5, 1, 2, 3, 5, 8, 10, 20, 1e3, 1e5) for i in (0, 1, 2, 5)
+            ),
         ),
         (
             "at Δt = 1 its error is above 60 % of that of six exponential steps (mean over three cells)",
             lambda s: np.mean([error_of(s, i) / error_of(six_exponential, i) for i in range(3)]) <= 0.6,
         ),
-        right="more accurate at the same price, and bounded at every Δt that was tried, from 0.25 to 50",
+        right="more accurate at the same price, and bounded at every Δt that was tried, from 0.25 to 100,000",
     )

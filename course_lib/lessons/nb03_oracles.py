@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
+from course_lib.course.answers import Wrong, array_of
 from course_lib.lessons.nb03_adjoint import by_differences
 from course_lib.lessons.nb03_gradient_lab import Leaky
 from course_lib.nets.cells import LTC
@@ -119,6 +120,32 @@ def drawn_adjoint(rng):
     return adjoint_case(rng, batch, seed, neurons)
 
 
+def held_now(parts):
+    """Copies of what an answer holds, before another call changes it."""
+    return [array_of(part).copy() for part in parts] if isinstance(parts, (list, tuple)) else []
+
+
+def as_the_solver_asks(function):
+    """The answer as the solver calls it, again and again with autograd switched off: the second call counts."""
+
+    def asked(*case):
+        try:
+            with torch.no_grad():
+                first = held_now(function(*case))
+                second = function(*case)
+        except RuntimeError as error:
+            if "does not require grad" in str(error):
+                raise Wrong(
+                    "the solver calls it with autograd off: product and gradients belong inside the `with` block"
+                ) from None
+            raise
+        if any(not np.array_equal(a, b) for a, b in zip(first, held_now(second), strict=False)):
+            raise Wrong("a second call gives something else: `.backward` adds to what `.grad` holds already")
+        return second
+
+    return asked
+
+
 def signs(*by):
     return lambda *case: tuple(sign * part for sign, part in zip(by, by_differences(*case), strict=True))
 
@@ -191,12 +218,12 @@ def trial(step, dt, seed):
     calls = []
 
     def f(state):
-        calls.append(1)
+        calls.append(max(1, torch.as_tensor(state).numel() // h.numel()))  # several batches at once count as several
         return torch.sigmoid(torch.as_tensor(state) @ cell.recurrent.T + x @ cell.input.T + cell.bias)
 
     with torch.no_grad():
         found = step(f, cell.A.detach().clone(), cell.tau.detach().clone(), h.clone(), dt)
-        return torch.as_tensor(np.asarray(found)), len(calls)
+        return torch.as_tensor(np.asarray(found)), sum(calls)
 
 
 def six_exponential(f, A, tau, h, dt):

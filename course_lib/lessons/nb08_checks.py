@@ -117,6 +117,7 @@ def forget_bias(rng):
         oracle=oracles.by_search,
         cases=[(1, 0.3), (10, 0.5), (80, 0.5), (25, 0.9)],
         draw=lambda rng: (int(rng.integers(2, 100)), float(rng.uniform(0.1, 0.95))),
+        tolerance=1e-4,
         matters="torch's LSTM with this bias does not keep that share",
         mistakes={
             "that is the gate's value; the bias is the number whose sigmoid is this value": lambda k, s: s ** (1 / k),
@@ -149,7 +150,8 @@ def memory_needed(rng):
         return next(k for k in range(1, 200) if history.TOLD[name](k) >= 0.8)
 
     def enough(name):
-        return lambda f: history.TOLD[name](int(f()[name])) >= 0.8
+        # "Near the middle" leaves open a step or two of the car's drive.
+        return lambda f: history.TOLD[name](int(f()[name])) >= (0.7 if name == "car" else 0.8)
 
     def at_most(name, factor):
         return lambda f: f()[name] <= factor * shortest(name)

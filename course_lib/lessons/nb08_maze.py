@@ -30,7 +30,7 @@ def swim(rule, episodes=100, seed=6, **options):
 def diagnosis(swum) -> str:
     """Why a swimmer is on the platform for fewer steps than it could be: what costs it most, in numbers."""
     on, place, platform = swum.on, swum.place, swum.platform
-    said = f"{swum.score:.0f} of 200 steps on the platform; the exercise asks for {ENOUGH}. "
+    said = f"{swum.score:.1f} of 200 steps on the platform; the exercise asks for {ENOUGH}. "
     never = 1 - on.any(0).mean()
     if never > 0.15:
         return said + f"In {never:.0%} of the episodes it never gets there: its search must come round the whole pool"

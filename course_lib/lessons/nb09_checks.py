@@ -19,7 +19,7 @@ def spring(rng):
     return Compare(
         oracle=oracles.by_powers,
         cases=[(0.0, 1.0, 10.0, 20, 0.02), (2.0, -1.0, 25.0, 30, 0.01), (0.5, 0.2, 5.0, 12, 0.05)],
-        draw=lambda rng: (*rng.normal(size=2), rng.uniform(4, 25), int(rng.integers(8, 40)), rng.uniform(0.005, 0.03)),
+        draw=oracles.drawn_spring,
         mistakes={
             "the position has moved before the rate is taken: compute both rates first": lambda *a: oracles.stepped(
                 *a, late=True

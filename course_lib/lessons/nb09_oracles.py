@@ -52,10 +52,16 @@ def by_solver(alpha, t) -> float:
 # --- 9.3 imitation by least squares -------------------------------------------------------------------
 
 
+def drawn_spring(rng: np.random.Generator) -> tuple[float, float, float, int, float]:
+    """start, goal, α, steps, Δt as plain numbers."""
+    start, goal = rng.normal(size=2).tolist()
+    return start, goal, float(rng.uniform(4, 25)), int(rng.integers(8, 40)), float(rng.uniform(0.005, 0.03))
+
+
 def unit_paths(dmp: DMP, start: float, goal: float) -> tuple[torch.Tensor, torch.Tensor]:
     """What the spring does, (T,), and what a unit of each weight adds, (N, T), by Euler's loop."""
     weights = torch.cat([torch.zeros(1, dmp.basis), torch.eye(dmp.basis)]).double()[:, None]
-    full = [torch.full((dmp.basis + 1, 1), float(end)).double() for end in (goal, start)]
+    full = [torch.full((dmp.basis + 1, 1), float(end), dtype=torch.float64) for end in (goal, start)]
     paths = dmp.loop(full[0], weights, full[1]).position[..., 0]
     return paths[0], paths[1:] - paths[0]
 

@@ -564,7 +564,8 @@ cl.see("last step, mistaken for a fall", fallen[-1], (-9, -9), predicted="02.7")
 # the clock stopped the robot. The critic is trained on targets that are too low.
 #
 # ### Exercise 2.4: GAE with truncation (fill in)
-# Write the recursion on the right of (2.10): backwards, one step at a time, with both kinds of end.
+# Write the recursion on the right of (2.10): backwards, one step at a time, with both kinds of end. (A fall on the last
+# allowed step counts as a fall, although the clock ends the episode as well.)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-02-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def advantages(rewards, values, next_values, terminated, truncated, gamma, lam):

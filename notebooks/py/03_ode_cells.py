@@ -138,7 +138,7 @@ def midpoint_step(field, t, h, dt):
 # %% tags=["prelude"]
 def walk(step, field, h, T, steps):
     """`steps` equal steps from 0 to T -> h(T)."""
-    dt = T / steps
+    dt, h = T / steps, h.clone()  # a step may work in place
     for k in range(steps):
         h = step(field, k * dt, h, dt)
     return h
@@ -261,7 +261,7 @@ cl.predict("03.3", question="largest stable Euler step at k = 100/s, in s")
 def largest_stable_step(step, k):
     """The largest Δ (s), on a fine grid, at which one step of (3.4) does not make the state larger."""
     grid = np.linspace(0.1, 5, 4901) / k
-    factors = np.array([abs(step(lambda t, h: -k * h, 0.0, 1.0, dt)) for dt in grid])
+    factors = np.array([abs(step(lambda t, h: -k * h, 0.0, torch.ones(1), dt).item()) for dt in grid])
     return grid[factors <= 1 + 1e-9].max()
 
 
@@ -792,7 +792,7 @@ def augmented(field, params, T, shape):
 
     def rates(s, y):
         h, a = (part.reshape(shape) for part in (y[0, :size], y[0, size : 2 * size]))
-        return torch.cat([part.flatten() for part in rates_used(field, T - s, h, a, params)])[None]
+        return torch.cat([torch.as_tensor(part).flatten() for part in rates_used(field, T - s, h, a, params)])[None]
 
     return rates
 
@@ -1269,7 +1269,8 @@ cl.predict("03.19", choices=("f is held", "the decay is that of implicit Euler")
 
 # %%
 cell, h, x = random_cell(seed=0)
-mine = attempt(exponential_step, partial(ltc_conductance, cell, x=x), cell.A, cell.tau, h, 1.0)
+with torch.no_grad():
+    mine = attempt(exponential_step, partial(ltc_conductance, cell, x=x), cell.A.detach(), cell.tau.detach(), h.clone(), 1.0)
 if mine is None:
     print("write exponential_step (exercise 3.6) first")
 else:

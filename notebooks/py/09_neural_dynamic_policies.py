@@ -324,7 +324,7 @@ def imitate(dmp, path, start, goal):
     ### BEGIN SOLUTION
     n = dmp.basis
     weights = torch.cat([torch.zeros(1, n), torch.eye(n)]).double()[:, None]  # nothing, then one at a time
-    ends = [torch.full((n + 1, 1), float(end)).double() for end in (goal, start)]
+    ends = [torch.full((n + 1, 1), float(end), dtype=torch.float64) for end in (goal, start)]
     paths = dmp(ends[0], weights, ends[1]).position[..., 0]
     columns = (paths[1:] - paths[0]).T
     return torch.linalg.lstsq(columns, (path - paths[0])[:, None]).solution[:, 0]

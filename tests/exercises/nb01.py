@@ -197,6 +197,10 @@ def score(action, mean, log_std):
         ),
         (
             "no sign is wrong",
+            "def controller(obs):\n    return obs @ np.array([[0.01], [0.2], [0.01], [0.02]])\n",
+        ),
+        (
+            "the cart drifts away",
             "def controller(obs):\n    return obs @ np.array([[0.0], [0.2], [0.0], [0.02]])\n",
         ),
         ("a pole that leans", "def controller(obs):\n    return np.zeros((len(obs), 1))\n"),
@@ -208,5 +212,6 @@ ALSO_RIGHT = {
     "01-5": [  # found by random search: the pole stands although a rate has no weight, or one of the other sign
         "def controller(obs):\n    return obs @ np.array([[0.54], [5.78], [0.02], [0.0]])",
         "def controller(obs):\n    return obs @ np.array([[0.06], [4.94], [-0.01], [-0.01]])",
+        "def controller(obs):\n    return [[0.5 * x + 8 * th + 0.5 * v + w] for x, th, v, w in obs]",
     ],
 }

@@ -58,6 +58,10 @@ def settings(text):
 
 WRONG = {
     "02-1": [
+        (
+            "smaller of two means",
+            surrogate(f"torch.minimum((ratio * advantage).mean(), ({CLIPPED}).mean())"),
+        ),
         ("that is the larger", surrogate(f"torch.maximum(ratio * advantage, {CLIPPED}).mean()")),
         ("no gradient back", surrogate(f"({CLIPPED}).mean()")),
         ("not clipped at all", surrogate("(ratio * advantage).mean()")),
@@ -111,6 +115,10 @@ WRONG = {
         ("too small: hold your line", "def kl_exponent():\n    return 1.5"),
     ],
     "02-4": [
+        (
+            "by a fall and by the clock at once",
+            gae("rewards[t] + (1 - (terminated[t] and not truncated[t])) * gamma * next_values[t] - values[t]", TAIL),
+        ),
         ("treated as a fall", gae("rewards[t] + (1 - over[t]) * gamma * next_values[t] - values[t]", TAIL)),
         ("no γ V", gae("rewards[t] + gamma * next_values[t] - values[t]", TAIL)),
         ("end of a truncated episode", gae(DELTA, "(1 - terminated[t]) * gamma * lam * following")),
@@ -141,6 +149,11 @@ WRONG = {
         ),
     ],
     "02-5": [
+        ("does not pull on the policy", loss().replace(".exp()", ".exp().detach()")),
+        ("the critic does not learn", loss(critic="0.25 * (value.detach() - target).square().mean()")),
+        ("has no gradient", loss().replace("    return ", "    made = ") + "\n    return made.item()"),
+        ("with n - 1", loss(a="(advantage - advantage.mean()) / advantage.std(correction=0)")),
+        ("must have variance 1", loss(a="advantage - advantage.mean()")),
         (
             "still wrong, the motors' log-probabilities: a joint density is a product, so its log is a sum",
             loss(AVERAGED),
@@ -156,7 +169,7 @@ WRONG = {
         ("c_v ½ = ¼", loss(critic="0.5 * (value - target).square().mean()")),
         ("must still be scaled", loss(a="advantage")),
         ("critic's part is missing", loss(critic="0")),
-        ("readings again", loss(part="-(ratio.clamp(1 - clip, 1 + clip) * a).mean()")),
+        ("the loss is", loss(part="-(ratio.clamp(1 - clip, 1 + clip) * a).mean()")),
     ],
     "02-6": [
         ("innocent everywhere", 'def diagnosis():\n    return {"A": 4, "B": 6, "C": 1, "D": 2}'),

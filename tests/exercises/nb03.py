@@ -136,6 +136,11 @@ WRONG = {
         ("one thing comes back", f"def neuron_gradient(k, u, h0, y, T):\n{FADE}    return a_T * fade"),
     ],
     "03-4": [
+        ("a second call", f"{GIVEN}        f.backward(a)\n    return -f.detach(), h.grad, *[p.grad for p in params]"),
+        (
+            "inside the `with` block",
+            f"{GIVEN}    return -f.detach(), *torch.autograd.grad((a * f).sum(), (h, *params))",
+        ),
         ("h must run backwards", f"{GIVEN}    return f.detach(), *torch.autograd.grad(f, (h, *params), a)"),
         (
             "da/ds = +a",
@@ -147,7 +152,7 @@ WRONG = {
         ),
         ("apart from f", f"{GIVEN}    return -f.detach(), *(-p for p in torch.autograd.grad(f, (h, *params), a))"),
         ("all signs are", f"{GIVEN}    return f.detach(), *(-p for p in torch.autograd.grad(f, (h, *params), a))"),
-        ("a is missing", f"{GIVEN}    return -f.detach(), *torch.autograd.grad(f.sum(), (h, *params))"),
+        ("a is missing", f"{GIVEN}    return -f.detach(), *torch.autograd.grad(f, (h, *params), torch.ones_like(f))"),
         (
             "a row vector",
             f"""{GIVEN}    minus, _, *rest = -f.detach(), *torch.autograd.grad(f, (h, *params), a)
@@ -188,11 +193,16 @@ WRONG = {
         ("entry [0, 0] is", f"{HELD}    return g * A + (h - g * A) * torch.exp(-dt / t)"),
     ],
     "03-7": [
+        (
+            "more than 6 times",
+            f"{BETTER}    for _ in range(6):\n        both = f(torch.stack([h, h]))\n"
+            "        h = relax(h, both[0], dt / 6)\n    return h",
+        ),
         ("60 %", f"{BETTER}    for _ in range(6):\n        h = relax(h, f(h), dt / 6)\n    return h"),
         ("60 %", f"{BETTER}    for _ in range(6):\n        h = fused(h, f(h), dt / 6)\n    return h"),
         ("more than 6 times", f"{BETTER}    for _ in range(60):\n        h = relax(h, f(h), dt / 60)\n    return h"),
         (
-            "at a smaller Δt",
+            "at another Δt",
             f"""{BETTER}    two = four = h
     for _ in range(2):
         two = fused(two, f(two), dt / 2)

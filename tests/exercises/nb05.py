@@ -65,6 +65,7 @@ WRONG = {
         ("is expected", target("reward + gamma**2 * (1 - terminated) * next_q")),
     ],
     "05-3": [
+        ("row 19", rows("written & ~newest & ~replay.truncated & (rows < replay.capacity - 1)")),
         ("as before", rows("written")),
         ("the row written last?", rows("written & ~replay.truncated")),
         ("first observation of the next", rows("written & ~newest")),
@@ -75,9 +76,9 @@ WRONG = {
         ("never written", rows("~newest & ~replay.truncated")),
         ("numbers of the rows", rows("np.flatnonzero(written & ~newest & ~replay.truncated)")),
         ("the clock ended its episode", rows("written & ~newest & (~replay.truncated | (rows > 4))")),
-        ("is left out, but it is sound", rows("written & ~newest & ~np.roll(replay.truncated, 1)")),
+        ("another episode", rows("written & ~newest & ~np.roll(replay.truncated, 1)")),
         ("it was written last", rows("written & ~replay.truncated & (rows != replay.position % replay.capacity)")),
-        ("the following row holds", rows("written & ~newest & ~replay.truncated & ~np.roll(replay.truncated, 1)")),
+        ("the row is sound", rows("written & ~newest & ~replay.truncated & ~np.roll(replay.truncated, 1)")),
         ("it ends in a fall", rows("written & ~newest & ~replay.truncated & ~(replay.terminated & (rows > 4))")),
     ],
     "05-4": [

@@ -158,3 +158,10 @@ WRONG = {
         ),
     ],
 }  # fmt: skip
+ALSO_RIGHT = {
+    "08-3": ["def forget_bias(k, share):\n    return torch.logit(torch.tensor(share) ** (1 / k))"],
+    "08-4": [
+        f'def memory_needed():\n    return {{"pendulum": 2, "rods": 3, "car": {k}, "reacher": 50}}'
+        for k in (27, 28, 30)
+    ],
+}

@@ -90,6 +90,7 @@ WRONG = {
         ("factor 2", plan(VARIANCE, "int(np.ceil(z**2 * s2 / delta**2))", two="1")),
         ("z for the power", plan(VARIANCE, z="1.96")),
         ("round up", plan(VARIANCE, "int(2 * z**2 * s2 / delta**2)")),
+        ("is expected", plan(VARIANCE, "round(2 * z**2 * s2 / delta**2)")),
         ("own variance", plan("np.var(np.concatenate([a, b]), ddof=1)")),
         ("mean of the two standard deviations", plan("((np.std(a, ddof=1) + np.std(b, ddof=1)) / 2) ** 2")),
         ("take their mean", plan("np.var(a, ddof=1) + np.var(b, ddof=1)")),
@@ -101,6 +102,7 @@ WRONG = {
         ("all numbers in P and Q still act", cost("round(d * n * n) if r is None else round(2 * d * n * r)")),
         ("degrees of freedom", cost("round(d * n * n) if r is None else r * (2 * n - r)")),
         ("fewer numbers are asked for", cost(COST, "int(d * n / 2)")),
+        ("largest rank is", cost(COST, "max(0, int(d * n) - 1) // 2")),
         ("density of the matrix", cost(COST, "max(k for k in range(n) if 2 * n * k < n * n)")),
     ],
     "10-6": [
@@ -130,5 +132,14 @@ def tough_policy():
     return cl.train(cl.PPO(envs, config), 512, progress=False)
 """,
         ),
+    ],
+}
+ALSO_RIGHT = {
+    "10-4": [  # with exact quantiles
+        """def plan(a, b, delta, n):
+    from scipy.stats import norm
+
+    sigma, z = np.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / 2), norm.ppf(0.975) + norm.ppf(0.8)
+    return sigma, int(np.ceil(2 * z**2 * sigma**2 / delta**2)), z * sigma * np.sqrt(2 / n)""",
     ],
 }
