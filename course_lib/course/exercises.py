@@ -108,8 +108,10 @@ class Compare:
             where = f"in case {k + 1} of {len(self.cases)}, {label}({shown(case)}), " if case else ""
             try:
                 found = fitted(answer, wanted, self.parts)
-                alike = equal(self.form(found), self.form(wanted), self.tolerance)
-                said = "" if alike else difference(found, wanted, self.parts, self.tolerance, self.matters)
+                said = difference(found, wanted, self.parts, self.tolerance, self.matters)
+                if "another order" not in said:
+                    formed = self.form(found), self.form(wanted)
+                    said = difference(*formed, self.parts, self.tolerance, self.matters)
                 troubles.append(said)
             except Wrong as wrong:
                 troubles.append(str(wrong))

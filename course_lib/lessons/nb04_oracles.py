@@ -54,10 +54,13 @@ def zeroed_after(f, x, s, h):
 
 
 def named(f):
-    """Letter -> number; the answer is a dict, or four numbers in the order A, B, C, D."""
+    """Letter -> number; the answer is a dict, or four numbers in the order A, B, C, D. Empty where it is neither."""
     answer = f()
-    pairs = answer.items() if isinstance(answer, dict) else zip("ABCD", np.ravel(answer), strict=True)
-    return {letter: float(number) for letter, number in pairs}
+    try:
+        pairs = answer.items() if isinstance(answer, dict) else zip("ABCD", np.ravel(answer), strict=True)
+        return {letter: float(number) for letter, number in pairs}
+    except (TypeError, ValueError):
+        return {}
 
 
 # --- 4.3: what is left ----------------------------------------------------------------------------------

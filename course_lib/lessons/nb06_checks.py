@@ -74,6 +74,16 @@ def noisy_output(rng):
             "upside down: the edge at +1 is reached at ε = (1 - μ) / σ": (
                 lambda m, s: s * (L((1 + m) / s) - L((1 - m) / s))
             ),
+            "the second side is max(-ε - z, 0) with z = (1 + μ) / σ": (
+                lambda m, s: s * (L((1 - m) / s) - L((-1 - m) / s))
+            ),
+            "1 - Φ(z) is the part above z, not Φ(z)": lambda m, s: (
+                s
+                * (
+                    (norm.pdf((1 - m) / s) - (1 - m) / s * norm.cdf((1 - m) / s))
+                    - (norm.pdf((1 + m) / s) - (1 + m) / s * norm.cdf((1 + m) / s))
+                )
+            ),
             "the edges are z = (1 ∓ μ) / σ; the division by σ is missing": lambda m, s: s * (L(1 - m) - L(1 + m)),
             "that is how often the edges are crossed; the mean also counts how far": (
                 lambda m, s: norm.sf((1 - m) / s) - norm.sf((1 + m) / s)
@@ -166,7 +176,19 @@ def what_grows(rng):
 
 # --- 6.5: the next space --------------------------------------------------------------------------------
 
-NOT_LEARNING, ONLY_CELLS = {"seed", "torch_threads"}, {"sequence_length", "refresh_states"}
+NOT_LEARNING = {"seed", "torch_threads"}
+
+
+def without_cell(space):
+    """Factors that do nothing in a policy without a cell, if the space has none."""
+    idle = {name for name in space if name in ("sequence_length", "refresh_states") or name.startswith("cell.")}
+    return set() if {"cell", "cell.name"} & set(space) else idle
+
+
+def without_plan(space):
+    """Factors of a plan, if the space has no plan."""
+    idle = {name for name in space if name.startswith("plan.")}
+    return set() if {"plan.chunk", "plan.trajectory"} & set(space) else idle
 
 
 def ends(found):
@@ -177,7 +199,7 @@ def ends(found):
 
 def searched(dimension):
     """Whether it has more than one value."""
-    several = len(set(dimension.choices)) > 1 if dimension.kind == "choice" else dimension.low < dimension.high
+    several = len(dimension.choices) > 1 if dimension.kind == "choice" else dimension.low < dimension.high
     return bool(several)
 
 
@@ -208,8 +230,12 @@ def next_space(rng):
             lambda f: not NOT_LEARNING & set(f()),
         ),
         (
-            "sequence_length and refresh_states do nothing in a policy without a cell",
-            lambda f: "cell.name" in f() or not ONLY_CELLS & set(f()),
+            "a factor does nothing in a policy without a cell (sequence_length, refresh_states, cell.…): add cell.name",
+            lambda f: not without_cell(f()),
+        ),
+        (
+            "a factor does nothing in a policy that does not plan: add plan.trajectory or plan.chunk",
+            lambda f: not without_plan(f()),
         ),
         (
             "more than three factors: fifty trials are spread thin, leave out what mattered least",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from course_lib.course.answers import array_of
+
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
@@ -67,9 +69,20 @@ def bit_rate(h, w, b, tau, A):
     return -(1 / tau + f) * h + f * A
 
 
+def four(answer):
+    """w, b, τ, A in any container as an array (4,), or None."""
+    try:
+        found = np.squeeze(array_of(answer()))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if found.shape == (4,) else None
+
+
 def rests(answer):
-    """Stable states: where dh/dt changes from + to -."""
-    w, b, tau, A = answer()
-    h = np.linspace(min(0.0, A) - 0.05, max(0.0, A) + 0.05, 20_001)
+    """Stable states: where dh/dt changes from + to -. The grid is fine where f changes, too."""
+    w, b, tau, A = four(answer)
+    ends = min(0.0, A) - 0.05, max(0.0, A) + 0.05
+    at_the_edge = np.clip((np.linspace(-40, 40, 8001) - b) / w, *ends)
+    h = np.unique(np.concatenate([np.linspace(*ends, 20_001), at_the_edge]))
     rate = bit_rate(h, w, b, tau, A)
     return h[:-1][(rate[:-1] > 0) & (rate[1:] <= 0)]

@@ -115,6 +115,7 @@ def choice(*values) -> Dimension:
     """One of `values`: None, booleans, numbers, strings, tuples, lists or dicts."""
     if len(values) < 1:
         raise ArgumentError("choice() is empty; it must hold at least one value, e.g. choice(None, 'ltc')")
+    values = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
     for value in values:
         try:
             known = ast.literal_eval(repr(value)) == value

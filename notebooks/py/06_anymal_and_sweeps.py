@@ -1174,9 +1174,9 @@ def shipped_sweep():
 
 
 WORKS = cl.PPOConfig.recommended("AnymalSprint-v0")  # the settings of section 3
+old = shipped_sweep()
 
 # %%
-old = shipped_sweep()
 best = max(sweep.best.value for sweep in sweeps["predecessor"])
 cl.see("best finished trial of both sweeps, noise off, over standing still", best / standing, (1.0, 1.5))
 print(f"learning rates searched: {old.space['learning_rate'].low:g} to {old.space['learning_rate'].high:g}")

@@ -165,5 +165,13 @@ WRONG = {
     ],
 }  # fmt: skip
 ALSO_RIGHT = {
+    "06-5": [
+        space('"learning_rate": cl.choice(*np.geomspace(1e-4, 1e-2, 5)), "gamma": cl.uniform(0.95, 0.999)'),
+        space('"learning_rate": cl.log_uniform(1e-4, 1e-2), "hidden": cl.choice([64, 64], [128, 128])'),
+        space(
+            '"learning_rate": cl.log_uniform(1e-4, 1e-2), "cell": cl.choice("ltc", "gru"), '
+            '"sequence_length": cl.choice(8, 16)'
+        ),
+    ],
     "06-3": [strides(share="1.0 if t == b else (t - b) / (e - b)")],  # the lag of LF becomes 1, which is 0
 }

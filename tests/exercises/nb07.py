@@ -121,6 +121,10 @@ WRONG = {
     ],
 }
 ALSO_RIGHT = {
+    "07-5": [
+        "def one_bit():\n    return 1e6, -20.0, 1.0, 1.0",
+        "def one_bit():\n    return np.array([[40.0, -10, 1, 1]])",
+    ],
     "07-4": [  # through the layer itself, with the types of the notebook's arrays
         """def suspicion(readout, states, value):
     import torch
