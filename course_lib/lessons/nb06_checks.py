@@ -197,6 +197,12 @@ def ends(found):
     return min(values), max(values)
 
 
+def even(found):
+    """Whether the values of a choice lie about evenly in their logarithm: no gap 2.5 times as wide as another."""
+    gaps = np.diff(np.log(sorted(set(found.choices)))) if found.kind == "choice" else np.ones(1)
+    return bool(len(gaps)) and bool(gaps.max() <= 2.5 * gaps.min())
+
+
 def searched(dimension):
     """Whether it has more than one value."""
     several = len(dimension.choices) > 1 if dimension.kind == "choice" else dimension.low < dimension.high
@@ -218,7 +224,7 @@ def next_space(rng):
 
     def wide(f):
         low, high = ends(rate(f))
-        return high >= 9.99 * low and rate(f).kind != "uniform"
+        return high >= 9.99 * low and rate(f).kind != "uniform" and even(rate(f))
 
     return Demands(
         (

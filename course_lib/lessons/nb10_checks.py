@@ -251,6 +251,10 @@ def my_hypothesis(rng):
         ),
         ("a condition was not tested; `rows[0]['disturbed']` lists them", lambda f: set(f()[2]) <= conditions),
         (
+            'leave out ", told": the rule takes cells that were told the length of a step at that rate anyway',
+            lambda f: not any(name.endswith(", told") for name in f()[2]),
+        ),
+        (
             "a policy is among the better and among the worse ones; put it on one side only",
             lambda f: not set(f()[0]) & set(f()[1]),
         ),

@@ -141,6 +141,7 @@ WRONG = {
         ("lies outside", space(f'"learning_rate": cl.log_uniform(2e-3, 5e-2), {GAMMA}')),
         ("factor of ten", space(f'"learning_rate": cl.log_uniform(5e-4, 2e-3), {GAMMA}')),
         ("evenly in its logarithm", space(f'"learning_rate": cl.uniform(1e-4, 5e-3), {GAMMA}')),
+        ("evenly in its logarithm", space(f'"learning_rate": cl.choice(*np.linspace(1e-4, 1e-2, 9)), {GAMMA}')),
         ("too far up", space(f'"learning_rate": cl.log_uniform(1e-4, 10.0), {GAMMA}')),
         ("only factors that were", space(RATE)),
         ("only factors that were", space(f'{RATE}, "epochs": cl.integer(2, 20)')),
@@ -167,6 +168,7 @@ WRONG = {
 ALSO_RIGHT = {
     "06-5": [
         space('"learning_rate": cl.choice(*np.geomspace(1e-4, 1e-2, 5)), "gamma": cl.uniform(0.95, 0.999)'),
+        space(f'"learning_rate": cl.choice(1e-4, 3e-4, 1e-3, 1e-2), {GAMMA}'),
         space('"learning_rate": cl.log_uniform(1e-4, 1e-2), "hidden": cl.choice([64, 64], [128, 128])'),
         space(
             '"learning_rate": cl.log_uniform(1e-4, 1e-2), "cell": cl.choice("ltc", "gru"), '

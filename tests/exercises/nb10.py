@@ -113,6 +113,7 @@ WRONG = {
         ("on one side only", guess('("ltc", "gru"), ("gru",), ("noise 4",)')),
         ("one of the eight", guess('("ltc", "cfc"), ("gru",), ("noise 2", "noise 4", "noise 8")')),
         ("three tuples", guess('("ltc",), ("gru",), ()')),
+        ("leave out", guess('("ltc",), ("cfc",), ("rate 2, told",)')),
         ("no task can decide", guess('("neural_ode",), ("synaptic_ltc",), ("friction 2",)')),
     ],
     "10-7": [
