@@ -118,10 +118,20 @@ GROUPS = (
         Claim("sprint with 32 LTC neurons: return within 60 min", "–", "≥ 5,925", "sprint_ltc_return", "anymal_sprint"),
         Claim("walking at 0.5 to 1 m/s: error of the speed", "–", "≤ 0.15 m/s",
               "walk_tracking_error", "anymal_walk", "m/s"),
+        Claim("walking backward at 0.25 to 0.5 m/s: error of the speed", "–", "≤ 0.15 m/s",
+              "walk_backward_error", "anymal_walk", "m/s"),
+        Claim("walking sideways at 0.2 to 0.3 m/s: error of the speed", "–", "–",
+              "walk_sideways_error", "anymal_walk", "m/s"),
         Claim("walking: share that survives a push of 50 N for 0.2 s", "–", "≥ 90 %",
               "push_survival", "anymal_walk", "%"),
         Claim("walking, fine-tuned: share that gets over a step of 15 cm", "–", "≥ 80 %",
               "step_crossed", "anymal_walk", "%"),
+        Claim("walking at 0.5 to 1 m/s with 32 LTC neurons: error of the speed", "–", "–",
+              "ltc_walk_tracking_error", "anymal_walk", "m/s"),
+        Claim("walking backward with 32 LTC neurons: error of the speed", "–", "≤ 0.15 m/s",
+              "ltc_walk_backward_error", "anymal_walk", "m/s"),
+        Claim("walking with 32 LTC neurons, fine-tuned: share that gets over a step of 15 cm", "–", "–",
+              "ltc_step_crossed", "anymal_walk", "%"),
         Claim("a sweep of 50 trials on the sprint, minutes", "50 × 2 to 3 h", "≤ 60",
               "sweep_minutes", "anymal_sweep", "min"),
     )),
@@ -309,7 +319,8 @@ def row(claim: Claim, results: Path) -> str:
         seeds = content.get("claim_seeds", {}).get(claim.key, content["seeds"])
         count = len(seeds) if isinstance(seeds, list) else seeds
         said = f"{number(low, claim.unit)} to {number(high, claim.unit)}"
-        cells = [f"**{number(value, claim.unit)}**", said if count >= 5 else f"range {said}", str(count)]
+        said = said if count >= 5 else "one run" if count == 1 and low == high else f"range {said}"
+        cells = [f"**{number(value, claim.unit)}**", said, str(count)]
     command = content.get("command") or f"python benchmarks/{claim.file}.py"
     return f"| {' | '.join([claim.title, claim.before, claim.target, *cells, f'`{command}`'])} |"
 

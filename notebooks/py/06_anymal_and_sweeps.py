@@ -740,15 +740,17 @@ cl.see("cost of transport, walk over sprint", walk.cost_of_transport() / sprint.
 cl.see("tracking error", walk.tracking_error(), (0.02, 0.15), "m/s")
 backwards = record_gait(walker, seed=3, steps=len(walk))  # seed kept
 asked, came = (np.abs(v[:, 0]).mean() for v in (backwards.commands, backwards.velocity))
-cl.see("told to walk backwards: speed over the told one", came / asked, (0.0, 0.7))
+cl.see("told to walk backwards: speed over the told one", came / asked, (0.6, 1.1))
 
 # %% [markdown]
 # *What you should see.* The thick line, the velocity averaged over half a second, follows the black one, the command.
-# Near the end the command changes, and the thick line moves towards the new value at once; the recording ends before it
-# arrives. Sideways it stays a little short. The knees need a small part of the sprint's power. The cost of transport
-# falls by much less, because the walk also covers less ground in the same time. The last line shows a weakness: told to
-# walk backwards, this policy moved at about a quarter of the commanded speed in that episode. In the figure it does
-# better. The results shipped with this course measure walking ahead only.
+# Sideways it stays a little short. Near the end the command changes, and the robot begins to follow at once; the turn has
+# not arrived when the recording ends. The knees need a small part of the sprint's power. The cost of transport falls by
+# much less, because the walk also covers less ground in the same time.
+#
+# The last line is from another episode. There the robot is told to walk backwards, and it does, a little slower than
+# told. A walker of an earlier recipe stood still instead: walking ahead was learned first, and a slow walk backwards pays
+# little more than standing. This one learned to walk backwards in a stage of its own.
 #
 # ### The gait of the walker
 # Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
@@ -760,13 +762,13 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
     gait = record_gait(policy, "AnymalC-v0", **ahead)
     lags, sure = feet.footfalls(gait.contacts)
     print(f"{name}: lags {lags.round(2)}, concentrations {sure.round(2)}: {feet.name_of(lags, sure)}")
-    if name == "LTC":
-        cl.see("least concentration of the LTC walker", sure.min(), (0.6, 1.0))
+    cl.see(f"least concentration of the {name} walker", sure.min(), (0.6, 1.0))
 
 # %% [markdown]
-# *What you should see.* The LTC walker has a clear gait, close to a pronk: all four feet come down nearly together, so it
-# hops. The MLP walker has no gait with a name here: not all of its feet keep step with LF. Nothing in the reward asks for a
-# gait, and `air_time` even pays for hops.
+# *What you should see.* Both walkers have a clear gait, and not the same one. The LTC walker comes near a trot: diagonal
+# pairs of feet come down together. The MLP walker comes near a bound: its front feet come down together, then its hind
+# feet. Nothing in the reward asks for a gait, and each policy is one seed. So this is not what MLPs and LTCs do; it is what
+# these two do.
 #
 # ### Drop a part, watch what breaks
 # The shipped walker was trained further in five ways, each with several seeds: with all weights as they were, without
@@ -786,8 +788,8 @@ MEASURES = ("tracking_error_m_s", "turning_error_rad_s", "power_W", "action_chan
 def what_grows():
     """-> {"no velocity": measure, "no yaw_rate": measure, "10 x effort": measure}"""
     ### BEGIN SOLUTION
-    # What the shipped runs show: with effort ten times as dear, the robot saves power and misses its speed.
-    return {"no velocity": MEASURES[0], "no yaw_rate": MEASURES[1], "10 x effort": MEASURES[0]}
+    # What the shipped runs show: with effort ten times as dear, the robot saves on turning as it is told.
+    return {"no velocity": MEASURES[0], "no yaw_rate": MEASURES[1], "10 x effort": MEASURES[1]}
     ### END SOLUTION
 
 
@@ -817,11 +819,11 @@ cl.see("no yaw_rate: seeds that turn worse", grew("no yaw_rate", MEASURES[1]), (
 cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (0, 0))
 
 # %% [markdown]
-# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns *better*:
-# probably the two terms had competed. Without `yaw_rate` it turns worse in every seed. Without effort, power and the
-# turning error grow in all three seeds, by amounts that differ a lot. With ten times the price on effort, power falls by
-# about a third and changes of the action fall too, and the robot misses its speed by more. The speed itself (in the
-# result file, not in the figure) falls much less than the power.
+# *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns about as well as
+# before. Without `yaw_rate` it turns worse in every seed. Without effort, power and changes of the action grow in all
+# three seeds. With ten times the price on effort, power and changes of the action fall by more than half. The robot pays
+# for it with both errors, and the turning error grows most. The speed itself (in the result file, not in the figure) falls
+# by a tenth only.
 #
 # **A gait that has been learnt may stay after its term is gone.** With a third of the learning rate and one term dropped at
 # a time (energy alone, smoothness alone, orientation alone) hardly anything changed, perhaps because the other terms pay for
@@ -867,6 +869,7 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 # ## 6. Pushed, and at another rate
 #
 # A second policy was trained with the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in training.
+# The LTC trained for longer: without one more stage, with wider commands, it did not learn to walk backwards or sideways.
 
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
@@ -892,23 +895,25 @@ if 400 in forces:
 
 # %% [markdown]
 # *Look at* the bands: 95 % over the episodes of *one* trained policy. They say nothing about another seed of the
-# same network. So this figure compares two policies, not two kinds of network. The benchmark has three seeds of the MLP, and
-# one of the LTC:
+# same network. So this figure compares two policies, not two kinds of network. These are all seeds of the benchmark:
 
 # %%
 walks = cl.result("anymal_walk")
 print(walks["command"])
 for row in walks["per_seed"]:
     up = ", ".join(f"{force} N {share:4.0%}" for force, share in row["push_survival"].items())
-    print(f"{row['setting']:4s} seed {row['seed']}: {row['parameters']:6,} parameters, tracking error {row['tracking_error']:.3f} m/s, up after {up}")
+    off = ", ".join(f"{label} {row[name + '_error']:.2f}" for label, name in (("ahead", "tracking"), ("back", "backward"), ("sideways", "sideways")))
+    print(f"{row['setting']:4s} seed {row['seed']}: m/s off: {off}; up after {up}")
 lowest = {force: min(row["push_survival"][force] for row in walks["per_seed"]) for force in ("50", "400")}
-cl.see("lowest share after 50 N, over all four runs", lowest["50"], (0.95, 1.0))
+cl.see("lowest share after 50 N, over all runs", lowest["50"], (0.95, 1.0))
 cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 
 # %% [markdown]
 # *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
-# of training. The LTC loses more robots at 400 N than each of the three MLPs, and its tracking error is the largest.
-# With one seed that is no verdict on liquid networks. For a verdict, train a few more LTC walkers (about half an hour each).
+# of training. All walk ahead and backwards within a tenth of a metre a second of what they are told. Sideways they
+# differ: a robot that stands still is 0.25 m/s off, and two of the three MLPs hardly do better. The LTC does, but it also
+# trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a verdict, train a few more
+# LTC walkers (about an hour each), and MLPs with the same stages.
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -939,14 +944,16 @@ rate = {name: {hertz: values.mean() for hertz, values in found.items()} for name
 gains = [rate["LTC"][h] - rate["LTC, without the clock"][h] for h in rates]
 gain = max(gains, key=abs)
 cl.see("largest change by the clock, in reward a second", gain, (-0.6, 0.6))
-cl.see("MLP ahead of the LTC by, at each rate", [rate["MLP"][h] - rate["LTC"][h] for h in rates], (0.0, 6.0))
+cl.see("MLP ahead of the LTC by, at each rate", [rate["MLP"][h] - rate["LTC"][h] for h in rates], (-3.0, 1.0))
 came = "yes, clearly" if gain > 0.6 else "no, hardly"
 print("the clock helps:", came + compared("06.14", came))
 
 # %% [markdown]
-# *What you should see.* This is a negative result. The two LTC lines lie on top of each other: for this policy, knowing
-# the length of a step changes next to nothing. And the MLP is ahead at every rate. All lines fall to the left, where an
-# old decision is used for longer. Notebook 10 asks the same question of other policies, with seeds and intervals.
+# *What you should see.* This is a negative result for the clock. The two LTC lines lie on top of each other: for this
+# policy, knowing the length of a step changes next to nothing. All lines fall to the left, where an old decision is used
+# for longer. At the lowest rate the LTC keeps more of its reward than the MLP, with the clock and without it. So whatever
+# the reason is (memory, the longer training, the gait, or chance between two policies), it is not the clock. Notebook 10
+# asks the same question of other policies, with seeds and intervals.
 
 # %% [markdown]
 # ### Push it yourself
@@ -987,15 +994,16 @@ tried = [row for row in walks["per_seed"] if "step_crossed" in row]  # those tha
 for row in tried:
     print(f"{row['setting']:4s} seed {row['seed']}: across before {row['step_crossed_before']:4.0%}, after {row['step_minutes']:.0f} more minutes {row['step_crossed']:4.0%}")
 worst = min(tried, key=lambda row: row["step_crossed_before"])
-cl.see("seeds that gained by the hurdles, of three", sum(row["step_crossed"] > row["step_crossed_before"] for row in tried), (3, 3))
-cl.see("before, the best seed", max(row["step_crossed_before"] for row in tried), (0.5, 0.9))
+gained = sum(row["step_crossed"] > row["step_crossed_before"] for row in tried)
+cl.see(f"runs that gained by the hurdles, of {len(tried)}", gained, (len(tried), len(tried)))
+cl.see("before, the best seed", max(row["step_crossed_before"] for row in tried), (0.4, 0.9))
 print(f"the worst seed before the hurdles is seed {worst['seed']}: {worst['step_crossed_before']:.0%} across; the shipped walker has seed {walker.header['seed']}")
 
 # %% [markdown]
-# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the *worst* of three seeds on
-# the step: almost all of its robots fall. The other two seeds get most robots across without ever having met a step. All
-# three improve with the hurdles, but "from nothing to most" is true of one seed only. So report all seeds, the worst one
-# included.
+# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the *worst* of its kind before
+# the hurdles and the best after them. Other seeds get a third or half of their robots across without ever having met a
+# step. All improve with the hurdles, but "from nearly nothing to nearly all" is true of one seed only. So report all
+# seeds, the worst one included.
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
@@ -1011,7 +1019,19 @@ cl.see("up on flat ground, both", [upright["flat", name] for name in across], (0
 
 # %% [markdown]
 # *Look at* the second policy on flat ground too: it must not lose there what it could do before. "Still up" is a weak
-# test, because a robot that refuses to move passes it. That is why the test on the step asked how far the robot came.
+# test, because a robot that refuses to move passes it. That is why the test on the step asked how far the robot came. So
+# ask again how far each comes, when it is told to walk backwards on flat ground:
+
+# %%
+told = dict(seed=5, steps=cl.budget(smoke=60, lite=400, full=400), command=(-0.4, 0, 0), push_force=0.0, randomize=False)
+back = [-record_gait(cl.load(name), "AnymalC-v0", **told).velocity[50:, 0].mean() for name in across]
+cl.see("told 0.4 m/s backwards: speed before the hurdles", back[0], (0.25, 0.45), "m/s")
+cl.see("speed after the hurdles", back[1], (-0.1, 0.2), "m/s")
+
+# %% [markdown]
+# *What you should see.* Among the hurdles the robot was only ever told to walk ahead, and it forgot how to walk backwards.
+# This is *catastrophic forgetting* (McCloskey and Cohen 1989): training further on one task overwrites what nothing asks
+# for any more. If you need both, keep asking for both: mix some of the old commands into the new training.
 
 # %% [markdown]
 # ## 8. Sweeps
@@ -1397,19 +1417,20 @@ print(*[f"{words}: {share:.0%} of the MLP walkers go on" for words, share in lef
 cl.see("undisturbed, MLP and LTC", [shares.mean() for shares in plain.values()], (0.8, 1.0))
 late = walked["observations late (ms)"]
 cl.see("20 ms late", [late[name][20].mean() for name in late], (0.7, 1.0))
-cl.see("40 ms late", [late[name][40].mean() for name in late], (0.0, 0.75))
-cl.see("motors with 40 ms of dead time", [walked["motor dead time (ms)"][name][40].mean() for name in walkers], (0.0, 0.75))
+cl.see("40 ms late", [late[name][40].mean() for name in late], (0.0, 0.9))
+cl.see("motors with 40 ms of dead time", [walked["motor dead time (ms)"][name][40].mean() for name in walkers], (0.0, 0.95))
 cl.see("a lag of 80 ms", [walked["motor lag (ms)"][name][80].mean() for name in walkers], (0.6, 1.0))
 worst = min(left, key=left.get)
 cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted="06.20")
 
 # %% [markdown]
-# *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most walkers, and one
-# is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both make corrections
+# *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most of the MLP's
+# robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both make corrections
 # late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay leaves them at full
 # strength and lets them come when the robot already moves the other way. (In the terms of control theory: a delay adds
-# phase lag and does not reduce the gain.) Eight-fold damping and 40 % of the strength stop the walkers too, probably
-# because the legs no longer reach their targets in time. Small noise does little; large noise stops many of the walkers.
+# phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs no longer reach
+# their targets in time. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
+# delay and to noise. That is one policy of each kind again, and not trained alike: a reason to test more seeds, not a finding.
 #
 # So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
 # a memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need
@@ -1445,6 +1466,7 @@ cl.calibration("06")
 # | it walks in a circle | turning is cheap: raise its weight |
 # | it walks, and falls at the first push | pushes and randomised bodies belong in training |
 # | it walks, but takes no notice of the command | it has learnt the mean of the commands: is the command in the observation? |
+# | trained further, it can no longer do what it could | nothing asked for it any more: keep some of the old commands |
 # | one seed crosses the step, another falls | the demonstration shows one seed: report the worst one too |
 # | two sweeps name two winners | shuffle the outcomes: perhaps neither found anything |
 # | an important factor has its best values at the end of its range | the range is wrong: search further on that side |
@@ -1458,6 +1480,8 @@ cl.calibration("06")
 # - X. B. Peng et al., "Sim-to-real transfer of robotic control with dynamics randomization", ICRA 2018.
 # - N. Rudin, D. Hoeller, P. Reist, M. Hutter, "Learning to walk in minutes using massively parallel deep reinforcement
 #   learning", CoRL 2021: table of rewards; many copies; terrain curriculum.
+# - M. McCloskey, N. J. Cohen, "Catastrophic interference in connectionist networks: the sequential learning problem",
+#   Psychology of Learning and Motivation, 1989.
 # - K. V. Mardia, P. E. Jupp, *Directional Statistics*, Wiley 2000, ch. 2: eq. (6.5).
 # - M. Hildebrand, "Symmetrical gaits of horses", Science 1965; R. McN. Alexander, "The gaits of bipedal and quadrupedal
 #   animals", International Journal of Robotics Research 1984.

@@ -127,7 +127,7 @@ WRONG = {
         ("without velocity: this measure did not grow", blame(TURNS, TURNS, TRACKS)),
         ("without velocity", blame(POWER, TURNS, TRACKS)),
         ("without yaw_rate", blame(TRACKS, POWER, TRACKS)),
-        ("ten times the effort: another", blame(TRACKS, TURNS, TURNS)),
+        ("ten times the effort: another", blame(TRACKS, TURNS, TRACKS)),
     ],
     "06-5": [
         ("dict of field", "def next_space():\n    return [1e-4, 5e-3]"),
