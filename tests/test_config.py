@@ -213,6 +213,9 @@ def test_configs_in_policy_files_from_before_are_read():
         if header.get("algorithm") not in ALGORITHMS or "config" not in header:
             continue
         flat, config = header["config"], algorithm(header["algorithm"])[1].from_dict(header["config"])
+        if isinstance(flat.get("cell"), dict):  # of today
+            assert json.loads(json.dumps(dataclasses.asdict(config))) == flat, name
+            continue
         for field, value in flat.items():
             found = flat_value(config, field)
             assert (list(found) if isinstance(found, tuple) else found) == value, (name, field)
