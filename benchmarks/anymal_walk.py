@@ -67,7 +67,7 @@ TRIED = (  # seed 0
     "LTC with a critic that is an LTC too and minibatches of 2,048 steps: .22 m/s off ahead after the first stage "
     "(.03 with an MLP as critic and 1,024, as now), .34 ahead and .37 backward at the end",
     "LTC without the stage with wider commands: .014 m/s off ahead, .23 backward and sideways; with it, but without "
-    "the last stage: .10, .20 and .22; with both, as now, trained in three sittings: .03, .06 and .04",
+    "the last stage: .10, .20 and .22; with both, as now: .03, .06 and .04 (all in the 20 episodes after a stage)",
     "64 LTC neurons and 128 in the encoder, or minibatches of 512: .6M steps 'ahead' pay as much as now, within 5 %",
     "after 'ahead' 1M steps with wider commands (-1 to 1 m/s, .6 m/s sideways) instead: .12 m/s off backward, stands "
     "still sideways",

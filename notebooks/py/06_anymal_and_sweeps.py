@@ -749,8 +749,8 @@ cl.see("told to walk backwards: speed over the told one", came / asked, (0.6, 1.
 # much less, because the walk also covers less ground in the same time.
 #
 # The last line is from another episode. There the robot is told to walk backwards, and it does, a little slower than
-# told. A walker of an earlier recipe stood still instead: walking ahead was learned first, and a slow walk backwards pays
-# little more than standing. This one learned to walk backwards in a stage of its own.
+# told. A walker of an earlier recipe nearly stood still instead, probably because it had learned to walk ahead first, and
+# a slow walk backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
 #
 # ### The gait of the walker
 # Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
@@ -869,7 +869,8 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 # ## 6. Pushed, and at another rate
 #
 # A second policy was trained with the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in training.
-# The LTC trained for longer: without one more stage, with wider commands, it did not learn to walk backwards or sideways.
+# The LTC trained for longer, with one stage more. Without that stage, of wider commands, it was slow backwards and nearly
+# stood still sideways (one seed).
 
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
@@ -1425,11 +1426,11 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 
 # %% [markdown]
 # *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most of the MLP's
-# robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both make corrections
-# late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay leaves them at full
-# strength and lets them come when the robot already moves the other way. (In the terms of control theory: a delay adds
-# phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs no longer reach
-# their targets in time. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
+# robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason:
+# both make corrections late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay
+# leaves them at full strength and lets them come when the robot already moves the other way. (In the terms of control
+# theory: a delay adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs
+# no longer reach their targets in time. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
 # delay and to noise. That is one policy of each kind again, and not trained alike: a reason to test more seeds, not a finding.
 #
 # So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
