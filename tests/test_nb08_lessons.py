@@ -222,6 +222,9 @@ def straight(start, end, step=0.1):
 
 def test_a_diagnosis_says_what_was_measured():
     far, stay = straight((0.9, 0), (0.9, 0.3)), [(0.25, 0.0)] * 5
+    assert "In 100% of the steps before it first finds the platform" in maze.diagnosis(swum([(0.9, 0.0)] * 30))
+    elsewhere = maze.diagnosis(swum(straight((0.9, 0), (0.25, 0)) + stay + [(0.5, 0.0)] * 30))
+    assert "in 100% of the steps off it, 0.5 m from its middle" in elsewhere
     assert "never gets there" in maze.diagnosis(swum(far * 10))
     assert "while the flag is 1" in maze.diagnosis(swum(straight((0.9, 0), (-0.9, 0)) * 4))
     slow = straight((0.9, 0), (0.25, 0), step=0.03) + stay

@@ -16,7 +16,7 @@ from course_lib.nets.cells import LTC
 
 def episode_by_episode(step, x, starts, h):
     """Another road: every copy alone, cut where its episodes begin."""
-    out = np.empty(x.shape)
+    out = np.empty((*x.shape[:2], h.shape[-1]))
     for n in range(x.shape[1]):
         state = h[n]
         for piece in np.split(np.arange(len(x)), np.flatnonzero(starts[1:, n]) + 1):
@@ -26,18 +26,19 @@ def episode_by_episode(step, x, starts, h):
     return out
 
 
-def played(rng, T=9, N=3, n=2):
-    """A cell, inputs (T, N, n), beginnings (T, N) and states (N, n) before the rollout."""
+def played(rng, T=9, N=3, n=2, m=3):
+    """A cell, inputs (T, N, m), beginnings (T, N) and states (N, n) before the rollout."""
+    weight = rng.normal(size=(m, n))
     return (
-        lambda x, h: np.tanh(0.7 * h + x),
-        rng.normal(size=(T, N, n)),
+        lambda x, h: np.tanh(0.7 * h + x @ weight),
+        rng.normal(size=(T, N, m)),
         rng.random((T, N)) < 0.25,
         rng.normal(size=(N, n)),
     )
 
 
 def drawn(rng):
-    return played(rng, *(int(rng.integers(low, high)) for low, high in ((6, 16), (2, 6), (1, 5))))
+    return played(rng, *(int(rng.integers(low, high)) for low, high in ((6, 16), (2, 6), (1, 5), (1, 5))))
 
 
 def unroll_with(starts=lambda s: s, h=lambda h: h):

@@ -31,6 +31,17 @@ def diagnosis(swum) -> str:
     """Why a swimmer is on the platform for fewer steps than it could be: what costs it most, in numbers."""
     on, place, platform = swum.on, swum.place, swum.platform
     said = f"{swum.score:.1f} of 200 steps on the platform; the exercise asks for {ENOUGH}. "
+    before, after, away = standing(on, place, platform)
+    if before > 0.1:
+        return said + (
+            f"In {before:.0%} of the steps before it first finds the platform it does not move, at rest or against "
+            "the wall: each swimmer must search until its own flag, in its own row, has been 1"
+        )
+    if after > 0.25:
+        return said + (
+            f"When it has been on the platform before, it does not move in {after:.0%} of the steps off it, "
+            f"{away:.1f} m from its middle on average: swim to where its own flag was 1"
+        )
     never = 1 - on.any(0).mean()
     if never > 0.15:
         return said + f"In {never:.0%} of the episodes it never gets there: its search must come round the whole pool"
@@ -53,6 +64,19 @@ def diagnosis(swum) -> str:
     return said + (
         f"Its way back after a throw is short. What costs is the first search, {first:.0f} steps on average: a search "
         "that crosses the same water less often finds the platform sooner"
+    )
+
+
+def standing(on: np.ndarray, place: np.ndarray, platform: np.ndarray) -> tuple[float, float, float]:
+    """Off the platform: share of steps at rest before it was first found, share after that, and m from it then."""
+    moved = np.linalg.norm(np.diff(place, axis=0), axis=-1)
+    off, found = ~on[1:] & ~on[:-1] & ~thrown(on, place)[1:], np.maximum.accumulate(on)[:-1]
+    rest, early, late = moved < 0.03 * STEP, off & ~found, off & found
+    away = np.linalg.norm(place[1:] - platform, axis=-1)[late & rest]
+    return (
+        float(rest[early].mean()) if early.any() else 0.0,
+        float(rest[late].mean()) if late.any() else 0.0,
+        float(away.mean()) if away.size else 0.0,
     )
 
 

@@ -76,6 +76,13 @@ WRONG = {
             ),
         ),
         (
+            "it stops with ValueError",  # room for as many numbers as there are inputs, not as many as the state has
+            unroll(
+                "out = np.zeros_like(x)\nfor t in range(len(x)):\n    h = step(x[t], h * ~starts[t][:, None])\n"
+                "    out[t] = h\nreturn out"
+            ),
+        ),
+        (
             "it stops with",
             unroll(
                 "for t in range(len(x)):\n    h = np.where(starts[t], 0.0, h)\n    h = step(x[t], h)\n"

@@ -142,8 +142,18 @@ WRONG = {
         ),
         # Confuses x and y on the way home.
         (
-            "m a step, and",
+            "it does not move in",
             swims(KNOWS + "return np.where(known, home[:, ::-1], circle(seen, None, rng)[0]), memory"),
+        ),
+        # One memory for all swimmers: they come to rest where the platform of another is.
+        (
+            "it does not move, at rest",
+            swims(
+                "memory = seen[0, :2].copy() if seen[0, 2] > 0 else memory\n"
+                "search, _ = circle(seen, None, rng)\n"
+                "go = search if memory is None else (memory - seen[:, :2]) / 0.1\n"
+                "return np.where(seen[:, 2:] > 0, 0.0, go), memory"
+            ),
         ),
         # Writes the place down at every step, so that it is lost with the flag.
         (
