@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from course_lib.envs import TASKS, TWINS, BatchedEnv, make, make_task
+from course_lib.envs.engine.single import TaskEnv
 from course_lib.envs.engine.task import quiet
 from course_lib.errors import ArgumentError, NonFiniteError
 
@@ -303,6 +304,45 @@ def test_a_simulation_that_blows_up(engine, tmp_path, monkeypatch):
         env.step(np.zeros((3, 6)))
     env.reset()
     env.step(np.zeros((3, 6)))
+
+
+@pytest.mark.parametrize(("engine", "id", "paid"), [*((e, "AnymalSprint-v0", -100.0) for e in ENGINES),
+                                                    ("rollout", "AnymalC-v0", -5.0)])  # fmt: skip
+@pytest.mark.parametrize("disturb", [None, dict(rate=2, noise=0.1)])
+def test_a_robot_whose_simulation_blows_up_has_fallen(engine, id, paid, disturb, tmp_path, monkeypatch):
+    """Its episode ends with a warning and the price of a fall; the copies beside it do not notice."""
+    monkeypatch.chdir(tmp_path)
+    env, beside = (make(id, 3, engine=engine, seed=5, disturb=disturb) for _ in range(2))
+    for each in (env, beside):
+        each.reset()
+        for _ in range(3):
+            each.step(np.zeros((3, 12)))
+    wild = env.state.take(np.array([1]))
+    wild.qvel[:, 7] = 1e12
+    env._engine.write(np.array([1]), wild)
+    last = env.task.observe(env.state)
+    with pytest.warns(RuntimeWarning, match=f"{id} became unstable in copy 1 at step 4 .* ends there as a fall does"):
+        observation, reward, terminated, truncated, infos = env.step(np.zeros((3, 12)))
+    seen, earned, *_ = beside.step(np.zeros((3, 12)))
+    assert reward[1] == paid == infos["reward_fall"][1] and infos["reward_" + env.task.integrals[0]][1] == 0.0
+    assert terminated.tolist() == [False, True, False] and not truncated.any()
+    assert infos["episode"]["l"][1] == 4 and infos["final_obs"][1] == pytest.approx(last[1])
+    others = [0, 2]
+    assert (observation[others] == seen[others]).all() and (reward[others] == earned[others]).all()
+    assert np.isfinite(observation).all() and np.abs(observation[1]).max() < 4  # the next episode
+    env.step(np.zeros((3, 12)))
+    assert env.steps.tolist() == [5, 1, 5]
+
+
+def test_one_robot_whose_simulation_blows_up_has_fallen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    env = TaskEnv(make_task("AnymalSprint-v0"))
+    env.reset(seed=0)
+    env.step(np.zeros(12, dtype=np.float32))
+    env.data.qvel[7] = 1e12
+    with pytest.warns(RuntimeWarning, match="copy 0 at step 2"):
+        _, reward, terminated, _, info = env.step(np.zeros(12, dtype=np.float32))
+    assert reward == info["reward_fall"] == -100.0 and terminated
 
 
 @pytest.mark.parametrize("part", ["observe", "reward_terms"])

@@ -25,7 +25,8 @@ class AnymalSprint(Task):
 
     100 control steps a second, 8 s (801 control steps, as in the predecessor). MuJoCo moves x by the speed times the
     0.002 s of a physics step, so the speeds of an episode sum to 500 for each metre. Standing still earns about 440.
-    A fall is a base below 0.45 m at the end of a control step; it ends the episode. Heights are over the ground, see
+    A fall is a base below 0.45 m at the end of a control step; it ends the episode. So does a simulation that fails,
+    with a warning; that step earns -100 and nothing else. Heights are over the ground, see
     `terrain`. The robot starts at rest at 0.62 m with all joints at zero; +x is behind its tail.
 
     observation (46): [0 base height (m) | 1:4 gravity direction | 4:7 linear velocity (m/s) | 7:10 angular velocity
@@ -51,6 +52,7 @@ class AnymalSprint(Task):
     horizon = 801
     substeps = True
     integrals = ("forward", "height", "fall")
+    failure = ("fall", -100.0)
 
     def __init__(
         self,

@@ -60,7 +60,8 @@ class AnymalC(Task):
       torque       sum of (joint torque, N m)²; energy sum of |torque x joint rate| in W
       smoothness   |action - last action|²; scrape: how many of base and thighs touch something
       air_time     at each landing of a foot: s in the air beyond 0.1, at most 0.3, while told to move
-      fall         1 where the episode ends: the base below 0.35 m over the ground, or tilted by more than 60 degrees
+      fall         1 where the episode ends: the base below 0.35 m over the ground, or tilted by more than 60 degrees.
+                   A simulation that fails counts as a fall too, with a warning
     (the terms follow Rudin et al. 2022, "Learning to walk in minutes", arXiv 2109.11978, table 5. There, tracking is
     paid by exp(-error² / 0.25). With few samples that teaches to stand: far from the command it hardly rises, while
     every noisy step costs.)
@@ -117,6 +118,7 @@ class AnymalC(Task):
         meshes: bool = False,
     ):
         self.weights = _weights(weights)
+        self.failure = ("fall", self.weights["fall"])
         self.terrain = terrain_of(terrain)
         super().__init__(build(physics, actuation, self.terrain, sensors=True, meshes=meshes))
         self._bare = build(physics, actuation, self.terrain, look=False, sensors=True)

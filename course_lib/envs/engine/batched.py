@@ -13,9 +13,10 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from course_lib.envs.engine.checks import check_actions, check_step
+from course_lib.envs.engine.checks import check_actions
 from course_lib.envs.engine.physics import DataPhysics, RolloutPhysics
 from course_lib.envs.engine.task import State, Task
+from course_lib.envs.engine.transition import advance
 from course_lib.errors import ArgumentError, check_choice, check_count
 from course_lib.machine import check_memory, cores
 
@@ -178,18 +179,12 @@ class BatchedEnv(VectorEnv):
             raise gym.error.ResetNeeded("call reset() before step()")
         task, before = self.task, self.state
         actions = check_actions(task, actions, self.action_space.shape, self._steps + 1)
-        push = None if task.pushed is None else task.push(before)
-        after = self._engine.step(task.control(before, actions), push)
-        after.memory = task.remember(before, actions, after)
-        terms = task.reward_terms(before, actions, after)
-        reward = sum(terms.values())
-        terminated = task.terminated(after)
-        observation = task.observe(after)
         self._steps += 1
-        check_step(task, before, after, observation, reward, self._steps)
+        made = advance(task, self._engine, before, actions, self._steps)
+        after, observation, reward, terminated = made.after, made.observation, made.reward, made.terminated
         self._returns += reward
         truncated = self._steps >= task.horizon
-        infos: dict = {f"reward_{name}": value for name, value in terms.items()} | task.outcome(after)
+        infos: dict = {f"reward_{name}": value for name, value in made.terms.items()} | task.outcome(after)
         over = terminated | truncated
         if over.any():
             index = np.flatnonzero(over)

@@ -6,9 +6,10 @@ import gymnasium as gym
 import numpy as np
 
 from course_lib.envs.engine.batched import spaces_of
-from course_lib.envs.engine.checks import check_actions, check_step
+from course_lib.envs.engine.checks import check_actions
 from course_lib.envs.engine.physics import DataPhysics
 from course_lib.envs.engine.task import State, Task
+from course_lib.envs.engine.transition import advance
 from course_lib.errors import ArgumentError, check_count
 
 
@@ -56,19 +57,14 @@ class TaskEnv(gym.Env):
     def step(self, action: np.ndarray):
         if self.state is None:
             raise gym.error.ResetNeeded("call reset() before step()")
-        task, before = self.task, self.state
+        task = self.task
         self._steps += 1
         action = check_actions(task, np.asarray(action)[None], (1, *self.action_space.shape), self._steps)
-        push = None if task.pushed is None else task.push(before)
-        after = self._engine.step(task.control(before, action), push)
-        after.memory = task.remember(before, action, after)
-        terms = task.reward_terms(before, action, after)
-        reward, observation = sum(terms.values()), task.observe(after)
-        check_step(task, before, after, observation, reward, self._steps)
-        self.state = after
-        info = {f"reward_{name}": float(value[0]) for name, value in terms.items()}
-        info |= {name: value[0].item() for name, value in task.outcome(after).items()}
-        return observation[0], float(reward[0]), bool(task.terminated(after)[0]), False, info
+        made = advance(task, self._engine, self.state, action, self._steps)
+        self.state = made.after
+        info = {f"reward_{name}": float(value[0]) for name, value in made.terms.items()}
+        info |= {name: value[0].item() for name, value in task.outcome(made.after).items()}
+        return made.observation[0], float(made.reward[0]), bool(made.terminated[0]), False, info
 
     def render(self):
         if self.render_mode is None:

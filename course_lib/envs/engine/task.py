@@ -87,6 +87,8 @@ class Task:
             events, gains, and terms that are multiplied by dt. They do not change with the control rate.
         refuses: fields of `disturbed.Disturbance` that make no sense for this task.
         step_length: length of a control step, in control steps of the undisturbed task.
+        failure: a term of the reward, and what it pays in a step in which the simulation of a copy fails (a NaN or a
+            huge value). The other terms are 0 then, and the episode ends, with a warning. None: it is an error.
         render_fps: frames per second of real time.
     """
 
@@ -100,6 +102,7 @@ class Task:
     integrals: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
     step_length: float = 1.0
+    failure: tuple[str, float] | None = None
 
     def __new__(cls, *args, **kwargs):
         task = super().__new__(cls)
