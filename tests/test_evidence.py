@@ -99,8 +99,15 @@ def test_effects_of_the_solver():
     assert found["matched"].value == 0.0 and found["mismatched"].value == pytest.approx(0.3)
     last = HYPOTHESES[-1]
     assert decide(last, rows)["verdict"] == "held"
-    failed = [solver("wild", seed, 0.0, 0.0) for seed in range(6)]  # cannot be trained with: it is left out
-    assert solver_effects(rows + failed) == found
+    failed = [solver("wild", seed, 10.0, 0.0) for seed in range(10)]  # nothing is learned with it
+    for row in rows + failed:
+        row["disturbed"] = {"rough": 0.0, "wild": 0.0} | row["disturbed"] | {"wild": 10.0 * (row["policy"] == "wild")}
+    wider = solver_effects(rows + failed)
+    assert wider["mismatched"].value == found["mismatched"].value  # which has nothing to lose
+    assert wider["matched"].value == pytest.approx(990 / 670) and wider["matched"].value > wider["chance"].high
+    one = decide(last, rows + failed)
+    assert one["verdict"] == "did not hold" and one["difference"] == wider["matched"]
+    assert one["sides"] == {(None, "ltc"): [["rough", "exact", "wild"]]}
     same = [solver(name, seed, 1000.0, 1000.0) for name in ("rough", "exact") for seed in range(10)]
     assert decide(last, same)["verdict"] == "did not hold"  # nothing is lost by another solver
 

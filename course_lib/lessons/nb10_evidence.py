@@ -134,22 +134,23 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 
     Rows have "policy", the solver of training, and "disturbed": solver of the test -> return. "matched": the largest
     difference between two solvers that each were trained and tested with. "mismatched": what is lost, over all pairs,
-    by a test with another one. "chance": what "matched" is if the returns are dealt out among the solvers at random.
+    by a test with another one; only policies that have `learned` the task can lose something. "chance": what "matched"
+    is if the returns are dealt out among the solvers at random.
     """
     strata, rng = strata_of(rows), np.random.default_rng(0)
     found: dict[str, list[tuple[float, np.ndarray]]] = {"matched": [], "mismatched": []}
     runs, dealt = [], []
     for stratum in strata:
         mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
-        fit = learned(mine)[stratum]  # with some a training ends early, because the state runs away
-        solvers = sorted({row["policy"] for row in mine} & {*fit})
+        solvers = sorted({row["policy"] for row in mine})
+        fit = [s for s in solvers if s in learned(mine)[stratum]]
         table = {s: [row["disturbed"] for row in mine if row["policy"] == s] for s in solvers}
         runs += [len(found_rows) for found_rows in table.values()]
 
-        def effects(index: dict[str, np.ndarray], solvers=solvers, table=table) -> tuple[float, float]:
-            mean = {s: {t: iqm([table[s][i][t] for i in index[s]]) for t in solvers} for s in solvers}
+        def effects(index: dict[str, np.ndarray], solvers=solvers, fit=fit, table=table) -> tuple[float, float]:
+            mean = {s: {t: iqm([table[s][i][t] for i in index[s]]) for t in {s, *fit}} for s in solvers}
             same = [mean[s][s] for s in solvers]
-            lost = [1 - mean[s][t] / mean[s][s] for s in solvers for t in solvers if s != t]
+            lost = [1 - mean[s][t] / mean[s][s] for s in fit for t in fit if s != t]
             return apart(same), float(np.mean(lost))
 
         returns = [[row[s] for row in table[s]] for s in solvers]
@@ -184,7 +185,7 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 
 
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
-    """-> "key", "verdict", "difference" (a `Summary`), "runs", "sides"; of H8 the loss where solvers differ.
+    """-> "key", "verdict", "difference" (a `Summary`), "runs", "sides"; of H8 the difference of the half that decides.
 
     "sides": (task, cell) -> the policies compared there, a list for each side; of H8 one list, the solvers. Runs of the
     tasks `ASIDE` are left out.
@@ -196,9 +197,9 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         if same == "did not hold" and effects["matched"].value <= effects["chance"].high:
             same = "cannot be told"  # the largest of several differences is never 0, and this one may be chance
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
-        sides = {stratum: [names] for stratum, names in learned(rows).items()}
-        lost = effects["mismatched"]
-        return dict(key=h.key, verdict=both, difference=lost, runs=lost.runs, sides=sides)
+        shown = effects["matched" if same == "did not hold" else "mismatched"]
+        sides = {stratum: [list(by_policy(rows, stratum, None))] for stratum in strata_of(rows)}
+        return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides)
     mine = [row for row in rows if row.get("training", h.training) == h.training]
     difference, sides = lead(mine, h.better, h.worse, h.conditions), sides_of(mine, h.better, h.worse)
     judged = (verdict_of_equality if h.key == "H7" else verdict)(difference)

@@ -24,7 +24,7 @@ def queue(observations, delay):
     return np.array(out)
 
 
-# --- 10.2: one value at every rate ----------------------------------------------------------------------
+# --- 10.2: the value at another rate --------------------------------------------------------------------
 
 
 def step_by_step(rate: float, r: float, gamma: float) -> tuple[float, float]:
