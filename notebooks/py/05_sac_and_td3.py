@@ -46,7 +46,7 @@ cl.setup()
 # %% [markdown]
 # ### Where we are going
 # This cheetah was trained by SAC on one processor core. The lines below the video say how long that took and how well it
-# runs.
+# runs. (The published number is that of one run, on version 3 of the task.)
 
 # %%
 cl.show(cl.load("halfcheetah_sac"), steps=cl.budget(smoke=10, lite=120, full=120), width=480, height=320)
@@ -416,8 +416,8 @@ print("in most seeds DDPG promises more" + compared("05.4", "DDPG"))
 
 # %% [markdown]
 # *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise a little
-# too little in most seeds. That agrees with (5.4) and with Exercise 5.4. (Section 6 shows a second reason for a Q that
-# is too high.)
+# too little in most seeds, in the median by as much. That agrees with (5.4) and with Exercise 5.4. (Section 6 shows a
+# second reason for a Q that is too high.)
 
 # %% [markdown]
 # ## 4. Two more changes make TD3
@@ -736,7 +736,7 @@ q_figures.temperature_figure(paths, target_entropy=-6)
 # %% [markdown]
 # *Look at* the middle panel beside the left one. The dotted line is the target, −6 nats for six motors. *What you should
 # see.* The entropy starts above its target, and α falls. Once the entropy has come down to the target it stays there.
-# Meanwhile α rises again, because Q grows with the returns and a nat must be worth more to keep up. With α fixed,
+# Meanwhile α rises again. The likely reason: Q grows with the returns, and a nat must be worth more to keep up. With α fixed,
 # nothing holds the entropy at any value.
 
 # %% [markdown]
@@ -799,8 +799,8 @@ cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sa
 # - Without slow targets almost nothing is learned with most seeds: the critic chases a moving target.
 # - Exploration noise is not missed here. The likely reason: the pendulum starts at any angle, so the starts explore.
 # - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none fails.
-#   (Two other rows have no failure either.) The price is a Q a little too low. (A few failures in ten against none is a
-#   hint and not a proof.)
+#   (Two other rows have no failure either.) The price is a Q that is too low: with twin critics by a few units, about as
+#   far as DDPG's is too high, with all of SAC by more. (A few failures in ten against none is a hint and not a proof.)
 # - The *median* of the delayed actor is behind, and so is that of TD3. (No seed of the delayed actor fails.) In both, Q is
 #   too high in every seed, and in most seeds far too high.
 #
@@ -849,7 +849,8 @@ print("return and Q get better" + compared("05.11", "both get better"))
 
 # %% [markdown]
 # *What you should see.* With twice the updates TD3's return is higher in every seed, and its Q is close to what is earned.
-# (These are other starts than in the table, so compare only within this cell.) With the usual number its Q is far too high
+# (Two of these three are other training runs than those in the table, whose TD3 did better. So compare only within this
+# cell.) With the usual number its Q is far too high
 # in each of these seeds. So the result fits the explanation: the delay makes TD3 slower per update, and the budget was
 # short. (The critics got twice as many updates too, so the test does not say whether the critics, the actor or the targets
 # matter. To see what the targets do alone, keep the updates and double `tau`.)
@@ -884,7 +885,7 @@ q_figures.effects_figure(rows, "cheetah", nine)
 # - With the delayed actor, and so with TD3, everything is slower again. That is a verdict on this short budget. In section 7
 #   TD3 gets many times as many updates.
 # - SAC with its temperature fixed is no better than DDPG. The temperature alone does not explain that: the paid actor
-#   above has the same fixed temperature, but one critic.
+#   above has the same fixed temperature. It has one critic, a target actor, and climbs another Q, so the cause is open.
 # - SAC is that paid actor with twin critics, a learned temperature and no target actor, and it climbs the lower Q. Its
 #   best seeds are as good, but its seeds differ by more than a factor of two. Three seeds are too few to settle such
 #   differences.
@@ -894,12 +895,14 @@ q_figures.effects_figure(rows, "cheetah", nine)
 q_figures.bias_figure(rows, "cheetah", ["ddpg", "twin", "td3", "sac"])
 
 # %% [markdown]
-# *Look at* which side of the line the curves are on: a little above it at first, then below. The policy improves faster
-# than the critics can follow. The likely reason: its value has to pass back through the targets, step by step, and the
-# buffer holds few of the states that the new policy visits. Over-estimation, (5.4), is real, and figure 1 of the TD3
-# paper shows it on other robots, within a million steps. On this robot, within this budget, no Q ends up too high. The
-# measurement shows the sum of both effects, so it does not say how large each one is. Before you blame a cause, measure
-# it on your own task.
+# *Look at* which side of the line the curves are on: a little above it at first, then below. At first Q is still near 0, and
+# the returns are negative. Then the returns grow, and Q follows late. The likely reason is the one of the pendulum, with
+# the other sign: values arrive one step of the slow targets at a time. It is enough by itself: in two runs of TD3 the
+# policy stops improving halfway, and Q is still far too low at the end. The buffer also holds few of the states that a new
+# policy visits; whether this adds to it was not tested. Over-estimation, (5.4), is real, and figure 1 of the TD3 paper
+# shows it on other robots, within a million steps. On this robot, within this budget, no Q ends up too high. The
+# measurement shows the sum of all effects, so it does not say how large each one is. Before you blame a cause, measure it
+# on your own task.
 
 # %% [markdown]
 # ## 7. The race
@@ -991,16 +994,17 @@ cl.see("SAC gets there after", race.reached(runs["SAC"], end, "wall_seconds") / 
 
 # %% [markdown]
 # *Look at* the same runs on two axes: by steps on the left (each label is ten times the one before), by the clock on the
-# right, where a line ends when the fastest run is done. *What you should see.* By steps SAC is ahead of PPO, and by a
-# larger factor at high returns: every transition is used many times. By the clock PPO is ahead for as long as its runs
-# last, on two cores against one. Here a simulated step costs far less than an update. Where a real robot has to take each
-# step, only the left panel counts.
+# right, where a line ends when the fastest run is done. *What you should see.* By steps SAC is ahead of PPO. One reason may
+# be that every transition is used many times. But TD3 uses its transitions as often, and at low returns it is hardly ahead
+# of PPO. By the clock PPO's line is ahead for as long as its runs last, on two cores against one. (The clocks are not quite
+# alike: half of PPO's runs were made on another processor, which does not have the fast products of SAC's.) Here a
+# simulated step costs far less than an update. Where a real robot has to take each step, only the left panel counts.
 #
-# Read two things with care. Each line is the mean of the last 100 episodes, that is 100,000 steps: a small part of PPO's
-# run and a large part of the others'. So the policies of SAC and TD3 are better than their lines. "In tests" says what they
-# are worth without noise, and there SAC is far ahead of 1,632 after 3 minutes, though still behind PPO. And PPO was
-# stopped after 8 million steps. SAC needs about 20 minutes to come as far. What PPO would have after 20 minutes, these
-# runs do not say.
+# Read two things with care. Each line is the mean of the last 100 episodes, that is 100,000 steps. So every line lags
+# behind its policy: by little where the run is millions of steps long, by much in the first 200,000 steps. "In tests" says
+# what SAC and TD3 are worth without noise, and there SAC is far ahead of 1,632 after 3 minutes, though still behind PPO.
+# And PPO was stopped after 8 million steps. SAC needs about 15 minutes to come as far in its tests, and 20 by its line.
+# What PPO would have after 20 minutes, these runs do not say.
 
 # %%
 for name, group in runs.items():
@@ -1030,7 +1034,7 @@ cl.see("updates a second over SB3's", speed["claims"][key], (1.5, 5))
 # first α, the random steps at the beginning, the number of copies and the rounding are not. So the ratio above compares
 # two *programs with their settings*. It does not compare two implementations of one algorithm, and it does not show that
 # anything is wrong with SB3. Part of the lead comes from doing more updates in the same time. The last lines measure this
-# on another processor, where all cores were free. For the rest, this course's SAC also ran with the settings of SB3: one
+# on another processor, where all cores were free: with 16 copies here and one copy of SB3. For the rest, this course's SAC also ran with the settings of SB3: one
 # copy, an update for each step, and as many steps as SB3 makes in its half hour. (One setting is not equal: 256 random
 # steps at the beginning, and 100 there.)
 
@@ -1049,8 +1053,11 @@ print(f"updates in the half hour of the race: {updates['SAC']:,.0f} here, {updat
 # %% [markdown]
 # *What you should see.* After equally many steps at equal settings the medians are alike. One of the three seeds here
 # stays far below the others, and none of SB3's does. With so few seeds that can be chance. So nothing here shows that
-# one of the two implementations learns better. As far as these runs show, the lead in the race comes from more updates
-# in the same time and from the settings. How much each of the two adds is open.
+# one of the two implementations learns better. The lead in the race comes from the settings and from more updates in the
+# same time. Look at the tests of the race's SAC after as many updates as SB3 makes in all, about 115,000: they are at 8,000
+# to 8,900, twice SB3's returns. So most of the lead is there before any additional update. By then it has taken twice as
+# many steps as SB3; after equally many steps, with half as many updates, it is at 5,600 to 7,000. Which of its settings
+# matter was not tested.
 #
 # ### The gaits
 # The reward of a step is the forward speed in m/s minus a tenth of the sum of the squared commands, and an episode has
@@ -1077,9 +1084,9 @@ cl.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], ti
 # %% [markdown]
 # *Look at* which leg pushes, how long it stays on the ground, and how much the trunk pitches. *What you should see.* The
 # video shows the first four seconds, in which all are still speeding up. The speeds in the titles are measured later,
-# over the second half of 15 seconds. For the best policy it is about the return divided by 1,000, plus at most 0.6 for
-# the cost of the commands, and some for the standing start: the return includes it, and this speed does not. The runs
-# need not look alike: nothing in the reward asks for style.
+# over the second half of 15 seconds. For the best policy, the speed is about the return divided by 1,000, plus at most 0.6
+# for the cost of the commands, plus a little because the return includes the slow start. The runs need not look alike:
+# nothing in the reward asks for style.
 
 # %% [markdown]
 # ### Exercise 5.7: little data (open)
@@ -1136,12 +1143,13 @@ cl.calibration("05")
 # - An actor climbs the critic along the deterministic policy gradient, (5.2), and finds the nearest hill. The critic is
 #   trained on (5.3), with target networks that follow by Polyak averaging.
 # - A replay buffer lets every transition be used many times. It must never hold a step that never happened.
-# - The maximum of noisy estimates is too high, (5.4). The lower of two is too low on average, Exercise 5.4.
+# - The maximum of noisy estimates is too high, (5.4). The lower of two estimates of one given action is too low on average,
+#   Exercise 5.4. (For an action that was chosen because its lower estimate is large, it can be too high.)
 # - TD3 is DDPG with clipped double Q-learning, target policy smoothing and delayed policy updates.
 # - SAC keeps the first of these and rewards entropy, (5.8). Its gradient reaches the actor through reparameterised
 #   draws, (5.12). Its temperature follows a target entropy, (5.13).
 # - The best policy in one state is (5.9). How much entropy a doubling of α adds depends on the shape of the hill.
-# - Off-policy learning needs fewer steps. Whether it needs less time depends on what a step costs.
+# - SAC needs fewer steps than PPO here. Whether it needs less time depends on what a step costs.
 # - Compare settings before you compare programs.
 #
 # ### What goes wrong, and how it looks
@@ -1149,7 +1157,7 @@ cl.calibration("05")
 # |---|---|
 # | Q jumps about or grows, return falls | no slow targets, or an unreported termination; twin critics hide the second for a while |
 # | Q far above what is earned, return flat | over-estimation: critics = 2; or rewards are negative and Q has not come down from 0 yet: wait, or a larger tau |
-# | Q far below what is earned, return flat | two critics that disagree: larger batches, or fewer updates for each step |
+# | Q far below what is earned, rewards positive | Q has not come up from 0 yet: wait, or a larger tau |
 # | all values too low by about the same factor | transitions that never happened: ends of episodes, the row written last |
 # | actions stick at ±1, entropy falls early | rewards on a large scale, so α is small beside them: let it be learned, from a higher start |
 # | entropy far below its target, α large and still rising | the target entropy is higher than the policy can reach, or the actor does not get the gradient of log π |

@@ -160,8 +160,9 @@ memory_figures.alias_figure(full, angle=2.9, rate=2.0)
 # $$\max_a \bigl[w\,r_A(a) + (1 - w)\,r_B(a)\bigr] \;\le\; w \max_a r_A(a) + (1 - w) \max_a r_B(a). \tag{8.2}$$
 #
 # Say the right action is worth 1 and the wrong one 0. If A and B need opposite actions, the left side is $\max(w, 1-w)$ and
-# the right side is 1. A mixture of actions does no better, since its worth is an average. It does not matter how large
-# the network is or how long it trains.
+# the right side is 1. In one such decision a mixture of actions does no better, since its worth is an average. It does not
+# matter how large the network is or how long it trains. (Over an episode of many steps a random policy can do better than
+# every deterministic one: it may leave by chance a loop in which the other is caught. Singh, Jaakkola and Jordan 1994.)
 #
 # Such a task is a **partially observable Markov decision process**, or POMDP (Kaelbling et al. 1998). What is seen
 # now is not a Markov state. The whole **history** $(o_0, a_0, o_1, \dots, o_t)$ is one, and the policy needs a summary
@@ -243,7 +244,8 @@ cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predict
 # %% [markdown]
 # *What you should see.* The driver with memory always arrives in heaven, the other in about half of the episodes. Where
 # heaven is on the left, the forgetful driver turns round in sight of the sign. Once the sign is out of sight it goes
-# right again, as it did at first, and so it swings to and fro. A half is what (8.2) gives for $w$ = ½.
+# right again, as it did at first, and so it swings to and fro. If the side is decided once, a half is what (8.2) gives for
+# $w$ = ½.
 
 # %% [markdown]
 # ## 3. A summary in place of the observation
@@ -569,8 +571,8 @@ gradients.reach_figure(reached)
 #
 # ### Does it matter in training?
 # A wrong beginning need not hurt. On the pendulum a few angles in a row are enough to tell the rate. On the car a
-# segment may begin after the sign. From a zero state the network cannot know there where heaven is. Such a segment
-# teaches it to expect the average.
+# segment may begin after the sign. From a zero state the network cannot know from the sign where heaven is. As long as its
+# own drive does not tell it either (section 8), such a segment teaches it to expect the average.
 #
 # *Predict.* On the car, which way to begin a sequence leads to heaven in every episode with every seed? ("burn" is a
 # burn-in as long as the segment; on the car 40 + 40 steps.)
@@ -604,7 +606,9 @@ viz.bars(car, title="car, 40 learned steps a segment")
 # *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven
 # in every episode. *What you should see.* On the pendulum some lines do not overlap, but the medians are close, compared
 # with the distance from random actions to success (section 7). On the car, segments hardly ever reach a return of 1, and
-# whole episodes do with every seed. The gradient gives a possible reason. Even a fast drive from the sign to the far
+# whole episodes do with every seed. But the other settings of the car were tuned with whole episodes. Before that, whole
+# episodes reached 0.5 to 0.8, and segments might gain from settings of their own. The gradient gives a possible reason for
+# what is left. Even a fast drive from the sign to the far
 # heaven takes most of a segment. On a slower drive the sign lies more than a segment before the arrival, and then no
 # gradient reaches back to it. (How often this happens in training was not counted. Stored states are also stale. How
 # much that costs was not tested separately.) The library's recommended settings are segments on the pendulum and the
@@ -626,8 +630,9 @@ viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each
 
 # %% [markdown]
 # *What you should see.* A few angles in a row tell the rate, and yet segments of four steps are too short. In acting,
-# the memory runs on for 200 steps. No training sequence of four ever showed the network such a state. And all four steps
-# of a segment are still affected by its wrong start: above, it took ten or twenty steps to forget a zero state.
+# the memory runs on for 200 steps. Two likely reasons: no training sequence of four ever showed the network such a state;
+# and all four steps of a segment are still affected by its wrong start. (Above, another network took ten or twenty steps to
+# forget a zero state.) The two were not tested apart.
 
 # %% [markdown]
 # ## 6. How long must it remember?
@@ -664,8 +669,8 @@ cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 # %% [markdown]
 # *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most
 # 0.35 here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves
-# out. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): if a
-# sign mattered 100 steps ago, the gradient that says so is about $2^{-100}$. `remember=80` is *chrono initialisation*
+# out. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): at the
+# rate of the first ten steps, a sign from 100 steps ago would have a gradient of about $10^{-23}$. `remember=80` is *chrono initialisation*
 # (Tallec and Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For an LTC
 # `options=LTC.SLOW` does the same with time constants.
 #
@@ -693,16 +698,16 @@ cl.check("8.3", forget_bias)
 # - **pendulum**: the rate;
 # - **rods**: the length of the rod, 0.2 m or 1 m, drawn anew for each episode; its torque is shown (`observation="pa",
 #   length="varied"`);
-# - **car**: what the sign said, on arriving in heaven. Only the sign itself counts: an episode is told if the sign was in
-#   sight in one of the last k observations. (The place on arrival would give the side away; section 8 comes back to
+# - **car**: what the sign said, on arriving in heaven. Only the sign itself counts: an episode counts as told if the sign was
+#   in sight in one of the last k observations. (The place on arrival would give the side away; section 8 comes back to
 #   this.) The driver starts at rest near the middle, drives at full throttle to the sign and from there at full throttle
 #   to heaven (0.6 m/s² either way, 20 steps a second; heaven and hell are at ±1 m, and the sign can be read from 0.3 m
 #   to 0.7 m);
 # - **reacher**: the goal, at the last of 50 steps.
 #
 # **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight
-# tenths can be told: R² for the rate, the share of such episodes for car and reacher, and for the rods twice the share of
-# right guesses beyond one half.
+# tenths can be told: R² for the rate, the share of such episodes for car and reacher, and for the rods
+# 2 · (share of right guesses − ½).
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def memory_needed():
@@ -722,8 +727,8 @@ memory_figures.history_figure(told, guess)
 # %% [markdown]
 # *Look at* where each line rises, and at your own numbers, dotted. *What you should see.* A length takes more
 # observations than a rate, because it shows in how the rate changes. (At the limit of the rate a torque changes nothing,
-# so such a moment does not show the length, and the line goes on rising.) These memories are short, and an ordinary
-# network that is shown the last few observations would do. The car's line has a flat middle part. A memory of that
+# so such a moment does not show the length, and the line goes on rising.) The memories of these two are short, and an
+# ordinary network that is shown the last few observations would do. The car's line has a flat middle part. A memory of that
 # length is enough where heaven is on the right, because the sign was read a moment ago. It is too short where heaven is
 # on the left. A driver at half speed needs a longer memory for the same task. How long a memory must be depends on the
 # task and on what the policy does.
@@ -753,7 +758,7 @@ print(f"for comparison: return of random torques {shipped['random']['pendulum']:
 # | `hidden`, `learning_rate` | narrow heads are enough for a small task, and allow larger steps |
 # | `lr_schedule` | the learning rate falls to 0, so that the last updates settle |
 # | `learning_starts` | episodes have 200 steps; one finished episode of each of the four copies is enough to begin |
-# | `batch_size`, `sequence_length` | an update learns from 32 segments of 64 steps, from zero state; section 5 found that this does no harm here |
+# | `batch_size`, `sequence_length` | an update learns from 32 segments of 64 steps, from zero state; in section 5, segments of 16 steps did no harm here |
 # | `updates_per_step` | such an update costs much more than one of SAC, so there are half as many as SAC makes here |
 # | `summarizers` | one for both critics, for half the time |
 #
@@ -829,11 +834,12 @@ cl.see("width of the interval", high - low, (0, 0.1))
 
 # %% [markdown]
 # *Look at* the width of the interval too. An interval that contains 0 and has a width of 1 would say that nothing was
-# found, not that the two are equal. This one is narrow, and for a plain reason: nearly every seed reaches a share of 1,
-# so these tasks cannot tell the memories apart. Settings were tuned on the LSTM, which favours the LSTM. The additional
+# found, not that the two are equal. This one is narrow, and for a plain reason: on two of the three tasks every seed of both
+# reaches a share of 1, so these tasks cannot tell the memories apart. The width comes from the pendulum alone, and is a
+# third of the width there. Settings were tuned on the LSTM, which favours the LSTM. The additional
 # updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the
 # car, so its ranges say little. (The result file lists what was tried, under "tried".) The policy without memory has
-# a return of about one half on the car, as (8.2) says. Its share is a little lower, because random actions arrive in
+# a return of about one half on the car, like the driver that forgets. Its share is a little lower, because random actions arrive in
 # heaven now and then.
 
 # %% [markdown]
@@ -966,12 +972,12 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 # the trained states tell nearly all of it. On the pendulum the fresh network tells most of it as well. A random
 # recurrent network mixes successive observations, and a linear readout finds their difference in the mixture (the idea
 # of echo state networks, Jaeger 2001). So on the pendulum most of the information is there without training. On the pole
-# training made the difference, and two observations were not enough either. Why not?
+# the fresh network tells little, and two observations were not enough either. Why not?
 #
-# The rod's length shows in how gravity and the torque change the rate. A change of the rate takes three angles, so the
-# control with two observations cannot hold it. The fresh network tells most of the length, and the trained states still
-# more. The observation alone tells something about it, probably because of the policy: it soon brings the short rod
-# upright, and the long one rarely.
+# The rod's length shows in how gravity and the torque change the rate. A change of the rate takes three angles, so by that
+# equation two observations cannot give it. They tell something about it all the same, and so does one alone, probably
+# because of the policy: it soon brings the short rod upright, and the long one rarely. The fresh network tells most of the
+# length, and the trained states still more.
 #
 # The car's row needs care, for three reasons.
 # - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early,
@@ -1014,7 +1020,8 @@ print("missing: the force between them" + compared("08.13", "the force between t
 # %% [markdown]
 # *What you should see.* Two places tell the *mean* rate between them. This policy pushes hard to and fro, and its own
 # last push decides what the rate is at the end. Nobody shows it that push. But it chose the push itself, from a
-# state that it still remembers. What an agent has done itself is part of the history.
+# state that it still remembers. What an agent has done itself is part of the history. (The fresh network above chose no
+# action, so it could not know this push.)
 
 # %%
 policy = cl.load("memory_car_rsac_lstm")
@@ -1077,8 +1084,8 @@ cl.see("kept at zero from then on: heaven on the left reached", causes.share(alw
 #
 # Zeroing removes everything. A sharper intervention changes only *what differs between the sides*: move each state by
 # the difference between the mean states of the two sides. (The cars of the two sides are also at different places then,
-# and move differently. So the difference holds more than what the sign said.) If the policy acts on what the probe
-# reads, it should now believe the opposite.
+# and move differently. So the difference holds more than what the sign said.) If the policy acts on what lies in this
+# direction, it should now believe the opposite.
 #
 # ### Exercise 8.5: exchange the sides (fill in)
 # Given the states of many episodes at one step and the side of heaven in each, move every state by the difference between
@@ -1124,9 +1131,10 @@ print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
 # minority of the episodes. A random move of the same length harms them much less. In these two, moving the state along
 # the direction from one side's mean to the other's changes where the car drives. So the policy uses something that lies
 # in this direction. At this step the LSTM hardly differs from its control, although the probe above reads the side from
-# it. Either it acts on something that the difference of the means does not catch, or it repairs the exchange from the
-# motion. So a readable direction is not always one that the policy uses at that moment. (This is one policy of each
-# kind, at one step. A few steps later, in the plot below, the exchange harms the LSTM more.)
+# it. There are several possible reasons. Some of its cars still see the sign at this step, because they turn later than
+# those of the GRU, and can read it again. It may act on something that the difference of the means does not catch. Or it
+# repairs the exchange from the motion. (This is one policy of each kind, at one step. A few steps later, in the plot below,
+# the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
 # Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept
@@ -1191,8 +1199,8 @@ cl.see("episodes that hold a way back after a throw", stays.any(0).mean() * back
 
 # %% [markdown]
 # *What you should see.* Much less than nine hundredths, which would be 18 steps. The likely reason: a random walk would
-# stay on the platform for a long time once it is there, but after 5 steps it is thrown off. And it moves slowly: with
-# steps of up to 0.1 m in random directions it is only about a metre from its start after a whole episode. In about half
+# stay on the platform for a long time once it is there, but after 5 steps it is thrown off. Its way back is slow: with
+# steps of up to 0.1 m in random directions it takes a hundred of them to get about 0.7 m away. In about half
 # of the episodes it never finds the platform. And what memory is for, coming *back after a throw*, happens in fewer than
 # one episode in four, and then by the luck of where the swimmer was thrown. A learner can give credit to a memory only
 # for what has happened. In that sense memory does not solve exploration: the loss with the targets (8.4) tells the
@@ -1277,8 +1285,8 @@ cl.calibration("08")
 
 # %% [markdown]
 # ## Summary
-# - Aliased states cost a policy without memory what (8.2) says, whatever its size and training. But look for shortcuts
-#   before you call a task a test of memory: velocity, place, and fixed fields of directions all carry information.
+# - In one decision, aliased states cost a policy without memory what (8.2) says, whatever its size and training. But look
+#   for shortcuts before you call a task a test of memory: velocity, place, fixed fields of directions and chance all help.
 # - RDPG, RTD3 and RSAC are DDPG, TD3 and SAC on summaries. Targets are made from the summary of what came next.
 # - A loss is one mean over the steps that count. Padding needs a mask; what the padding holds does not matter.
 # - Where a sequence begins matters for as many steps as the memory lasts. Measure it against whole episodes. A burn-in
@@ -1286,15 +1294,15 @@ cl.calibration("08")
 # - How long a fresh network can remember is set by its biases before the first update. A gradient cannot find what
 #   has been forgotten.
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an
-#   intervention, with a control of its own, shows that the policy uses what the probe reads.
+#   intervention, with a control of its own, shows that the policy uses what lies in such a direction.
 # - Motion can be a memory: a policy that lost its state may read what it needs from where the body is going.
-# - Memory keeps what was found. It does not search.
+# - A memory is learned from what was found. It does not help before the first find.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
 # | the return stays at that of a policy without memory, and the losses look healthy | the actor or the critics do not see the summary; or the memory is too short at the start |
-# | Q grows slowly without bound, worse with short episodes | steps across an episode's end are learned from; a termination is stored as a truncation |
+# | Q drifts far beyond any return of an episode, towards r/(1 − γ) | steps across an episode's end are learned from; a termination is stored as a truncation |
 # | the loss changes with the batch's longest episode | padding is in the mean |
 # | good on short tasks, and on long ones as if blind after some number of steps | segments of that length from zero state: no longer memory was ever trained |
 # | the same with a burn-in | the gradient ends where the burn-in ends |
