@@ -334,6 +334,24 @@ def test_a_robot_whose_simulation_blows_up_has_fallen(engine, id, paid, disturb,
     assert env.steps.tolist() == [5, 1, 5]
 
 
+def test_a_robot_that_moves_faster_than_anything_could_has_fallen_before_its_numbers_spread():
+    """Finite numbers that a running mean and variance would not get over."""
+    env = make("AnymalSprint-v0", 3, seed=5)
+    env.reset()
+    env.step(np.zeros((3, 12)))
+    wild = env.state.take(np.array([1]))
+    wild.qvel[:, 8] = 6e3  # after a step 9 million rad/s
+    env._engine.write(np.array([1]), wild)
+    with pytest.warns(RuntimeWarning, match="copy 1 at step 2 .*: something moved at [0-9,]+ m/s or rad/s"):
+        _, reward, terminated, _, infos = env.step(np.zeros((3, 12)))
+    assert reward[1] == -100.0 and terminated.tolist() == [False, True, False]
+    assert np.abs(infos["final_obs"]).max() < 100
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for action in actions_for(env, 60):
+            env.step(action)  # a robot that thrashes about is within the limit
+
+
 def test_one_robot_whose_simulation_blows_up_has_fallen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     env = TaskEnv(make_task("AnymalSprint-v0"))

@@ -32,6 +32,7 @@ TARGETS = 6.28  # rad: position targets are clipped there
 PHYSICS = {"exact": 'cone="elliptic" jacobian="sparse"', "fast": 'cone="pyramidal"'}
 ACTUATION = ("pd", "torque")
 BASE_BODY = 1
+FASTEST = 500.0  # m/s and rad/s: robots that run, fall or thrash about reach 90; a contact that goes wrong, thousands
 # Columns of the sensors: normal force on each foot (N), on the base and each thigh (N), torque of each joint (N m).
 FEET, SCRAPES, TORQUES = slice(0, 4), slice(4, 9), slice(9, 21)
 # What `randomised` draws from: factors on the friction of the feet and on kp; kg added to the base.

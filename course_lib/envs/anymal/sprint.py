@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from course_lib.envs.anymal.model import JOINTS, build, default_scale, gravity, to_body
+from course_lib.envs.anymal.model import FASTEST, JOINTS, build, default_scale, gravity, to_body
 from course_lib.envs.anymal.terrain import Terrain, terrain_of
 from course_lib.envs.engine.checks import check_number
 from course_lib.envs.engine.task import Array, State, Task
@@ -53,6 +53,7 @@ class AnymalSprint(Task):
     substeps = True
     integrals = ("forward", "height", "fall")
     failure = ("fall", -100.0)
+    fastest = FASTEST
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from course_lib.envs.anymal.commands import Commands, Pushes
 from course_lib.envs.anymal.model import (
     BASE_BODY,
+    FASTEST,
     FEET,
     SCRAPES,
     TORQUES,
@@ -96,6 +97,7 @@ class AnymalC(Task):
     sensors = True
     pushed = BASE_BODY
     integrals = tuple(WEIGHTS)
+    fastest = FASTEST
 
     def __init__(
         self,

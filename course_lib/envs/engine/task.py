@@ -89,6 +89,7 @@ class Task:
         step_length: length of a control step, in control steps of the undisturbed task.
         failure: a term of the reward, and what it pays in a step in which the simulation of a copy fails (a NaN or a
             huge value). The other terms are 0 then, and the episode ends, with a warning. None: it is an error.
+        fastest: m/s and rad/s. Where anything moves faster than this, the simulation of that copy has failed, too.
         render_fps: frames per second of real time.
     """
 
@@ -103,6 +104,7 @@ class Task:
     refuses: tuple[str, ...] = ()
     step_length: float = 1.0
     failure: tuple[str, float] | None = None
+    fastest: float = math.inf
 
     def __new__(cls, *args, **kwargs):
         task = super().__new__(cls)

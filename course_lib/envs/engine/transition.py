@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ def advance(task: Task, physics, before: State, actions: Array, steps: Array) ->
     terms = task.reward_terms(before, actions, after)
     terminated, observation = task.terminated(after), task.observe(after)
     if (failed := failed_copies(task, before, after)).any():
-        said = _sentence(task, int(failed.argmax()), steps)
+        said = _sentence(task, before, after, int(failed.argmax()), steps)
         if task.failure is None:
             raise NonFiniteError(said + "; look at the last actions, or reset()")
         warnings.warn(f"{said}; this episode ends there as a fall does", RuntimeWarning, stacklevel=3)
@@ -45,16 +46,30 @@ def advance(task: Task, physics, before: State, actions: Array, steps: Array) ->
 
 
 def failed_copies(task: Task, before: State, after: State) -> Array:
-    """(N,) bool: where the simulator gave up.
+    """(N,) bool: where the simulator gave up, or something moves faster than anything could.
 
-    MuJoCo answers a diverging state by going back to the model's initial one and carries on; its clock, set to zero,
-    gives that away.
+    The second comes first: a contact sends a joint to thousands of rad/s, and some steps later a number is too large.
+    Until then the numbers are finite, and one of 1e6 is enough to ruin a running mean and variance.
     """
+    started_over = _started_over(task, before, after)
+    if math.isfinite(task.fastest):
+        return started_over | (np.abs(after.qvel).max(axis=1) > task.fastest)
+    return started_over
+
+
+def _started_over(task: Task, before: State, after: State) -> Array:
+    """MuJoCo answers a diverging state by going back to the model's initial one and carries on; its clock tells."""
     return after.time - before.time < task.dt - 0.5 * task.model.opt.timestep
 
 
-def _sentence(task: Task, copy: int, steps: Array) -> str:
+def _sentence(task: Task, before: State, after: State, copy: int, steps: Array) -> str:
+    if _started_over(task, before, after)[copy]:
+        why = "MuJoCo met a NaN, an infinity or a huge value and started over"
+    else:
+        fastest = np.abs(after.qvel[copy]).max()
+        why = (
+            f"something moved at {fastest:,.0f} m/s or rad/s, and more than {task.fastest:g} is no motion of this robot"
+        )
     return (
-        f"the simulation of {task.id} became unstable in copy {copy} at step {int(steps[copy])} of its episode: MuJoCo "
-        "met a NaN, an infinity or a huge value and started over"
+        f"the simulation of {task.id} became unstable in copy {copy} at step {int(steps[copy])} of its episode: {why}"
     )

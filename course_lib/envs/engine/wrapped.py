@@ -10,7 +10,7 @@ import numpy as np
 from course_lib.envs.engine.task import Array, State, Task
 
 SAME = ("model", "id", "frame_skip", "horizon", "derived", "substeps", "sensors", "pushed", "integrals", "refuses")
-SAME += ("init_qpos", "init_qvel", "step_length", "failure")
+SAME += ("init_qpos", "init_qvel", "step_length", "failure", "fastest")
 
 
 class Wrapped(Task):
