@@ -256,8 +256,8 @@ print(f"in the episode:     pushes from {record.actions.min():+.2f} to {record.a
 cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="07.3")
 
 # %% [markdown]
-# *What you should see.* The observation is always the same, and yet the pushes differ a lot. Only the memory can make this
-# difference.
+# *What you should see.* The observation is always the same, and yet the pushes differ. Only the memory can make this
+# difference. (The range comes from a few memories just after a push. Most of the others give nearly the same push.)
 #
 # ### Response maps
 # Now vary the memory instead. Let one neuron's own state run from -1 to 1, leave the rest as it is, and compute how much one
@@ -280,8 +280,9 @@ print("negative: above the dashed line" + compared("07.4", "above"))
 
 # %% [markdown]
 # *Look at* the slope of the dashed lines, where each neuron would rest. *What you should see.* The change is negative above
-# the line and positive below it: alone, every neuron comes to rest. Where the line is flat, the neuron does not depend on
-# the angle. Where it is steep, the neuron follows the angle. A wide pale band around the line means that the neuron is slow.
+# the line and positive below it: alone, every neuron comes to rest. Where the line is flat, the angle has little direct
+# effect on the neuron, compared with its whole range from -1 to 1. (Such a neuron may move by less than that, and still
+# follow the angle.) Where it is steep, the neuron follows the angle. A wide pale band around the line means that the neuron is slow.
 
 # %% [markdown]
 # ## 4. What do the neurons encode?
@@ -346,8 +347,10 @@ state_figures.decoding_figure(seen, guesses, "angular velocity (rad/s)", steps=s
 
 # %% [markdown]
 # *What you should see.* Most of the velocity is in the state, and nearly none of it is in the observation. Cells that were
-# never trained and see the same observations hold much less of it. So the network has learnt to differentiate. If one neuron follows the angle slowly and another follows it fast, their difference is roughly
-# proportional to the velocity. (R² can be below 0. Then the readout is worse than guessing the mean.)
+# never trained and see the same observations hold much less of it. So the network has learnt to differentiate. How could it?
+# If one neuron follows the angle slowly and another follows it fast, their difference is roughly proportional to the
+# velocity. (Whether these neurons do it in this way was not tested. R² can be below 0. Then the readout is worse than
+# guessing the mean.)
 
 # %%
 both = np.corrcoef(seen.states.T, seen.truth.T)[: seen.neurons, seen.neurons :]
@@ -383,7 +386,7 @@ cl.see("fixed points", len(found), (1, 3), predicted="07.7")
 cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 
 # %% [markdown]
-# *What you should see.* Usually there is one fixed point, and it is stable. If nothing happens, the network forgets in a
+# *What you should see.* For this observation there is one fixed point, and it is stable. If nothing happens, the network forgets in a
 # few steps. (The printed memory is the time until $1/e$ of a disturbance is left. The next two exercises derive it.) For
 # a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance $\delta h$ of the
 # differential equation follows
@@ -473,8 +476,9 @@ loop_figure(closed, alone)
 
 # %% [markdown]
 # *What you should see.* The vertical axis is logarithmic. The orange line falls fast and nearly straight, with a slope
-# given by $|\lambda|_{\max}$. The blue line starts at the same place. It falls at first too, but then it hardly changes
-# for a long time. So the long stripe in the heat map is not the network's own memory. The cart has been moved and comes
+# given by $|\lambda|_{\max}$. The blue line starts at the same place, moves up and down, and then hardly changes for a long
+# time. (So the number of steps until a tenth is left depends much on the threshold: until a fifth, it would be a fraction
+# of it.) The slow drift after a stripe in the heat map is not the network's own memory. The cart has been moved and comes
 # back slowly, and the state of the network follows what the network observes.
 
 # %% [markdown]
@@ -586,8 +590,18 @@ state_figures.ablation_figure(at_mean, attempt(suspicion, policy.readout, long.s
 
 # %% [markdown]
 # *What you should see.* There is less damage than before. If the pole falls only when a neuron is held at 0, the policy needs
-# the average of that neuron, and can do without its variation while the others work. When the most suspect neuron is held at its mean, the pole falls too.
-# So its variation is needed.
+# the average of that neuron, and can do without its variation while the others work. When the most suspect neuron is held at
+# its mean, the pole falls too. But look at *how* it falls, in an episode without pushes:
+
+# %%
+drift = states.record(policy, steps=1000, held={worst: mean[worst]})
+cl.see("the cart's distance from the middle at the end", abs(drift.truth[-1, 0]), (0.9, 1.1), "m")
+cl.see("largest angle of the pole until twenty steps before", np.abs(drift.truth[:-20, 1]).max(initial=0), (0, 0.05), "rad")
+
+# %% [markdown]
+# *What you should see.* The track ends at 1 m. Without the variation of this neuron the network still balances the pole, but
+# no longer keeps the cart on the track: it drifts away, and the pole falls when the cart hits the end. A count of steps
+# mixes the two. So what is lost first is the place of the cart.
 
 # %% nbgrader={"grade": true, "grade_id": "check-07-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("7.4", suspicion)
@@ -613,8 +627,8 @@ cl.see("steps until the pole falls", len(without), (3, 119))
 # further to the left, and soon it has fallen.
 #
 # *Predict.* Now hold several neurons at their means: first the one with the least suspicion, then the two with the least,
-# then three, and so on. What is the largest number of held neurons with which the pole still stands for 1,000 steps? (From
-# here on it gets no pushes.)
+# then three, and so on. What is the largest number of held neurons with which the pole still stands for 1,000 steps? (Here
+# it gets no pushes.)
 
 # %%
 cl.predict("07.11", question="neurons held")
@@ -649,30 +663,31 @@ cl.see("the four least suspect held, velocities hidden", stands(blind, weak, see
 
 # %% [markdown]
 # *What you should see.* In the first network more than one neuron can balance the undisturbed pole alone. In the second network no
-# neuron can, and the four most suspect together are not enough either. There the velocity must be computed from the past. So
-# in this network it is probably spread over more than these four.
+# neuron can, and the four most suspect together are not enough either: at least one of the other four is needed. That does
+# not say what for. It may be the velocity, which must be computed from the past there, or the place of the cart.
 #
 # One more question about the first network. Neuron 3 is sufficient, as long as nothing pushes: it balances the pole alone. Is
-# it also necessary? And do the answers hold when the pole is pushed? Hold neuron 3, then neurons 3 and 1, then neurons 3, 1
-# and 5, and last all *but* neuron 3: each undisturbed, and then with several random sequences of pushes.
+# it also necessary? And do the answers hold when the pole is pushed? Hold no neuron, then neuron 3, then neurons 3 and 1,
+# then neurons 3, 1 and 5, and last all *but* neuron 3: each undisturbed, and then with several random sequences of pushes.
 
 # %%
 rough = [states.random_pushes(steps=600, every=15, size=1.5, seed=s) for s in range(cl.budget(smoke=1, lite=6, full=10))]
 others, pushed = [0, 1, 2, 4, 5, 6, 7], {}
-for label, held in {"3": [3], "3 and 1": [3, 1], "3, 1 and 5": [3, 1, 5], "all but 3": others}.items():
+for label, held in {"nothing": [], "3": [3], "3 and 1": [3, 1], "3, 1 and 5": [3, 1, 5], "all but 3": others}.items():
     steps = stands(policy, held, mean, trials["episodes"])
-    cl.see(f"held: {label}", steps, (900, 1000) if label in ("3 and 1", "all but 3") else (0, 700), "steps")
+    cl.see(f"held: {label}", steps, (900, 1000) if label in ("nothing", "3 and 1", "all but 3") else (0, 700), "steps")
     pushed[label] = np.array([stands(policy, held, mean, 2, pushes=each) for each in rough])
     print("   with pushes:", *[f"{steps:.0f}" for steps in pushed[label]], "steps")
 cl.see("with pushes: share in which 3 and 1 falls before 3", np.mean(pushed["3 and 1"] < pushed["3"]), (0.7, 1))
 cl.see("with pushes, all but 3: median", np.median(pushed["all but 3"]), (0, 500), "steps")
 
 # %% [markdown]
-# *What you should see.* Undisturbed, with neuron 3 held, the pole falls after a while. With neurons 3 *and* 1 held, it stands:
-# the second loss repairs the first. With neuron 5 held too, which is sufficient alone, the pole falls at once. So damages
-# need not add up. But with pushes the second loss makes things *worse*, and neuron 3 alone is not sufficient: with most of
-# the sequences the pole soon falls. So an ablation answers for the test that was made, and for no other. It says what a
-# neuron contributes *while no other neuron is held*. And whether a neuron is sufficient and whether it is necessary are
+# *What you should see.* The whole network stands all pushes. Undisturbed, with neuron 3 held, the cart drifts off the track
+# after a while. With neurons 3 *and* 1 held, it stays: the second loss repairs the first. Neuron 5, like neuron 3, balances
+# the pole alone; hold it as well, and the pole falls at once. So damages need not add up. But with pushes the second loss
+# makes things *worse*, and now the pole itself topples. Neuron 3 alone is not sufficient either: with most of the sequences
+# the pole falls within 400 steps. So an ablation answers for the test that was made, and for no other. An ablation of one
+# neuron says what it contributes *while no other neuron is held*. And whether a neuron is sufficient and whether it is necessary are
 # two questions. If you hold one neuron at a time, you answer neither in full.
 
 # %% [markdown]
@@ -723,7 +738,7 @@ cl.see("component 1 swings", often, (1, 7), "times a second", predicted="07.12")
 cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
-# *What you should see.* The joints swing just as often, so one swing is one stride. A cycle that a system returns to after a disturbance is
+# *What you should see.* The joints swing at such a pace, so one swing is one stride. A cycle that a system returns to after a disturbance is
 # called a **limit cycle** (Strogatz 2015, chapter 7). The gait looks like one, of network and body together. Does the
 # network also swing without the body? Freeze the last observation and look for fixed points:
 
@@ -763,7 +778,8 @@ cl.see("R² from the states less R² from an untrained cell's, mean over the joi
 # untrained cell tell as much as those of the trained one. A probe shows what can be read from a state. It does not show
 # what was learned. (In section 4 the untrained cells held much less. There the claim passed the same test.) The forward
 # speed has an R² below 0 because the readout was fitted on the start from rest and tested on the steady run. Without the
-# start, most of it can be read as well.
+# start, more than half of it can be read. But that column has no controls, and in the steady run the observed angles may
+# tell as much.
 #
 # ### The same, while it runs
 # The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the
@@ -775,7 +791,7 @@ cl.live("halfcheetah_masked_ltc")
 # %% [markdown]
 # ## 9. A neuron that never forgets
 # If all states decay to one stable fixed point, the network keeps nothing for ever. A network that
-# should remember *that something happened* needs two stable states. One neuron is enough for that:
+# should remember *that something happened* can do so with two stable states. One neuron is enough for that:
 #
 # $$\dot h = -\Bigl[\frac1\tau + f\Bigr] h + f A, \qquad f = \sigma(w\,h + b). \tag{7.10}$$
 #
@@ -871,19 +887,20 @@ cl.calibration("07")
 #   with two it is a switch. The loop through the body can keep a disturbance much longer than the network does.
 # - An ablation tests whether a neuron is a cause, while no other neuron is held. Predict first, and hold the
 #   neuron at 0 and at its mean. Sufficient and necessary are two questions, and the answers hold for the test that was made:
-#   without pushes the loss of a second neuron repaired what the first had broken, with pushes it did not.
+#   without pushes the loss of a second neuron repaired what the first had broken, with pushes it did not. Look at how the
+#   episode ends, not only when: the same neuron may keep the pole up or the cart on its track.
 # - A probe needs controls: the observation, and a cell that was never trained.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | a neuron correlates with the velocity, but the policy works without it | a by-product: correlation does not prove use |
+# | a neuron correlates with the velocity, but the policy works without it | a by-product, or a neuron whose loss others cover: correlation does not prove use, one ablation does not disprove it |
 # | the weights point to the wrong neuron | the layer standardises its input; use $W_a$ of (7.9) |
 # | the pole falls with a neuron held at 0, but not at its mean | the neuron's average acts like a part of the bias |
 # | a stripe that lasts longer than the eigenvalues allow | the loop through the body keeps it; cut the loop |
 # | portraits flicker from step to step | each picture has its own colour range; use one range for the episode |
 # | no fixed point is found | too few starts, or a cell that keeps integrating (a neural ODE without decay can) |
-# | R² of a readout is near 1 in the fit and below 0 afterwards | the states change too little in the episode: push more |
+# | R² of a readout is near 1 in the fit and below 0 afterwards | the two parts differ (a start, a drift), or the states change too little in the episode: push more |
 # | the first component only grows with time | a slow drift of the cart; look at the second and third, or start later |
 #
 # ### Further reading
