@@ -582,9 +582,11 @@ for name, chosen, range_ in (("short", lasted < 12, (0.08, 0.35)), ("long", last
 
 # %% [markdown]
 # *What you should see.* In short episodes neighbouring pushes tend to agree, and the pole falls. In long episodes they
-# tend to undo each other. Long episodes also have the largest rewards-to-go. So without a baseline, large terms with
-# opposite signs add up to little. A baseline changes the weights of the terms, and some of their signs, and most of the
-# cancellation is gone. For the cart this costs more than the smaller squares gain.
+# tend to undo each other, over many steps. Long episodes also have the largest rewards-to-go. So without a baseline, large
+# terms with opposite signs can add up to little. For the cart they do. (The noise is the same for all four weights, but each
+# multiplies it by another number of the state. With the angle of the pole the terms do not cancel.) A baseline changes the
+# weights of the terms, and some of their signs, and for the cart most of the cancellation is gone. There this costs more
+# than the smaller squares gain.
 #
 # There is a second way to see it. Which constant would be the best baseline for each of the four weights? The next cell
 # computes it twice: from the squares alone, as in Exercise 1.3, and from the whole sum.
@@ -794,7 +796,7 @@ cl.see("first update with a mean return above 150", first_above(150), between=(1
 cl.see("first update with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
 
 # %% [markdown]
-# *What you should see.* Counted in updates, the mean return rises slowly at first, and then fast. One reason is that a
+# *What you should see.* Counted in updates, the mean return rises slowly at first, and then fast. One reason may be that a
 # policy that balances longer also has more steps to learn from in each update.
 #
 # One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when batches
@@ -837,15 +839,16 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 
 # %% [markdown]
 # *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
-# *What you should see.* At this learning rate, small batches need several times fewer environment steps. They take about as
-# many updates, and each costs an eighth. While the policy is bad, a rough direction is good enough. (A larger learning
-# rate for the large batches was not tried. You ran 32 because the curve is smoother. The comparison counts environment
-# steps, not seconds.)
+# *What you should see.* At this learning rate, small batches need several times fewer environment steps. They take about 1.4
+# times as many updates, but each costs an eighth. (A larger learning rate for the large batches was not tried. You ran 32
+# because the curve is smoother. The comparison counts environment steps, not seconds.)
 #
-# With 4 episodes, the runs without a baseline have the largest median and the widest interval. But the three intervals
-# overlap. So these seeds show no clear difference, neither between the critic and the batch mean nor between them and no
-# baseline. One reason may be the task: nearly all states with an upright pole have the same value, so a constant predicts it
-# well. This is a null result, and it is reported like any other.
+# With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals overlap, but
+# that alone does not settle a comparison. Take it seed by seed. In environment steps, no baseline is behind the critic with
+# seven seeds of ten: that can be chance. Counted in updates it is behind with nine of ten, and takes half as many again.
+# Between the critic and the batch mean there is no clear difference in either unit. One reason may be the task: nearly all
+# states with an upright pole have the same value, so a constant predicts it well. This last one is a null result, and it is
+# reported like any other.
 #
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
@@ -901,9 +904,10 @@ cl.see("by how much", better, between=(0.01, 0.35))
 # %% [markdown]
 # *What you should see.* Right is better in every cell, and the values of "right" rise towards the charger. The data came
 # from another policy, but (1.11) does not depend on the policy that chose the action. Such a method is called
-# **off-policy**. It can keep old data and use it again. Equation (1.9) is an average over the actions of the present policy.
-# A method that follows it is called **on-policy**: its data must come from the present policy, or from one very close to it.
-# REINFORCE uses every batch once. PPO (notebook 02) uses it several times.
+# **off-policy**. It can keep old data and use it again, as long as the data hold every action in every state. Equation
+# (1.9) is an average over the actions of the present policy. A method that follows it is called **on-policy**: its data
+# must come from the present policy, or from one very close to it. REINFORCE uses every batch once. PPO (notebook 02)
+# uses it several times.
 #
 # Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force it
 # is an optimisation at every step. **Actor-critic** methods train a second network, the actor, to do this optimisation: a
@@ -950,10 +954,11 @@ cl.calibration("01")
 # - The policy gradient needs no model of the transitions. It is the mean of score times return, (1.6).
 # - The estimate is right on average, and noisy. Reward-to-go, a baseline and larger batches reduce the noise of the whole
 #   gradient, (1.9). None of the three changes its mean. A baseline can make a single component noisier.
-# - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, reduces the noise too, but it adds a bias.
+# - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, is meant to reduce the noise too, but it adds a
+#   bias. (This was not measured here.)
 # - About a hundred lines with a learned baseline balance a pole. Evaluate with the noise off, and over several seeds.
-# - Q-learning can learn from the data of any policy, and needs a $\max$ over actions. REINFORCE needs new data for every
-#   update, and needs no $\max$.
+# - Q-learning can learn from the data of any policy that tries every action everywhere, and needs a $\max$ over
+#   actions. REINFORCE needs new data for every update, and needs no $\max$.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
@@ -965,8 +970,9 @@ cl.calibration("01")
 # | some seeds work, some do not | this is normal; show all of them |
 #
 # One simplification remains. At step 1,000 an episode is truncated while the pole still stands. Here $G_t$ counts no
-# rewards after that, as if the pole had fallen. The error is up to $\gamma^{1000-t}/(1-\gamma)$. It does little harm here,
-# because few steps are that near to the end. Notebook 02 does it properly, with the value of the final observation.
+# rewards after that, as if the pole had fallen. The error is up to $\gamma^{1000-t}/(1-\gamma)$. Few steps are that near to
+# the end. But once the pole stands all the time, this error is most of what is left of the advantage. No action caused it,
+# so it is noise; what it costs was not measured. Notebook 02 does it properly, with the value of the final observation.
 #
 # ### Further reading
 # - R. S. Sutton and A. G. Barto, *Reinforcement Learning: An Introduction*, 2nd ed., 2018: chapters 3 (MDPs), 6.5

@@ -61,7 +61,8 @@ cl.compare({"HalfCheetah-v5": shipped["per_seed"]}, x="wall_seconds", individual
 
 # %% [markdown]
 # *Look at* the thin lines: each is one seed, trained once. The thick line is their median, the band its 95 % bootstrap
-# interval (how far the median varies when the seeds are drawn anew, with replacement). The lines end where the fastest
+# interval (how far the median varies when the seeds are drawn anew, with replacement). A part of its width is not the seeds:
+# eight of the ten runs shared the machine with other work, so their seconds are too many. The lines end where the fastest
 # run is done. The dotted line is the best single episode of the student project that this notebook grew out of. Every
 # policy acts with its exploration noise here. The next cell shows what the policies reach at the end, without noise.
 
@@ -527,8 +528,9 @@ lambda_slider()
 # better critic. Last, lower γ: the horizon is shorter, there is less noise, but *better* now means something else
 # (the true difference changes).
 #
-# *What you should see.* The better the critic, the smaller the best λ. A trained critic of a robot explains most of the
-# variance but not all, and a λ between 0.9 and 0.97 is usual. (A constant error of the critic would not matter at all.
+# *What you should see.* The better the critic, the smaller the best λ. On robots a λ between 0.9 and 0.97 is usual. That is
+# experience. How good a robot's critic is cannot be read from its explained variance, which is measured against targets
+# that contain the critic itself. (A constant error of the critic would not matter at all.
 # It cancels in the comparison of two actions, as a baseline does.)
 #
 # ### Two ways for an episode to end
@@ -869,7 +871,8 @@ evaluation
 # %% [markdown]
 # *IQM* is the interquartile mean: the mean of the middle half of the episodes. A few bad episodes do not move it. A
 # large sd and a mean far below the IQM suggest that the cheetah ended a few episodes on its back: one bad start can cost
-# thousands. You trained one seed. One seed proves little, so here it is beside the shipped seeds.
+# thousands. You trained one seed. One seed proves little, so here it is beside the shipped seeds. (Those run longer, so at
+# the same step their learning rate is still higher. The end of a shorter run is not a fair match for their middle.)
 
 # %%
 cl.compare({"shipped": shipped["per_seed"], "yours": [run]})
@@ -950,14 +953,15 @@ settings.SettingsTable("HalfCheetah-v5", ablations["per_seed"])
 # *What you should see.* Four parts carry this recipe: an advantage that looks further than one step, a small first σ, the
 # normalised observations, and a clip that is not tiny. (The run without a clip had no KL stop either, so it does not tell
 # what the clip alone is worth.) Other changes cost less, but their medians are lower too: no reward normalisation, λ = 1,
-# and minibatches of 4,096. The table repeats the recommended settings, with the return that the default gives instead.
+# no normalisation of the advantages, and minibatches of 4,096. With minibatches of 256 the median is the same. The table repeats the recommended settings, with the return that the default gives instead.
 #
 # Now the parts that are worth nothing here, or less:
 # - **The KL stop**, as long as the clip is there. There are seeds in which the run without it is the same to the last
-#   digit: the limit was never reached. In the long training above some updates went over the limit, so there it acts.
+#   digit: the limit was never reached. In the long training above some updates went over the limit, so there it acts. (The
+#   recorded KL is a mean over the passes of an update, and the limit is for one pass. So it acts more often than that.)
 # - **γ = 0.98.** With γ = 0.99 the median is not lower. At this length the table gives no reason for the smaller γ.
-# - **Spread-out starts.** The median without them is higher, so they may even cost something. But the ranges
-#   of the seeds overlap. Three seeds cannot decide it.
+# - **Spread-out starts.** The median without them is higher, so they may even cost something. But the ranges of the seeds
+#   overlap, and with the noise on the order of the medians is the other way round. Three seeds cannot decide it.
 #
 # Keep the limits of this table in mind. It is one robot and one short budget, and the rest of the recipe was tuned around
 # these parts. What is worth nothing here may matter in another task, or in a longer run.
@@ -1063,7 +1067,7 @@ cl.calibration("02")
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | `approx_kl` large in the first pass of the first iteration | old log-probabilities do not belong to these transitions |
+# | `approx_kl` large from the first iteration on | old log-probabilities do not belong to these transitions |
 # | `approx_kl` grows over the iterations | learning rate too large, or σ nearly zero: the same step is now a bigger one |
 # | `explained_variance` near 0 for ever | the critic cannot learn: a shape that broadcasts, a loss without weight, rewards on a wild scale |
 # | `explained_variance` near 1 and no progress | λ too small: the target is mostly the critic's own value; or advantages that are nothing but noise |

@@ -6,8 +6,8 @@
 # A recurrent network jumps from step to step. The state of a *liquid* network follows a differential equation instead,
 # and a solver computes it for as long a time as you ask for. This gives you a memory that forgets at a rate set by the
 # input. It also makes the time between two observations an input like any other. The price is a solver, and a question
-# that plain networks do not raise: how do you differentiate through it? In this notebook you build the cells, the
-# solvers and three ways to differentiate. You also see where each of them breaks.
+# that plain networks do not raise: how do you differentiate through it? In this notebook you build solvers, the step of a
+# liquid cell and the adjoint method, and compare them with others. You also see where each of them breaks.
 
 # %% [markdown]
 # **You will be able to**
@@ -278,8 +278,9 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
 # Now take two modes, one with the rate 1/s and one with the rate $k$. After a few $1/k$ the fast mode has decayed and
 # only the slow one is left. Accuracy would allow long steps then. But an explicit solver must still keep $\Delta$ below
 # about $2/k$, or else the fast mode grows back. An equation is **stiff** if stability, and not accuracy, dictates the
-# step (Curtiss and Hirschfelder, 1952). A common measure is the *stiffness ratio*: the fastest rate of decay over the
-# slowest. The "stiffness" of the lab is this ratio for the neurons without their connections.
+# step. (The word is from Curtiss and Hirschfelder, 1952.) A common measure is the *stiffness ratio*: the fastest rate of decay over the
+# slowest. The "stiffness" of the lab is this ratio for the neurons without their connections. The slowest rate there is 1/s,
+# so it is also the fastest rate, in 1/s.
 #
 # The remedy is an **implicit** step. It takes the slope at the *end* of the step. For (3.4):
 #
@@ -415,7 +416,7 @@ cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="
 # %% [markdown]
 # *Look at* the arrows, and at the crosses: true states of three new paths. The error in the title is the root mean
 # square over 200 other new paths, at new moments, over twice the time that the training paths cover. *What you should see.*
-# Before training the arrows mean nothing. With the true times the paths run through the crosses. With even times they
+# Before training the arrows mean nothing. With the true times the paths run through the crosses or close to them. With even times they
 # spiral into the middle. Here is why: from one place, a sample may be followed by a near one (after a short time) or by
 # one far along the circle (after a long time). A network that does not know the time learns the average, and the average
 # of places on a circle lies inside the circle.
@@ -506,7 +507,7 @@ cl.see("LTC: longest over shortest time constant", (constants["LTC"].max() / con
 
 # %% nbgrader={"grade": false, "grade_id": "ex-03-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def ltc_unit(f, A, tau):
-    """f in 1/s, A, tau in s, arrays (n,) -> (tau_sys (n,) in s, h_inf (n,)), eq. (3.9)."""
+    """f in 1/s; A, the level; tau in s, arrays (n,) -> (tau_sys (n,) in s, h_inf (n,)), eq. (3.9)."""
     ### BEGIN SOLUTION
     tau_sys = 1 / (1 / tau + f)
     return tau_sys, f * A * tau_sys
@@ -620,8 +621,9 @@ cl.see("Euler: largest |h|", size, ("above 1,000",), predicted="03.7")
 cl.see("largest difference of the inline step and the library's", (inside * cell.A - library).abs().max().item(), (0, 1e-12))
 
 # %% [markdown]
-# *What you should see.* The fused step stays inside. Explicit Euler runs away, because this cell is stiff for a step of
-# 1 s: with $\tau$ = 0.5 s and an open channel, one step multiplies the distance from the fixed point by $1 - (2 + 1) = -2$.
+# *What you should see.* The fused step stays inside. Explicit Euler runs away, because a step of 1 s is longer than twice the
+# effective time constant: with $\tau$ = 0.5 s and an open channel, one step multiplies the distance from the fixed point by
+# $1 - (2 + 1) = -2$. (With small inputs it would run away as well.)
 #
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
@@ -856,8 +858,9 @@ cl.see("the loss changes more after a nudge that comes", "late" if a[-1].norm() 
 # mostly forgotten. The same effect is known as the **vanishing gradient** of recurrent networks (Bengio et al., 1994).
 #
 # ### Six ways to the same gradient
-# Now compute one gradient in six ways that share little code: the adjoint written above, the library's adjoint,
-# torchdiffeq's adjoint, backprop, finite differences, and *forward sensitivities*. The last is the reference. It solves
+# Now compute one gradient in six ways: the adjoint written above, the library's adjoint,
+# torchdiffeq's adjoint, backprop, finite differences, and *forward sensitivities*. The last is the reference, which shares
+# no code with the others. It solves
 # $dS/dt = \frac{\partial f}{\partial h}S + \frac{\partial f}{\partial\theta}$ for $S = \partial h/\partial\theta$ with
 # numpy and scipy.
 
@@ -966,7 +969,7 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 # %% [markdown]
 # *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness
 # 10 its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. (The error
-# differs a lot from field to field: in some it is a few thousandths.) And the worse it gets, the more evaluations it
+# differs a lot from field to field: in some it is below two thousandths.) And the worse it gets, the more evaluations it
 # spends.
 
 # %% [markdown]
@@ -1005,9 +1008,10 @@ print(f"a tolerance ten times tighter adds about ln(10) / λ = {np.log(10) / rat
 ode_figures.drift_figure(times, forward, backward, rate)
 
 # %% [markdown]
-# *Look at* the dotted line on the right: (3.19). *What you should see.* The backward state follows the forward one for
-# about as long as (3.19) says. Their distance grows exponentially all the while, and the backward state never comes
-# back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
+# *Look at* the dotted line on the right. Its slope is that of (3.19); it is drawn through the measured distance at three
+# quarters of the time. *What you should see.* The backward state follows the forward one for about as long as (3.19) says.
+# After a few tenths of a second their distance grows exponentially, at first at this rate and later more slowly, and the
+# backward state never comes back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
 # warning, but the gradient is wrong. A tighter tolerance helps slowly: each factor of ten adds only $\ln(10)/\lambda$. Here
 # $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest rate is half as large, it would do.
 #
@@ -1065,14 +1069,15 @@ ode_figures.power_figure({way: (counts, column) for way, column in kept.items()}
 # %% [markdown]
 # *What you should see.* Twice the steps take twice the bytes with backprop, a slope of 1. With the adjoint the bytes do not
 # change, a slope of 0. With small cells and a few solver steps per control step, backprop's memory is no problem, and this
-# course trains with backprop. The adjoint is for large states that are solved in many steps, on fields that are not stiff.
+# course trains with backprop. The adjoint is for large states that are solved in many steps, where the fastest rate times the
+# time between two kept states is small.
 #
 # | | backprop | adjoint | finite differences |
 # |---|---|---|---|
 # | differentiates | what was computed | the ODE | what was computed |
-# | memory | grows with the steps | constant | none |
+# | memory | grows with the steps | constant in the steps; one state for each kept time | none |
 # | evaluations | those of the forward solve | the forward solve, and a backward solve of its own | two solves per parameter |
-# | breaks when | memory runs out | the field is stiff or forgets fast: the backward solution drifts | the nudge is so small that the solver's noise dominates |
+# | breaks when | memory runs out | the field forgets fast: the backward solution drifts | the nudge is so small that the solver's noise dominates |
 
 # %% [markdown]
 # ## 7. When does an LTC stop being an ODE?
@@ -1166,8 +1171,8 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
 # substep misses by a large share of the distance, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one
-# substep is much better, but not exact either. At $\Delta t = 5$ the state nearly reaches its resting level, whatever
-# the step. So this line falls faster than the others. Now check your $p$, which is meant for the other lines:
+# substep is much better, but not exact either. At $\Delta t = 5$ the true state is almost at rest. The fused step has the same
+# resting level at every step length, so a few substeps arrive there too, and this line falls faster than the others. Now check your $p$, which is meant for the other lines:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("3.5", substep_exponent)
@@ -1318,11 +1323,11 @@ cl.check("3.7", better_step)
 
 # %% [markdown]
 # ## Summary
-# - A step that adds something to the state is a step of Euler's method. With an ODE and a solver, the duration of a step
+# - A recurrent step $h \leftarrow h + \Delta f(h)$ is a step of Euler's method. With an ODE and a solver, the duration of a step
 #   becomes an input, (3.1). The order of a method says how its error falls with the step.
 # - An equation is stiff when stability, and not accuracy, dictates the step of an explicit solver. Implicit steps avoid
 #   that.
-# - CT-RNN: fixed time constants. LTC: time constants that the input shortens, and bounded states. CfC: a learned answer
+# - CT-RNN: fixed time constants. LTC: time constants that depend on input and state, and bounded states. CfC: a learned answer
 #   without a solver.
 # - The fused step (3.12) is a weighted average. It is bounded for every $\Delta$, but accurate only to first order. At
 #   $\Delta$ = 1 most of its error comes from how it treats the decay.
