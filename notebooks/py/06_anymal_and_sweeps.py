@@ -259,7 +259,7 @@ cl.see("return of standing still", standing, (400, 480), predicted="06.3")
 
 # %% [markdown]
 # *What you should see.* Nearly all of it is paid for height. Keep the number in mind: a lower return is worse than doing
-# nothing, and at the very beginning of training most returns are lower.
+# nothing.
 #
 # ### Exercise 6.1: one step's reward (fill in)
 # Write (6.2) from positions alone: $x$ and $z$ at the beginning of the control step and after each physics step.
@@ -322,7 +322,8 @@ cl.see("the same at σ = 0.3", 100 * dead_zone(0.5 + 0.3 * draws).mean() / 0.5, 
 # *What you should see.* Without noise the line is flat up to 1. With noise a part of the mean gets through, because now
 # and then the noise lifts the command over the edge. How much depends on $\sigma$: at 0.3 the line is still almost flat,
 # at 1.0 the flat part is gone. (Engineers add such noise on purpose; they call it *dither*.) In a policy that was
-# trained with much noise the mean may stay in the flat part all the time. The robot stops when the noise stops.
+# trained with much noise the mean may stay in the flat part all the time. Then the motor stops when the noise stops. (Whether
+# the predecessor's policy has such a dead zone was not tested. Its robot does not stop, it falls.)
 #
 # ### Exercise 6.2: through the dead zone (a derivation, checked numerically)
 # Compute (6.4) for this $g$, in three steps.
@@ -395,8 +396,8 @@ cl.see("the return is highest without noise", max(middle, key=middle.get) == 0)
 
 # %% [markdown]
 # *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns
-# about twice as much. (The settings pay a bonus for entropy, which keeps $\sigma$ up. The noise helps to find gaits.
-# The fall of the line from 0 to 1 is what it costs.)
+# about twice as much. (The settings pay a bonus for entropy. Its $\sigma$ has grown from 0.37 to about 2, so much noise alone
+# does not make a gait that lives off it. The fall of the line from 0 to 1 is what the noise costs.)
 #
 # *Predict.* And during training: which curve is higher, the return with the noise on or with the noise off?
 
@@ -444,12 +445,12 @@ for name, value in vars(used).items():
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
-# | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 would be large; the value was chosen by trial. The sweep of section 8 suggests that training is faster with more noise at the start |
+# | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 is large to begin with; the value was chosen by trial |
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
 #
-# *Predict.* Which curve do you expect? Replace the three points (steps, return) below by your own. An untrained policy
-# falls within a second; standing still earns what you saw in section 2. Then give one number: the return without noise
-# after the training.
+# *Predict.* Which curve do you expect? Replace the three points (steps, return) below by your own. With these settings an
+# untrained policy stays up, and earns about what standing still earned in section 2. Then give one number: the return
+# without noise after the training.
 
 # %%
 prediction = [(100_000, 200), (400_000, 1000), (700_000, 3000)]
@@ -484,7 +485,7 @@ cl.see("entropy rises", bool(entropy[-5:].mean() > entropy[:5].mean()))
 
 # %% [markdown]
 # (IQM is the *interquartile mean*: the mean of the middle half of the episodes.) *What you should see.* The return ends far
-# above that of standing still. The KL falls with the learning rate. The entropy *rises*: that is the bonus. Runs of this
+# above that of standing still. The KL falls with the learning rate. The entropy *rises*; the bonus pays for that. Runs of this
 # length differ a lot between seeds, and yours is only one.
 
 # %%
@@ -532,7 +533,7 @@ cl.show(frames, title="the same gait, one robot", crf=30)
 # \text{concentration } R = |m|. \tag{6.5}$$
 #
 # $R$ is also called the *mean resultant length*. It is 1 if all lags are equal, and near 0 if they are spread around the
-# circle. Then the mean lag says nothing, and there is no gait to name.
+# circle. Then the mean lag says nothing. (It is also 0 for two touchdowns in each stride, half a stride apart.)
 
 # %%
 for shares in ([0.98, 0.02], [0.2, 0.3, 0.25], [0.0, 0.25, 0.5, 0.75]):
@@ -588,8 +589,8 @@ came = "no" if np.min(sure) < feet.SURE else "yes"
 print("all keep step:", came + compared("06.8", came))
 
 # %% [markdown]
-# *What you should see.* Some feet come down more often than others, and some do not keep step with LF. So this sprint has no
-# name, whatever the mean lags say. A reward that asks for speed alone does not ask for symmetry.
+# *What you should see.* Some feet come down more often than others, and some do not keep step with LF. (LF is a poor clock
+# here: it does not touch down in every swing of its leg.) So these touchdowns have no name, whatever the mean lags say. A reward that asks for speed alone does not ask for symmetry.
 #
 # ### What it costs
 # Power is torque times joint rate. To compare robots of different weight and speed, divide it by both. That is the **cost of
@@ -723,8 +724,8 @@ cl.see("price at which both are equal", price, (0.002, 0.01), predicted="06.12")
 weighing.weights_plot(sums)
 
 # %% [markdown]
-# *Try this.* Raise the price on energy until another behaviour wins. Then lower the weight of velocity to 1 and do it again:
-# now walking half as fast wins at one of the slider's prices. At the dots, the highest line belongs to the behaviour that
+# *Try this.* Raise the price on energy until another behaviour wins. Then lower the weight of velocity to 0 and do it again:
+# now walking half as fast wins at the smallest prices. At the dots, the highest line belongs to the behaviour that
 # the reward prefers. Training finds such winners by itself: a price that is too high teaches the robot to stand.
 
 # %%
@@ -744,12 +745,12 @@ cl.see("told to walk backwards: speed over the told one", came / asked, (0.6, 1.
 
 # %% [markdown]
 # *What you should see.* The thick line, the velocity averaged over half a second, follows the black one, the command.
-# Sideways it stays a little short. Near the end the command changes, and the robot begins to follow at once; the turn has
-# not arrived when the recording ends. The knees need a small part of the sprint's power. The cost of transport falls by
+# Sideways it stays a little short. Near the end the command changes; the turn does not follow before the recording ends. The
+# knees need a small part of the sprint's power. The cost of transport falls by
 # much less, because the walk also covers less ground in the same time.
 #
-# The last line is from another episode. There the robot is told to walk backwards, and it does, a little slower than
-# told. A walker of an earlier recipe nearly stood still instead, probably because it had learned to walk ahead first, and
+# The last line is from another episode. There the robot is told to walk backwards. Straight back it does, at nine tenths of
+# the speed. When it is told to turn as well, it makes less than half of both. A walker of an earlier recipe nearly stood still instead, probably because it had learned to walk ahead first, and
 # a slow walk backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
 #
 # ### The gait of the walker
@@ -765,8 +766,8 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
     cl.see(f"least concentration of the {name} walker", sure.min(), (0.6, 1.0))
 
 # %% [markdown]
-# *What you should see.* Both walkers have a clear gait, and not the same one. The LTC walker comes near a trot: diagonal
-# pairs of feet come down together. The MLP walker comes near a bound: its front feet come down together, then its hind
+# *What you should see.* Both walkers have a clear gait, and not the same one. The LTC walker comes near a trot: the feet of
+# a diagonal pair come down within about a fifth of a stride. The MLP walker comes near a bound: its front feet come down together, then its hind
 # feet. Nothing in the reward asks for a gait, and each policy is one seed. So this is not what MLPs and LTCs do; it is what
 # these two do.
 #
@@ -821,7 +822,7 @@ cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (
 # %% [markdown]
 # *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns about as well as
 # before. Without `yaw_rate` it turns worse in every seed. Without effort, power and changes of the action grow in all
-# three seeds. With ten times the price on effort, power and changes of the action fall by more than half. The robot pays
+# three seeds, and so does the turning error. With ten times the price on effort, power and changes of the action fall by more than half. The robot pays
 # for it with both errors, and the turning error grows most. The speed itself (in the result file, not in the figure) falls
 # by a tenth only.
 #
@@ -863,7 +864,8 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 
 # %% [markdown]
 # *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay
-# behind. (This is one seed and a few episodes: before you believe it, repeat it with another seed.)
+# behind. (This is one seed and a few episodes, without a control: the same further training with the weights as they were.
+# In the result file that control gives 240 to 310 W with its three seeds. So before you believe it, repeat it with both.)
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
@@ -895,8 +897,9 @@ if 400 in forces:
     cl.see("share that withstands 400 N, MLP and LTC", [answers[name][400].mean() for name in walkers], (0.0, 0.9))
 
 # %% [markdown]
-# *Look at* the bands: 95 % over the episodes of *one* trained policy. They say nothing about another seed of the
-# same network. So this figure compares two policies, not two kinds of network. These are all seeds of the benchmark:
+# *Look at* the bands: 95 % over the episodes of *one* trained policy. (Where all robots succeed, the band has no width. That
+# is not certainty: with 20 of 20 the true share may be as low as 83 %.) They say nothing about another seed of the same
+# network. So this figure compares two policies, not two kinds of network. These are all seeds of the benchmark:
 
 # %%
 walks = cl.result("anymal_walk")
@@ -912,7 +915,8 @@ cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 # %% [markdown]
 # *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
 # of training. All walk ahead and backwards within a tenth of a metre a second of what they are told. Sideways they
-# differ: a robot that stands still is 0.25 m/s off, and two of the three MLPs hardly do better. The LTC does, but it also
+# differ: a robot that stands still is 0.25 m/s off, and two of the three MLPs hardly do better. One of them nearly stands;
+# of the other's robots nearly half fall, and count with a speed of 0. The LTC does better, but it also
 # trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a verdict, train a few more
 # LTC walkers (about an hour each), and MLPs with the same stages.
 #
@@ -1003,8 +1007,8 @@ print(f"the worst seed before the hurdles is seed {worst['seed']}: {worst['step_
 # %% [markdown]
 # *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the *worst* of its kind before
 # the hurdles and the best after them. Other seeds get a third or half of their robots across without ever having met a
-# step. All improve with the hurdles, but "from nearly nothing to nearly all" is true of one seed only. So report all
-# seeds, the worst one included.
+# step. All get across more often after the hurdles, but "from nearly nothing to nearly all" is true of one seed only. So
+# report all seeds, the worst one included. (As much further training without hurdles, the control, was not made.)
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
@@ -1041,7 +1045,8 @@ cl.see("speed after the hurdles", back[1], (-0.1, 0.2), "m/s")
 # and estimates which of them mattered. It has a *space* (what may vary), a *sampler* that decides what to try next, and
 # a *pruner* that stops a trial which lags behind earlier ones. The sampler here is TPE, the tree-structured Parzen
 # estimator (Bergstra et al. 2011): it tries more often where trials went well. The trials are kept in a file, so
-# finished trials are not lost when the machine stops.
+# finished trials are not lost when the machine stops. (The cell below puts it into a new folder each time, so that it starts
+# afresh. For a sweep that you want to keep, give a path of your own.)
 
 # %%
 storage = "sqlite:///" + str(Path(tempfile.mkdtemp()) / "sweep.db")
@@ -1052,7 +1057,8 @@ found = cl.sweep("InvertedPendulum-v5", "ppo", space, trials=trials, storage=sto
 found.table(top=4)
 
 # %% [markdown]
-# Was the sweep killed? The same call goes on where it stopped: it asks for a *total* number of trials. *Predict.* The next
+# Was the sweep killed? The same call, with the same file, goes on where it stopped: it asks for a *total* number of trials.
+# *Predict.* The next
 # cell makes the same call, and asks for one trial more in total. How many new trials does it run?
 
 # %%
@@ -1133,7 +1139,8 @@ cl.plot_importances(importance)
 
 # %% [markdown]
 # (`at=2`: the second of ten reports counts, which pruned trials have too. Only the survivors have final values, and these
-# all lie in a region that is good already.)
+# all lie in a region that is good already. But this report is early. The 64 copies have made about 400 of the 801 steps of an
+# episode by then, so only episodes that ended in a fall have been counted.)
 #
 # A bar is the mean of the two sweeps, a dot is one sweep. *Look at* the dots: at this report the sweeps contradict each
 # other. (With final values both name the learning rate, at 0.43 and 0.45. But those are 8 and 9 trials of 50.) In the
@@ -1175,7 +1182,7 @@ for sweep in counted:
 # %% [markdown]
 # *What you should see.* Shuffled outcomes (of sweep 1) give winners that are about as large as those of the real sweeps, and
 # no rank correlation is beyond chance. So the contradiction needs no explanation: at this report neither sweep shows
-# anything beyond chance. Fifty trials with one seed each are too few to find effects as small as these narrow ranges allow.
+# anything beyond chance. There may be several reasons: one seed for each trial, narrow ranges, and an early report.
 
 # %%
 cl.plot_slices(counted[0])
@@ -1259,17 +1266,19 @@ cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0
 # %% [markdown]
 # *Look at* the best return, beside that of the predecessor's space, then at the shapes in the panels. (These trials are
 # longer: 200,000 steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the
-# start, `init_log_std`. Trials that begin with large noise learn faster. (Two more, the epochs and the length of a
-# rollout, are beyond the limit by less. The limit is rough: TPE does not draw its trials independently, and each factor
-# that does nothing has one chance in twenty to pass it by luck.) The predecessor had large noise too. Perhaps its noise
-# could not shrink far enough; this sweep does not test that. The learning rate shows no trend *within* this range: most
-# values in it are good enough. The largest one that was tried is not, see below. (The bars above rank the learning rate
-# second and epochs low. A rank correlation sees trends only, and a single bad trial at the end of a range can raise a bar.)
-# That does not contradict what you found
+# start, `init_log_std`. Trials that begin with large noise have the larger return at this report. That need not be
+# learning. Robots with little noise stay up, and their first episodes are not over yet: only the falls of the others
+# count. At the fifth report, among the trials that are left, the correlation is gone. A report is comparable only when
+# whole episodes are in it. (Two more, the epochs and the length of a rollout, are beyond the limit by less. The limit
+# is rough: TPE does not draw its trials independently, and each factor that does nothing has one chance in twenty to
+# pass it by luck.) The predecessor had large noise too. Perhaps its noise could not shrink far enough; this sweep does
+# not test that. The learning rate shows no trend at this report. (Among the trials that are left at the last reports,
+# the lower rates do better. Few trials lie near the ends of the range.) The largest rate that was tried failed, see
+# below. (The bars above rank the learning rate second and epochs low. A rank correlation sees trends only, and a single
+# bad trial at the end of a range can raise a bar.) That does not contradict what you found
 # above. A factor can be decisive between two ranges and unimportant within each.
 #
-# Be careful: this figure shows the second report of a short trial, so it says what learns *fast*. Only longer trials show
-# what ends high. And this sweep has one seed. Reports are returns of training, with noise, and the importances here are
+# Be careful: this figure shows the second report of a short trial. Only longer trials show what ends high. And this sweep has one seed. Reports are returns of training, with noise, and the importances here are
 # computed from them. One trial of this sweep failed later on. The reason is kept:
 
 # %%
@@ -1315,8 +1324,8 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 
 # %% [markdown]
 # *Look at* the seeds before you rank, and at how many there are. (The race shows seed 0 of each, the slowest of the MLPs and
-# the fastest of the LTCs.) *What you should see.* The MLP has the highest median at equal steps, and it has more than
-# three times the parameters. The best seed of the GRU, and barely that of the CT-RNN, passes its worst one. So the order
+# the fastest of the LTCs.) *What you should see.* The MLP has the highest median at 2 million steps, and it has more than
+# three times the parameters. (Before that the GRU's is higher at times.) The best seed of the GRU, and barely that of the CT-RNN, passes its worst one. So the order
 # of these is open. All LTCs lie below all MLPs. But three seeds each are few, the networks differ in size, and the
 # learning rate of the LTC has reached 0 there. What is settled: an LTC runs, which the student project had
 # called out of reach. So does its plainer relative, the CT-RNN.
@@ -1431,7 +1440,7 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 # both make corrections late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay
 # leaves them at full strength and lets them come when the robot already moves the other way. (In the terms of control
 # theory: a delay adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs
-# no longer reach their targets in time. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
+# no longer reach their targets in time. More damping, up to eight times, stops none. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
 # delay and to noise. That is one policy of each kind again, and not trained alike: a reason to test more seeds, not a finding.
 #
 # So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
@@ -1454,13 +1463,13 @@ cl.calibration("06")
 # - What the reward does not mention is free. Torque, power and cost of transport, (6.6), show what was free.
 # - Reward terms are hypotheses. Drop one, predict what breaks, measure. A return under other weights is a dot product, (6.7).
 # - An importance, (6.8), holds only for the range that was searched. Shuffle the outcomes before you believe it.
-# - A walker that has never met latency mostly fails at two control steps of it, (6.9). Train under the conditions that
-#   you expect.
+# - A walker that has never met latency may fail at two control steps of it, (6.9): of two walkers one mostly does. Train
+#   under the conditions that you expect.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | good with noise, falls without | σ kept large; the gait needs it. Let σ be learnt, evaluate without noise |
+# | good with noise, falls without | the gait needs its noise. Evaluate without noise during training, and judge by that |
 # | the return rises, the robot lies down | a term pays for it: print the terms one by one |
 # | torques jump between their limits | gain too high for the rate; no price on torque or on changes of the action |
 # | it stands still, and the return is fine | penalties outweigh what moving earns: raise the velocity term or lower the others |
@@ -1472,7 +1481,7 @@ cl.calibration("06")
 # | one seed crosses the step, another falls | the demonstration shows one seed: report the worst one too |
 # | two sweeps name two winners | shuffle the outcomes: perhaps neither found anything |
 # | an important factor has its best values at the end of its range | the range is wrong: search further on that side |
-# | it walks in simulation and falls on the robot | latency first, then actuators, then noise |
+# | it walks in simulation and falls on the robot | latency, weak or slow actuators, noise: measure each, and train with it |
 #
 # ### Further reading
 # - M. Hutter et al., "ANYmal: a highly mobile and dynamic quadrupedal robot", IROS 2016.
