@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import queue
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from inspect import isgenerator
@@ -81,6 +82,7 @@ def _work(one_run: Callable, args, core: int | None, todo, done) -> None:
     """Make runs until there are none left, on one core and with one thread."""
     import torch
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if core is not None:
         os.sched_setaffinity(0, {core})
     torch.set_num_threads(1)
@@ -92,6 +94,12 @@ def _work(one_run: Callable, args, core: int | None, todo, done) -> None:
             done.put(("failed", job[0], traceback.format_exc()))
             return
     done.put(("idle", None, None))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its processes. Nobody would read their rows, and they would take a core."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _on_ray(one_run: Callable, args, jobs: list[Job]) -> Iterator[tuple[tuple, dict | None]]:

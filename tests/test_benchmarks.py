@@ -4,6 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -346,11 +347,11 @@ def one_run(args, kind, seed):
     until = time.monotonic() + 60
     while not args.alone and len([f for f in os.listdir() if f.endswith(".here")]) < 2 and time.monotonic() < until:
         time.sleep(0.1)  # on a busy machine one process could be through before the other has begun
-    time.sleep(0.2)
+    time.sleep(args.lasts)
     return dict(kind=kind, seed=seed, process=os.getpid(), cores=len(os.sched_getaffinity(0)), train_seconds=0.2)
 
 if __name__ == "__main__":
-    args = cli("toy", "A toy.", seeds=range(3), kinds=["a", "b"], fails=-1, alone=False, quick={{}})
+    args = cli("toy", "A toy.", seeds=range(3), kinds=["a", "b"], fails=-1, alone=False, lasts=0.2, quick={{}})
     run_all(args, one_run, [(k, s) for s in args.seeds for k in args.kinds], key=("kind", "seed"), config={{}},
             report=lambda rows: str(len(rows)))
 """
@@ -374,6 +375,29 @@ def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
     rows = content()["per_seed"]
     assert sorted(runs()) == sorted(ALL) and {row["cores"] for row in rows} == {1}
     assert len({row["process"] for row in rows if (row["kind"], row["seed"]) not in kept}) == 2
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_parent_that_is_killed():
+    Path("toy.py").write_text(SIDE_BY_SIDE.format(folder=str(BENCHMARKS)))
+    parent = subprocess.Popen([sys.executable, "toy.py", "--processes", "2", "--lasts", "100"])
+    until = time.monotonic() + 60
+    while len(marks := sorted(Path().glob("*.here"))) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    parent.kill()
+    parent.wait()
+    left = [int(mark.stem) for mark in marks]
+    while any(alive(pid) for pid in left) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(left) == 2 and not any(alive(pid) for pid in left)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie that waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize(
