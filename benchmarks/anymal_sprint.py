@@ -8,7 +8,7 @@ run counts by episodes without noise in the actions. Their starts differ by `res
 otherwise all episodes would be one. After every 32 iterations 20 such episodes are played; where their mean reaches
 5,925, 100 others decide. Training time counts, the time of these tests does not. The figures at the end are means of
 100 episodes of the last policy; nothing is selected. Where the simulation of a robot fails, which is rare, its episode
-ends as with a fall; a row says how often that came about in training ("failures").
+ends as with a fall; a row says in how many training steps that came about ("failures").
 
 "mlp" has two layers of 128. The others have a cell between a layer of 64 and the readout: 32 neurons of an LTC or a
 CT-RNN, or as many of a GRU as give the policy as many parameters (printed). The MLP has more.

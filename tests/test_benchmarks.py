@@ -378,6 +378,7 @@ def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="asks /proc which processes run")
 def test_processes_end_with_a_parent_that_is_killed():
     Path("toy.py").write_text(SIDE_BY_SIDE.format(folder=str(BENCHMARKS)))
     parent = subprocess.Popen([sys.executable, "toy.py", "--processes", "2", "--lasts", "100"])

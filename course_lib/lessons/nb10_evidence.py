@@ -143,7 +143,8 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
     for stratum in strata:
         mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
         solvers = sorted({row["policy"] for row in mine})
-        fit = [s for s in solvers if s in learned(mine)[stratum]]
+        able = learned(mine)[stratum]
+        fit = [s for s in solvers if s in able]
         table = {s: [row["disturbed"] for row in mine if row["policy"] == s] for s in solvers}
         runs += [len(found_rows) for found_rows in table.values()]
 
@@ -195,7 +196,7 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         effects = solver_effects(rows)
         same, other = verdict_of_equality(effects["matched"]), verdict(effects["mismatched"])
         if same == "did not hold" and effects["matched"].value <= effects["chance"].high:
-            same = "cannot be told"  # the largest of several differences is never 0, and this one may be chance
+            same = "cannot be told"  # the largest of several is above 0 on average anyway
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
         shown = effects["matched" if same == "did not hold" else "mismatched"]
         sides = {stratum: [list(by_policy(rows, stratum, None))] for stratum in strata_of(rows)}

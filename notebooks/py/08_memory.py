@@ -670,7 +670,7 @@ cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 # *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most
 # 0.35 here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves
 # out. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): at the
-# rate of the first ten steps, a sign from 100 steps ago would have a gradient of about $10^{-23}$. `remember=80` is *chrono initialisation*
+# rate of the first ten steps, a sign from 100 steps ago would have a gradient below $10^{-22}$. `remember=80` is *chrono initialisation*
 # (Tallec and Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For an LTC
 # `options=LTC.SLOW` does the same with time constants.
 #

@@ -228,7 +228,8 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 # show how the code of the rule has changed since. That was when the first two or three seeds were known already. Fewer
 # than ten seeds decide nothing, whatever their interval; at first, five were enough. A condition that a task does not have
 # is left out for that task. For H8, solvers count as different only if they differ by more than chance: the largest of
-# several differences is above 0 on average, even if all are equal. With all ten seeds, none of the three changes a verdict.
+# several differences is above 0 on average, even if all are equal. With all ten seeds, the first and the last change no verdict.
+# Without the second, a task that lacks a condition could not be counted at all.
 # Nor can a policy that has not learned the task lose much with another solver, so that half of H8 leaves it out.)
 
 # %%
