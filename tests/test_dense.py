@@ -262,7 +262,7 @@ def test_an_epoch_is_that_of_torch(changes, threads, monkeypatch):
     after = adam.flat.clone(), adam.first.clone(), adam.second.clone(), adam.steps
     adam.flat.copy_(before[0]), adam.first.copy_(before[1]), adam.second.copy_(before[2])
     adam.steps = before[3]
-    found = agent.in_c.run(segments, order, size)
+    found = agent.in_c.run(segments, order, size, agent.entropy_coef)
     assert found[0] == pytest.approx(loss_pi, abs=1e-6) and found[1] == pytest.approx(loss_v, rel=1e-4)
     torch.testing.assert_close(found[2], log_ratio.flatten(), rtol=1e-4, atol=2e-5)
     assert adam.steps == after[3]
@@ -286,7 +286,7 @@ def test_a_broken_gradient_breaks_the_weights():
     """So that training stops with a sentence, as it does without C."""
     agent, segments, order = agent_of()
     segments.advantage[0, 3] = float("nan")
-    agent.in_c.run(segments, order, 64)
+    agent.in_c.run(segments, order, 64, 0.0)
     assert agent.optimizer.flat.isnan().any()
 
 
@@ -320,7 +320,7 @@ def test_a_network_that_was_changed_is_torchs():
         assert torch.equal(dense.stack(hooked, x), hooked(x))
     agent, segments, order = agent_of()
     agent.policy.actor.append(nn.Tanh())
-    assert agent.in_c.run(segments, order, 64) is None and not Epoch.fits(agent.policy, agent.optimizer)
+    assert agent.in_c.run(segments, order, 64, 0.0) is None and not Epoch.fits(agent.policy, agent.optimizer)
     assert agent.in_c.acting(*(torch.zeros(4, 16, n) for n in (6, 17, 6))) is None
     agent.iterate(0.0)  # in torch
 
@@ -329,10 +329,10 @@ def test_an_epoch_checks_what_it_is_given():
     agent, segments, order = agent_of()
     for wrong in (order[:-1], order.int(), order + 1, order[:0]):
         with pytest.raises(ArgumentError, match="is not accepted; it must be"):
-            agent.in_c.run(segments, wrong, 64)
+            agent.in_c.run(segments, wrong, 64, 0.0)
     segments.x = segments.x.double()
     with pytest.raises(ArgumentError, match="x of shape"):
-        agent.in_c.run(segments, order, 64)
+        agent.in_c.run(segments, order, 64, 0.0)
 
 
 # --- threads ------------------------------------------------------------------------------------

@@ -213,6 +213,18 @@ def test_learning_rate_falls_to_zero_on_the_linear_schedule():
     assert np.allclose(run.curve["learning_rate"], 1e-3 * (1 - np.arange(10) / 10))
 
 
+@pytest.mark.parametrize("policy", [None, TinyGRU], ids=["in C, where it can be", "in torch"])
+def test_entropy_bonus_falls_to_zero_on_the_linear_schedule(policy):
+    def weights(progress, entropy_coef, **changes):
+        agent = small(policy=policy, lr_schedule="constant", entropy_coef=entropy_coef, **changes)
+        agent.iterate(progress)
+        return agent.optimizer.flat.clone()
+
+    for progress, coef in ((0.0, 0.1), (0.5, 0.05), (1.0, 0.0)):  # then a bonus that stays is as large
+        assert torch.equal(weights(progress, 0.1, entropy_schedule="linear"), weights(0.0, coef))
+    assert torch.equal(weights(1.0, 0.1), weights(0.0, 0.1)) and not torch.equal(weights(0.0, 0.1), weights(0.0, 0.05))
+
+
 def test_kl_stop_shortens_the_epochs():
     free, held = small(epochs=10, learning_rate=1e-2), small(epochs=10, learning_rate=1e-2, target_kl=1e-4)
     assert held.iterate(0.0)["approx_kl"] < free.iterate(0.0)["approx_kl"]

@@ -99,8 +99,7 @@ class Agent:
 
     def learning_rate(self, progress: float) -> float:
         """Step size according to the config's schedule."""
-        c = self.config
-        return c.learning_rate * (1.0 - progress if c.lr_schedule == "linear" else 1.0)
+        return scheduled(self.config.learning_rate, self.config.lr_schedule, progress)
 
     def episode_metrics(self) -> dict[str, float]:
         """Mean return and length of the last 100 episodes, NaN before the first has ended."""
@@ -137,6 +136,11 @@ class Agent:
             snapshot = {k: v.numpy() for k, v in part(tensors, "envs.").items()}
             memory = {k: v.numpy() for k, v in part(tensors, "memory.").items()}
             self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
+
+
+def scheduled(value: float, schedule: str, progress: float) -> float:
+    """`value` when the share `progress` of training is done: "linear" lets it fall to 0, "constant" does not."""
+    return value * (1.0 - progress if schedule == "linear" else 1.0)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

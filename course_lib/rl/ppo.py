@@ -25,7 +25,7 @@ from course_lib.policies.actor_critics import (
 )
 from course_lib.policies.base import RunningMoments
 from course_lib.policies.chunks import ChunkActorCritic
-from course_lib.rl.agent import Agent, load_fitting, part
+from course_lib.rl.agent import Agent, load_fitting, part, scheduled
 from course_lib.rl.gae import gae
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
@@ -140,7 +140,7 @@ class PPO(Agent):
                 "policy with memory"
             )
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
-        self.return_moments = RunningMoments()
+        self.return_moments, self.entropy_coef = RunningMoments(), c.entropy_coef
         plain = (
             type(self).loss is PPO.loss and type(self).epoch is PPO.epoch and Epoch.fits(self.policy, self.optimizer)
         )
@@ -256,8 +256,8 @@ class PPO(Agent):
         loss_pi, log_ratio = policy_loss(log_prob, batch.log_prob, advantage, c.clip)
         loss_v = value_loss(value, batch.target)
         loss = loss_pi + c.value_coef * loss_v
-        if c.entropy_coef:
-            loss = loss - c.entropy_coef * gaussian_entropy(policy.log_std)
+        if self.entropy_coef:
+            loss = loss - self.entropy_coef * gaussian_entropy(policy.log_std)
         return loss, (loss_pi.detach(), loss_v.detach(), log_ratio)
 
     def improve(self, rollout: Rollout) -> dict[str, float]:
@@ -272,7 +272,7 @@ class PPO(Agent):
                 segments = replace(rollout, state=fresh).segments(self.unrolled)
             order = torch.randperm(segments.x.shape[1], generator=self.generator)
             # The same in one call of C, where there is one for this policy.
-            done = self.in_c.run(segments, order, size) if self.in_c else None
+            done = self.in_c.run(segments, order, size, self.entropy_coef) if self.in_c else None
             loss_pi, loss_v, log_ratio = done or self.epoch(segments, order, size)
             metrics = {"policy_loss": loss_pi, "value_loss": loss_v}
             epochs.append({**metrics, **ratio_statistics(log_ratio, c.clip)})
@@ -299,6 +299,7 @@ class PPO(Agent):
         if self.observation is None:
             self.begin()
         self.optimizer.lr = lr = self.learning_rate(progress)
+        self.entropy_coef = scheduled(self.config.entropy_coef, self.config.entropy_schedule, progress)
         rollout, raw = self.collect()
         explained = 1.0 - (rollout.advantage.var() / (rollout.target.var() + 1e-8)).item()
         metrics = self.improve(rollout)

@@ -39,7 +39,9 @@ class PPOConfig(Config):
     """weight of the value loss, c1 of eq. (9). It multiplies ½ (V - target)². Stable-Baselines3's vf_coef multiplies
     the whole square, so 1 here is 0.5 there"""
     entropy_coef: NonNegative = 0.0
-    """weight of the entropy bonus, c2 of eq. (9)"""
+    """weight of the entropy bonus, c2 of eq. (9), at the start"""
+    entropy_schedule: Literal["linear", "constant"] = "constant"
+    """'linear' lets that weight fall to 0 at the end of training, 'constant' does not"""
     max_grad_norm: Positive = 0.5
     """gradients are scaled down to this norm"""
     target_kl: Positive | None = None

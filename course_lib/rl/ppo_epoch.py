@@ -136,10 +136,11 @@ class Epoch:
         found = Acting(self.policy, self, noise, x, actions)
         return found if found.handle else None
 
-    def run(self, rollout, order: Tensor, minibatch: int) -> tuple[float, float, Tensor] | None:
+    def run(self, rollout, order: Tensor, minibatch: int, entropy_coef: float) -> tuple[float, float, Tensor] | None:
         """All minibatches of `order`, int64 (B,) -> policy loss and value loss, means over the minibatches, log ρ (B,).
 
-        rollout: a `Rollout` of single steps, each (1, B, …). None, and nothing is done, where there is no compiler.
+        rollout: a `Rollout` of single steps, each (1, B, …). entropy_coef: weight of the entropy bonus in this pass.
+        None, and nothing is done, where there is no compiler.
         """
         if (library := PROGRAM.library()) is None or not _alike(self.policy):
             return None
@@ -163,7 +164,7 @@ class Epoch:
             batch=batch, minibatch=minibatch, obs=self.obs, act=self.act, layers=self.layers, activation=self.kind,
             normalize=c.normalize_advantage, threads=number, sizes=ctypes.addressof(self.sizes),
             params=adam.flat.data_ptr(), first=adam.first.data_ptr(), second=adam.second.data_ptr(),
-            order=order.data_ptr(), clip=c.clip, value_coef=c.value_coef, entropy_coef=c.entropy_coef, lr=adam.lr,
+            order=order.data_ptr(), clip=c.clip, value_coef=c.value_coef, entropy_coef=entropy_coef, lr=adam.lr,
             eps=adam.eps, max_norm=adam.max_grad_norm, steps=adam.steps, log_ratio=log_ratio.data_ptr(),
             losses=losses.data_ptr(), **pointers,
         )  # fmt: skip
