@@ -143,10 +143,10 @@ def check_epoch(rng: random.Random) -> str | None:
         Pace.choose = lambda pace, number=number: number
         policy = MLPActorCritic(obs, act, hidden, activation="elu" if seed % 2 else "tanh")
         adam = FlatAdam(policy, 1e-3, max_grad_norm=0.5)
-        epoch = ppo_epoch.Epoch(policy, adam, PPOConfig(entropy_coef=0.01))
+        epoch = ppo_epoch.Epoch(policy, adam, PPOConfig())
         shapes = dict(x=(obs,), action=(act,), log_prob=(), advantage=(), target=())
         rollout = SimpleNamespace(**{k: torch.randn(1, batch, *shape) for k, shape in shapes.items()})
-        found.append((epoch.run(rollout, torch.randperm(batch), minibatch), adam.flat.clone()))
+        found.append((epoch.run(rollout, torch.randperm(batch), minibatch, 0.01), adam.flat.clone()))
     if not torch.equal(found[0][1], found[1][1]) or not found[0][1].isfinite().all():
         return f"epoch of {batch} by {minibatch}, {obs} to {act}, {hidden}: results differ between threads"
     return None
