@@ -115,8 +115,8 @@ def one_run(args, name: str, seed: int) -> dict:
 
 def wanted(args) -> list[tuple[str, int]]:
     """The runs asked for."""
-    seeds = {name: range(SETTINGS[name]["seeds"]) if args.seeds is None else args.seeds for name in args.settings}
-    return [(name, seed) for name in args.settings for seed in seeds[name]]
+    own = args.seeds is None
+    return [(n, seed) for n in args.settings for seed in (range(SETTINGS[n]["seeds"]) if own else args.seeds)]
 
 
 def groups_of(rows: list[dict]) -> dict[str, list[float]]:
