@@ -83,7 +83,7 @@ SETTINGS = {
     ),
     "ours": Setting(
         cl.PPO,
-        cl.PPOConfig.recommended(ENV),
+        cl.PPOConfig.recommended(ENV, entropy_schedule="constant"),  # as it was recommended then
         {
             "learning_rate": cl.log_uniform(1e-4, 1e-2),
             "epochs": cl.integer(2, 12),
