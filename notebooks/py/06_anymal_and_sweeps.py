@@ -445,7 +445,7 @@ for name, value in vars(used).items():
 # | 64 copies of the robot, each with a start of its own (`reset_noise`) | without a start of its own, each copy sees the same first states |
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
-# | the bonus falls linearly to 0 | at the end the return alone counts; of two seeds, both gained from it (the same list) |
+# | the bonus falls linearly to 0 | at the end the return alone counts; both of the seeds with which that was tried gained from it (the same list) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
 # | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 is large to begin with; the value was chosen by trial |
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
@@ -641,7 +641,8 @@ cl.see("fastest knee", knee_rates(sprint).max(), (40, 120), "rad/s")
 # this: its motors cannot do it, and its battery could not feed them.
 #
 # The maker's own description of this robot (ANYbotics 2020) limits every joint to 80 N m *and* to 7.5 rad/s. The model here
-# has only the first limit, so the second one is free as well. The knees break it most of the time, by up to a factor of ten.
+# has only the first limit, so the second one is free as well. The knees break it most of the time,
+# at their fastest by a factor of eleven.
 
 # %% [markdown]
 # ## 5. Reward design is an experiment
@@ -939,9 +940,10 @@ cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 # is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back slowly at best. (After the stage with
 # backward commands only, one of these two could do it, and lost it in the last stage. The other had not learnt it.)
 # Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do better. (Three of these four
-# hardly move sideways, and up to a fifth of their robots fall. Of the fourth nearly half do, and count with a speed of 0.) So what a recipe teaches depends on
-# the seed. The LTC does better sideways, but it also trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a
-# verdict, train a few more LTC walkers (about an hour each), and MLPs with the same stages.
+# hardly move sideways, and up to a fifth of their robots fall. Of the fourth nearly half do, and count with a speed of 0.)
+# So what a recipe teaches depends on the seed. The LTC does better sideways, but it also trained with a stage more. With
+# one seed of it, that is no verdict on liquid networks. For a verdict, train a few more LTC walkers (about an hour each),
+# and MLPs with the same stages.
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -1031,7 +1033,8 @@ print(f"the seed that gained most is seed {most['seed']}; the shipped walker has
 # *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the one that gained most. Two
 # others began as low, and one of these still gets only a fifth of its robots across. The last two had a third or half of
 # their robots across without ever having met a step. All get across more often after the hurdles, but "from nearly nothing
-# to nearly all" is true of one seed in five. So report all seeds, the worst one included. (As much further training without hurdles, the control, was not made.)
+# to nearly all" is true of one seed in five. So report all seeds, the worst one included. (As much further training
+# without hurdles, the control, was not made.)
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
@@ -1316,7 +1319,8 @@ for trial in sweeps["ours"][0].of_state("failed"):
 # minibatches twice as large. These three have nearly the same number of parameters. The MLP has more (printed) and was
 # trained for longer. In all of these runs the bonus for entropy stays to the end: they are older than the settings of
 # section 3, and the MLPs are not those of the first figure. The learning rate falls to 0 over each run. So at two million
-# steps the policies with a cell are at the end of their runs, and the MLP is not. *Predict.* Which has the highest median return after two million steps?
+# steps the policies with a cell are at the end of their runs, and the MLP is not. *Predict.* Which has the highest median
+# return after two million steps?
 
 # %%
 cl.predict("06.19", choices=("mlp", "ltc", "gru", "ctrnn"), question="highest median return after 2 million steps")
