@@ -51,8 +51,8 @@ TRIED = (  # returns without noise of seed 1, a slow one, unless said; the sched
     "entropy bonus .005: 8,337 after 1.2M steps; .01: 12,359; .02: 6,280 after 0.6M steps, where .01 has 6,338",
     "entropy bonus that falls to 0 with the learning rate, 3.5M steps, seeds 3 and 6: 25,824 (77 % survive) and 18,515 "
     "(90 %), where a constant bonus gives 17,840 (69 %) and 16,178 (73 %)",
-    "LTC with a bonus that falls to 0, 2M steps, seeds 0 and 1: 19,895 (98 % survive) and 10,156 (82 %), where a constant "
-    "bonus gives 14,159 (92 %) and 11,291 (84 %)",
+    "LTC with a bonus that falls to 0, 2M steps, seeds 0 and 1: 19,895 (98 % survive) and 10,156 (82 %), where a "
+    "constant bonus gives 14,159 (92 %) and 11,291 (84 %)",
 )
 PROTOTYPE = {"deterministic": 22_639.0, "minutes": 25.0}  # one seed
 
