@@ -43,7 +43,7 @@ SETTINGS: dict[str, dict] = {
 }
 RECURRENT = dict(encoder=64, feedthrough=True)
 BEFORE = {"running_mean_noisy": 5925.51, "hours": 20.3, "deterministic": 179.0, "survival": 0.21}
-TRIED = (  # returns without noise of seed 1, a slow one, unless said; the schedules reach to 8M steps
+TRIED = (  # returns without noise of seed 1, slow in these trials, unless said; the schedules reach to 8M steps
     "no entropy bonus, 3.5M steps: 26,551 (seed 0, 91 % survive) and 14,878 (73 %)",
     "no entropy bonus: about 5,500 after 1.2M steps; with gamma .98 5,258; with 10 epochs and a KL stop at .03 5,438",
     "no entropy bonus, minibatches of 512: 3,509 after 0.6M steps, where the others have 2,700 to 2,800",

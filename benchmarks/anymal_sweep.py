@@ -1,4 +1,4 @@
-"""Which hyperparameters matter for ANYmal's sprint? Fifty trials in an hour on two cores, twice, over two spaces.
+"""Which hyperparameters matter for ANYmal's sprint? Fifty trials in an hour on two cores, over two spaces.
 
     python benchmarks/anymal_sweep.py [--spaces predecessor ours] [--seeds 0 1] [--trials 50] [--quick]
 

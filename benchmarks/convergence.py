@@ -7,8 +7,8 @@ the LTC paper, once for each control step; "rk4 4" stands for the exact solution
 how near it comes). Tests also take explicit Euler, which runs away where a time constant is shorter than its step. A
 row's "disturbed" is the return with each solver of the test, "error" the largest difference in the states to those of
 dopri5 over 100 steps of the same observations, null where they run away (for every solver where the policy's own one
-does). A training that runs away has a return of 0; solvers with which a cell does not learn are left out of the
-hypothesis, by the rule for policies that have not learned a task.
+does). A training that runs away has a return of 0. A solver with which a cell does not learn counts where the
+hypothesis asks whether all solvers do equally well; it is left out where it asks what another solver costs.
 
 Time: half a minute to two minutes a run on one core.
 """

@@ -11,7 +11,7 @@ All learn from the same demonstrations (the expert's own actions, in episodes wh
 data show how to recover), by the same loss, for the same number of updates, with networks of the same hidden layers, at
 100 control steps a second; constants of the DMP as in `manipulation.py`. A success is one at the end of an episode;
 each policy plays 100 without noise, from starts that were not demonstrated. Means over seeds with 95 % bootstrap
-intervals.
+intervals, or with ranges where there are fewer than five.
 """
 
 from __future__ import annotations

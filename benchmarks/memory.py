@@ -6,10 +6,11 @@
 The tasks: MemoryPendulum-v0 shows no rate; Gymnasium's pole on a cart, InvertedPendulum-v5, shows no velocities;
 CarHeavenHell-v0 (without the velocity, which would do as a memory) shows once where to go.
 The settings: "sac_full" sees all, "sac_memoryless" and the RSACs see what the task shows. All of a task take as many
-environment steps. Settings come from `SACConfig.recommended` and `RSACConfig.recommended`; the kinds of memory
-differ in the cell alone, with how long it remembers when fresh; the LTC's heads also see the present observation, which
-its states lag behind, and on pendulum and cartpole it makes two updates where the others make one: in less time on the
-pendulum, in twice the time on cartpole. A summarizer with LTC has at most a quarter of the parameters of an LSTM.
+environment steps. Settings come from `SACConfig.recommended` and `RSACConfig.recommended`; the kinds of memory differ
+in the cell alone, with how long it remembers when fresh; on the pendulum the LTC's heads also see the present
+observation, which its states lag behind (on the other two tasks all heads do), and on pendulum and cartpole it makes
+two updates where the others make one: in less time on the pendulum, in twice the time on cartpole. A summarizer with
+LTC has at most a quarter of the parameters of an LSTM.
 
 Each run's figure is the mean of 100 deterministic episodes of the last policy. Nothing is selected.
 A *share* says how far a policy has come from random actions to what SAC does that sees all:

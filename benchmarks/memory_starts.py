@@ -14,7 +14,7 @@ rods: MemoryPendulum-v0 with a rod of 0.2 m or 1 m, which is hidden like the rat
 maze: WaterMaze-v0. Both with `memory.py`'s kinds of agents: sac_full, sac_memoryless (maze), rsac_lstm.
 
 Each run's figure is the mean of 100 deterministic episodes of the last policy. Nothing is selected. The intervals of
-the claims are 95 % bootstrap intervals of the median over seeds.
+the claims are 95 % bootstrap intervals of the median over seeds, or ranges where there are fewer than five.
 
 `--keep` ships the policies of seed 0 of rods and maze.
 """

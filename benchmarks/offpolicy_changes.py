@@ -9,7 +9,8 @@ away from DDPG. All of a task take as many environment steps and updates, from t
 A run's figure is the mean of 20 deterministic episodes of the last policy. Over-estimation is measured at evenly
 spread moments of training: Q(s, a) of the critics (the least, where there are two) less the discounted return that the
 policy earns from the same state and action on, with the entropy it is paid for
-(`course_lib.lessons.nb05_overestimation`). Bars and bands are 95 % bootstrap intervals over seeds.
+(`course_lib.lessons.nb05_overestimation`). Bars and bands are 95 % bootstrap intervals over seeds, ranges where
+there are fewer than five.
 
 Two calls with different seeds may run side by side. On one core a pendulum run takes 5 to 15 s (11 variants, 10 seeds:
 10 to 28 min), a cheetah run 2 to 5 min (9 variants, 3 seeds: 1 to 2.2 h, half on two cores).

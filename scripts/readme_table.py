@@ -103,7 +103,7 @@ GROUPS = (
         Claim("RK4 through a cell against `torchdiffeq`, 32 neurons", "1×", "≥ 3×",
               "cell_vs_torchdiffeq_32", "cells", "x"),
     )),
-    Group("ANYmal C, a quadruped", "PPO, two cores. The sprint is the task of a project "
+    Group("ANYmal C, a quadruped", "PPO, one core for each run. The sprint is the task of a project "
           "that this course grew out of.", (
         Claim("sprint: minutes until 5,925 without noise, network without memory", "20.3 h, with noise; a return of "
               "179 without",

@@ -47,13 +47,35 @@ def test_who_is_ahead():
         so_far.ahead(ROWS, "pendulum", "drop 0.25", "ltc", "cfc")
 
 
-def test_the_best_rank_is_that_of_the_largest_mean_over_densities():
+def test_the_first_two_are_those_that_learned_the_task():
+    """The MLP keeps the most here, but it has not learned the task."""
+    assert so_far.first_two(ROWS, "pendulum", "drop 0.25", ("mlp", "ltc", "gru")).startswith("GRU - LTC: 0.02")
+
+
+def test_what_it_helps_to_be_told():
+    mine = [
+        {"task": "pendulum", "policy": "ltc", "training": "one rate", "seed": k, "return": 100.0}
+        | {"disturbed": {"rate 2": 20.0, "rate 2, told": 90.0}}
+        for k in range(5)
+    ]
+    words = so_far.told(mine, "pendulum", "rate 2", "ltc")
+    assert words.startswith("LTC on pole on a cart, rate 2: told 0.9") and ", not told 0.2" in words
+    assert ", difference 0.7" in words
+
+
+def test_the_training_is_named_where_it_is_not_the_usual_one():
+    rows = runs("ltc", (1000, 1000), 0.5, training="many rates")
+    words = so_far.line(rows, "pendulum", "drop 0.25", training="many rates")
+    assert words == "pole on a cart, drop 0.25, trained at many rates: LTC 50% (2 seeds)"
+
+
+def test_the_lowest_rank_is_that_of_the_smallest_mean_over_densities():
     rows = []
     for rank, returns in (("1", (300, 400, 500)), ("1/4", (900, 100, 900)), ("full", (600, 700, 800))):
         for density, value in zip(("0.25", "0.5", "1"), returns, strict=True):
             name = {("full", "1"): "full", ("1/4", "0.5"): "sparse and of low rank"}.get((rank, density))
             rows += runs(name or f"rank {rank}, density {density}", (value,) * 2, 0.5, cell="ltc")
-    assert so_far.best_rank(rows) == "full"
+    assert so_far.lowest_rank(rows) == "1"
     table, ranks, densities = figures.grid_table(rows, lambda r: r["return"], "sparse and of low rank")
     assert table.tolist() == [[300, 400, 500], [900, 100, 900], [600, 700, 800]] and ranks[1] == "1/4"
     alt = figures.grid_figure(rows, "ltc", ("drop 0.25",), "sparse and of low rank").alt
@@ -67,5 +89,7 @@ def test_solvers():
 
     rows = [trained("rk4 4", 1000, 980), trained("rk4 4", 1000, 1000), trained("fused 1", 300, 300, True)]
     assert so_far.solver_table(rows)["ltc", "rk4 4"] == {"rk4 4": 1000, "dopri5": 990, "fused 1": 10}
+    assert so_far.unharmed(rows, "rk4 4", "dopri5") == "LTC 2 of 2"
+    assert so_far.unharmed(rows, "rk4 4", "dopri5", least=0.99) == "LTC 1 of 2"
     assert so_far.apart(rows, "rk4 4", "dopri5") == pytest.approx(0.01)
     assert so_far.ran_away(rows) == ["ltc, trained with fused 1: 1 of 1 runs"]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from course_lib.errors import ArgumentError
-from course_lib.evaluation.statistics import iqm
-from course_lib.lessons.nb10_evidence import LEARNED, robust_share
+from course_lib.evaluation.statistics import iqm, paired, summarize
+from course_lib.lessons.nb10_evidence import LEARNED, lead, robust_share
 from course_lib.lessons.nb10_figures import NAMES, TASKS, grid_table
 
 CLOSE = 0.05  # two shares that differ by less count as the same
@@ -21,23 +21,34 @@ def values(rows: Sequence[dict], task: str, policy: str, condition: str = "", tr
 
 
 def ordered(
-    rows: Sequence[dict], task: str, condition: str = "", policies: Sequence[str] = tuple(NAMES)
+    rows: Sequence[dict],
+    task: str,
+    condition: str = "",
+    policies: Sequence[str] = tuple(NAMES),
+    training: str = "one rate",
 ) -> dict[str, tuple[float, int]]:
     """Policy -> interquartile mean and number of seeds, the largest first; policies without a run are left out."""
-    found = {name: values(rows, task, name, condition) for name in policies}
+    found = {name: values(rows, task, name, condition, training) for name in policies}
     table = {name: (float(iqm(runs)), len(runs)) for name, runs in found.items() if len(runs)}
     if not table:
         raise ArgumentError(f"task={task!r} has no run of {', '.join(policies)}")
     return dict(sorted(table.items(), key=lambda item: -item[1][0]))
 
 
-def line(rows: Sequence[dict], task: str, condition: str = "", policies: Sequence[str] = tuple(NAMES)) -> str:
+def line(
+    rows: Sequence[dict],
+    task: str,
+    condition: str = "",
+    policies: Sequence[str] = tuple(NAMES),
+    training: str = "one rate",
+) -> str:
     """ "pole on a cart: LTC 1,000 (7 seeds), GRU 940 (7), …": returns, or shares under a condition."""
     parts = []
-    for name, (value, seeds) in ordered(rows, task, condition, policies).items():
+    for name, (value, seeds) in ordered(rows, task, condition, policies, training).items():
         shown = f"{round(value, 2) + 0.0:.0%}" if condition else f"{value:,.0f}"
         parts.append(f"{NAMES[name]} {shown} ({seeds}{' seeds' if not parts else ''})")
-    return f"{TASKS[task]}{', ' + condition if condition else ''}: " + ", ".join(parts)
+    words = (TASKS[task], condition, "trained at " + training if training != "one rate" else "")
+    return ", ".join(filter(None, words)) + ": " + ", ".join(parts)
 
 
 def balancing(rows: Sequence[dict], task: str = "pendulum") -> list[str]:
@@ -56,11 +67,28 @@ def ahead(rows: Sequence[dict], task: str, condition: str, one: str, other: str)
     return "about the same" if abs(gap) < CLOSE else NAMES[one] if gap > 0 else NAMES[other]
 
 
-def best_rank(rows: Sequence[dict], cell: str = "ltc", task: str = "pendulum") -> str:
-    """Rank with the largest return, averaged over the densities: "1", "1/4" or "full"."""
+def first_two(rows: Sequence[dict], task: str, condition: str, policies: Sequence[str]) -> str:
+    """ "LTC - GRU: 0.03 [-0.02, 0.09]": the two that keep the largest share, of those that have learned the task."""
+    able = [name for name in balancing(rows, task) if name in policies]
+    one, other = [*ordered(rows, task, condition, able)][:2]
+    mine = [r for r in rows if (r["task"], r["training"]) == (task, "one rate")]
+    return f"{NAMES[one]} - {NAMES[other]}: {lead(mine, (one,), (other,), (condition,))}"
+
+
+def told(rows: Sequence[dict], task: str, condition: str, policy: str) -> str:
+    """ "LTC on HalfCheetah, rate 2: told …, not told …, difference …": shares of a cell that can be told its step."""
+    mine = [r for r in rows if (r["task"], r["policy"], r["training"]) == (task, policy, "one rate")]
+    names = (f"{condition}, told", condition)
+    heard, deaf = (np.array([r["disturbed"][name] / r["return"] for r in mine]) for name in names)
+    both = f"told {summarize(heard)}, not told {summarize(deaf)}, difference {paired(heard, deaf, iqm)}"
+    return f"{NAMES[policy]} on {TASKS[task]}, {condition}: {both}"
+
+
+def lowest_rank(rows: Sequence[dict], cell: str = "ltc", task: str = "pendulum") -> str:
+    """Rank with the smallest return, averaged over the densities: "1", "1/4" or "full"."""
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]
     table, ranks, _ = grid_table(mine, lambda r: r["return"], "sparse and of low rank")
-    return ranks[int(np.nanargmax(np.nanmean(table, axis=1)))]
+    return ranks[int(np.nanargmin(np.nanmean(table, axis=1)))]
 
 
 def why_not(rows: Sequence[dict], policies: Sequence[str]) -> str:
@@ -86,6 +114,16 @@ def solver_table(rows: Sequence[dict]) -> dict[tuple[str, str], dict[str, float]
             mine = [r["disturbed"] for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
             out[cell, trained] = {solver: float(iqm([r[solver] for r in mine])) for solver in mine[0]}
     return out
+
+
+def unharmed(rows: Sequence[dict], trained: str, tested: str, least: float = 0.95) -> str:
+    """ "LTC 9 of 10, …": how many runs of each cell keep `least` of their return with another solver."""
+    parts = []
+    for cell in dict.fromkeys(r["cell"] for r in rows):
+        mine = [r["disturbed"] for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
+        good = sum(r[tested] >= least * r[trained] for r in mine)
+        parts.append(f"{NAMES[cell]} {good} of {len(mine)}")
+    return ", ".join(parts)
 
 
 def apart(rows: Sequence[dict], one: str, other: str) -> float:

@@ -19,7 +19,7 @@
 # **Before you start.** Python with numpy; derivatives and expectations; a little PyTorch helps (a network, an
 # optimiser, `backward`).
 #
-# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) about 3 minutes of
+# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) about a minute of
 # computing, plus your time for the exercises; full about 5 minutes.
 #
 # **Predictions.** Before most results you are asked what you expect. Write your answer with

@@ -969,7 +969,7 @@ cl.see("pole's rate from what it is shown", quality["what it is shown"][3], (-1.
 # %% [markdown]
 # *What you should see.* The positions that are shown say everything about themselves and nothing about the pole's rate. The
 # states tell most of it (and a part of the cart's speed). So the network holds an estimate of the pole's rate. Did
-# training put it there? This probe does not say: an untrained network may hold much of it, too (notebook 08).
+# training put it there? This probe alone does not say. Notebook 07 asks five untrained networks the same.
 #
 # ### Train one
 # The header of a shipped policy holds the settings it was trained with. What is hidden from the actor is hidden from the

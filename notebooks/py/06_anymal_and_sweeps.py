@@ -66,10 +66,9 @@ cl.compare(curves, x="minutes", key="return_deterministic", individual=True, tar
 # network of notebook 03. The lines of a network end where its fastest seed is done. The MLP has the settings of section 3.
 # The LTC's runs are older and shorter, so do not compare the ends. The policy in the film is older, too, and slower: it
 # returns 21,498.) The dotted line is the best return reported by the
-# student project that this notebook grew out of, a running mean of episodes with noise. The next cell prints how long the
-# training runs here took to get there *without* noise, and what was left of the project's return when the noise was
-# switched off (`deterministic`). Its `survival`, the share of episodes without a fall, is with noise. (With noise, as the
-# project measured, the MLP takes about 5.7 minutes in the median, and the LTC about 5.4.)
+# student project that this notebook grew out of, a running mean of episodes with noise. The next cell prints how many
+# minutes the training runs here took to reach that return *without* noise. It also prints two numbers of the project: its
+# return with the noise switched off (`deterministic`), and its share of episodes without a fall, with noise (`survival`).
 
 # %%
 LABELS = {
@@ -264,7 +263,8 @@ cl.see("return of standing still", standing, (400, 480), predicted="06.3")
 # nothing.
 #
 # ### Exercise 6.1: one step's reward (fill in)
-# Write (6.2) from positions alone: $x$ and $z$ at the beginning of the control step and after each physics step.
+# Return the reward $r_t$ of one control step, a single number, by (6.2) and from positions alone: $x$ and $z$ at the
+# beginning of the control step and after each physics step.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-06-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sprint_reward(x, z, fell):
@@ -395,11 +395,13 @@ gait_figures.dose_figure(answers, "noise, as a multiple of that in training", "r
 middle = {scale: values.mean() for scale, values in answers["shipped sprint"].items()}
 cl.see("share left with the noise of training", middle[1] / middle[0], (0.35, 0.85), predicted="06.5")
 cl.see("the return is highest without noise", max(middle, key=middle.get) == 0)
+cl.see("σ of the shipped policy, mean over the joints", float(sprinter.log_std.detach().exp().mean()), (1.5, 2.5))
 
 # %% [markdown]
 # *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns
-# about twice as much. (Its training paid a bonus for entropy to the end. Its $\sigma$ has grown from 0.37 to about 2, so much
-# noise alone does not make a gait that lives off it. The fall of the line from 0 to 1 is what the noise costs.)
+# about twice as much. The fall of the line from 0 to 1 is what the noise costs. (Its training paid a bonus for entropy to
+# the end, and $\sigma$ grew from 0.37 to about 2. So large noise in training does not by itself make a gait that depends on
+# noise.)
 #
 # *Predict.* And during training: which curve is higher, the return with the noise on or with the noise off?
 
@@ -446,7 +448,7 @@ for name, value in vars(used).items():
 # | 64 copies of the robot, each with a start of its own (`reset_noise`) | without a start of its own, each copy sees the same first states |
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
-# | the bonus falls linearly to 0 | at the end the return alone counts; both of the seeds with which that was tried gained from it (the same list) |
+# | the bonus falls linearly to 0 | at the end the return alone counts; three of the four seeds with which that was tried first gained from it (the same list) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
 # | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 is large to begin with; the value was chosen by trial |
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
@@ -551,9 +553,11 @@ for shares in ([0.98, 0.02], [0.2, 0.3, 0.25], [0.0, 0.25, 0.5, 0.75]):
 #
 # ### Exercise 6.3: lags and their concentration (in steps)
 # 1. Find the steps in which each foot *comes down*: off the ground one step earlier, on it now.
-# 2. For every touchdown of a foot, from the first touchdown of LF (included) to the last (not included), find the stride of
-#    LF that it lies in (`np.searchsorted(…, side="right")` helps) and its lag, with the length of *that* stride.
-# 3. Take the circular mean and the concentration by (6.5).
+# 2. Use only touchdowns from LF's first touchdown (included) to its last (not included). For each of them find the stride of
+#    LF in which it lies (`np.searchsorted(…, side="right")` helps). Its lag is the time since that stride began, divided by
+#    the length of that stride.
+# 3. For each of the four feet compute (6.5), for LF too (lag 0, concentration 1). Return two arrays of length 4: the circular
+#    means and the concentrations.
 #
 # The made-up gaits of the check are not tidy: strides change their length, feet come down a little early or late, stay
 # down for different times, and sometimes miss a step.
@@ -595,7 +599,8 @@ print("all keep step:", came + compared("06.8", came))
 
 # %% [markdown]
 # *What you should see.* Some feet come down more often than others, and some do not keep step with LF. (LF is a poor clock
-# here: it does not touch down in every swing of its leg.) So these touchdowns have no name, whatever the mean lags say. A reward that asks for speed alone does not ask for symmetry.
+# here: it does not touch down in every swing of its leg.) So these touchdowns have no name, whatever the mean lags say. A
+# reward that asks for speed alone does not ask for symmetry.
 #
 # ### What it costs
 # Power is torque times joint rate. To compare robots of different weight and speed, divide it by both. That is the **cost of
@@ -620,7 +625,7 @@ measures = sprint.measures()
 for name in ("seconds", "speed_m_s", "cost_of_transport", "power_W", "torque_rms_N_m", "tilt_degrees", "stride_frequency_Hz"):
     print(f"{name:22s} {measures[name]:9.2f}")
 cl.see("share of the knees", sprint.work[:, knees].sum() / sprint.work.sum(), (0.6, 0.95), predicted="06.9")
-cl.see("share of the steps in which a knee reaches its limit", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
+cl.see("share of the steps in which a knee reaches its limit, mean of the four", np.mean(sprint.peaks[:, knees] > 79.5), (0.5, 1.0))
 cl.see("power", measures["power_W"], (3000, 20000), "W")
 cl.see("cost of transport", measures["cost_of_transport"], (2, 10))
 
@@ -642,8 +647,8 @@ cl.see("fastest knee", knee_rates(sprint).max(), (40, 120), "rad/s")
 # this: its motors cannot do it, and its battery could not feed them.
 #
 # The maker's own description of this robot (ANYbotics 2020) limits every joint to 80 N m *and* to 7.5 rad/s. The model here
-# has only the first limit, so the second one is free as well. The knees break it most of the time,
-# at their fastest by a factor of eleven.
+# has only the first limit, so the second one is free as well. The knees break it most of the time, at their fastest by a
+# factor of eleven.
 
 # %% [markdown]
 # ## 5. Reward design is an experiment
@@ -772,9 +777,10 @@ cl.see("told to walk backwards: speed over the told one", came / asked, (0.6, 1.
 # much less, because the walk also covers less ground in the same time. The knees keep to 7.5 rad/s most of the time, but not
 # always. The reward has no price on joint rates themselves.
 #
-# The last line is from another episode. There the robot is told to walk backwards. Straight back it does, at nine tenths of
-# the speed. When it is told to turn as well, it makes less than half of both. A walker of an earlier recipe nearly stood still instead, probably because it had learned to walk ahead first, and
-# a slow walk backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
+# The last line is from another episode, in which the robot is told to walk backwards. Told to go straight back, it makes
+# about nine tenths of the speed. Told to turn as well, it makes less. A walker of an earlier recipe nearly stood still
+# instead (`cl.result("anymal_walk")["tried"]`), probably because it had learned to walk ahead first, and a slow walk
+# backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
 #
 # ### The gait of the walker
 # Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
@@ -790,9 +796,9 @@ for name, policy in {"MLP": walker, "LTC": behaviours["walks as told, LTC"]}.ite
 
 # %% [markdown]
 # *What you should see.* Both walkers have a clear gait, and not the same one. The LTC walker comes near a trot: the feet of
-# a diagonal pair come down within about a fifth of a stride. The MLP walker comes near a bound: its front feet come down together, then its hind
-# feet. Nothing in the reward asks for a gait, and each policy is one seed. So this is not what MLPs and LTCs do; it is what
-# these two do.
+# a diagonal pair come down within about a fifth of a stride. The MLP walker comes near a bound: its front feet come down
+# together, then its hind feet. Nothing in the reward asks for a gait, and each policy is one seed. So this is not what MLPs
+# and LTCs do; it is what these two do.
 #
 # ### Drop a part, watch what breaks
 # The shipped walker was trained further in five ways, each with several seeds: with all weights as they were, without
@@ -845,13 +851,14 @@ cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (
 # %% [markdown]
 # *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns about as well as
 # before. Without `yaw_rate` it turns worse in every seed. Without effort, power and changes of the action grow in all
-# three seeds, and so does the turning error. With ten times the price on effort, power and changes of the action fall by more than half. The robot pays
-# for it with both errors, and the turning error grows most. The speed itself (in the result file, not in the figure) falls
-# by a tenth only.
+# three seeds, and so does the turning error. With ten times the price on effort, power and changes of the action fall by
+# more than half. The robot pays for it with both errors, and the turning error grows most. The speed itself (in the result
+# file, not in the figure) falls by a tenth only.
 #
-# **A gait that has been learnt may stay after its term is gone.** With a third of the learning rate and one term dropped at
-# a time (energy alone, smoothness alone, orientation alone) hardly anything changed, perhaps because the other terms pay for
-# the same gait. So "nothing broke" does not show that a term was useless from the start.
+# **A gait that has been learnt may stay after its term is gone.** In earlier runs (two seeds, 300,000 steps, a third of the
+# learning rate; `rewards["tried"]`) energy alone, smoothness alone or orientation alone was dropped. Hardly anything
+# changed, perhaps because the other terms pay for the same gait. So "nothing broke" does not show that a term was useless
+# from the start.
 
 # %% [markdown]
 # ### Your own walker
@@ -887,8 +894,9 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 
 # %% [markdown]
 # *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay
-# behind. (This is one seed and a few episodes, without a control: the same further training with the weights as they were.
-# In the result file that control gives 240 to 310 W with its three seeds. So before you believe it, repeat it with both.)
+# behind. But this is one seed and a few episodes, and there is no control, that is, the same further training with unchanged
+# weights. (In the result file three seeds of such a control use 240 to 310 W.) So before you believe the effect, repeat it
+# with several seeds and with a control.
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
@@ -936,15 +944,15 @@ cl.see("lowest share after 50 N, over all runs", lowest["50"], (0.95, 1.0))
 cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 
 # %% [markdown]
-# *What you should see.* Nearly all withstand a push of 50 N, the push of their training. The larger pushes were never part
-# of training. All walk ahead within a tenth of a metre a second of what they are told. Backwards a robot that stands still
-# is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back slowly at best. (After the stage with
-# backward commands only, one of these two could do it, and lost it in the last stage. The other had not learnt it.)
-# Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do better. (Three of these four
-# hardly move sideways, and up to a fifth of their robots fall. Of the fourth nearly half do, and count with a speed of 0.)
-# So what a recipe teaches depends on the seed. The LTC does better sideways, but it also trained with a stage more. With
-# one seed of it, that is no verdict on liquid networks. For a verdict, train a few more LTC walkers (about an hour each),
-# and MLPs with the same stages.
+# *What you should see.* In all six runs every robot withstands a push of 50 N, the push of their training.
+# The larger pushes were never part of training. All walk ahead within a tenth of a metre a second of what they are told.
+# Backwards a robot that stands still is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back
+# slowly at best. (After the stage with backward commands only, one of these two could do it, and lost it in the last stage.
+# The other had not learnt it.) Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do
+# better. (Three of these four hardly move sideways, and up to a fifth of their robots fall. In the fourth, nearly half of
+# the robots fall. A robot that fell counts with a speed of 0.) So what a recipe teaches depends on the seed. The LTC does
+# better sideways, but it also trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a
+# verdict, train a few more LTC walkers (about an hour each), and MLPs with the same stages.
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -1297,17 +1305,19 @@ cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0
 # start, `init_log_std`. Trials that begin with large noise have the larger return at this report. That need not be
 # learning. Robots with little noise stay up, and their first episodes are not over yet: only the falls of the others
 # count. At the fifth report, among the trials that are left, the correlation is gone. A report is comparable only when
-# whole episodes are in it. (Two more, the epochs and the length of a rollout, are beyond the limit by less. The limit
-# is rough: TPE does not draw its trials independently, and each factor that does nothing has one chance in twenty to
-# pass it by luck.) The predecessor had large noise too. Perhaps its noise could not shrink far enough; this sweep does
-# not test that. The learning rate shows no trend at this report. (Among the trials that are left at the last reports,
-# the lower rates do better. Few trials lie near the ends of the range.) The largest rate that was tried failed, see
-# below. (The bars above rank the learning rate second and epochs low. A rank correlation sees trends only, and a single
-# bad trial at the end of a range can raise a bar.) That does not contradict what you found
-# above. A factor can be decisive between two ranges and unimportant within each.
+# whole episodes are in it. (By then the bad trials have been stopped, which alone weakens a correlation.) The
+# predecessor had large noise too. Perhaps its noise could not shrink far enough; this sweep does not test that.
 #
-# Be careful: this figure shows the second report of a short trial. Only longer trials show what ends high. And this sweep has one seed. Reports are returns of training, with noise, and the importances here are
-# computed from them. One trial of this sweep failed later on. The reason is kept:
+# Two more factors are beyond the limit: the epochs clearly, the length of a rollout by less. The limit is rough. With eight
+# factors, one may pass it by luck, and TPE does not draw its trials independently. The learning rate shows no trend at this
+# report. The settings of section 3 have a larger rate than the predecessor's whole range. Whether that makes them work, no
+# sweep here tests: a factor can matter between two ranges and not within either. The largest rate that was tried failed,
+# see below. (The bars above rank the learning rate second and the epochs low. A rank correlation sees trends only, and a
+# single bad trial at the end of a range can raise a bar.)
+#
+# Be careful: this figure shows the second report of a short trial. Only longer trials show what ends high. And this sweep
+# has one seed. Reports are returns of training, with noise, and the importances here are computed from them. One trial of
+# this sweep failed later on. The reason is kept:
 
 # %%
 for trial in sweeps["ours"][0].of_state("failed"):
@@ -1354,19 +1364,19 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 
 # %% [markdown]
 # *Look at* the seeds before you rank, and at how many there are. (The race shows the shipped policies. The LTC is the
-# fastest of the five. The MLP is from an earlier run, which returns 21,498; two of the ten are faster.) *What you should see.* The
-# MLP has the highest median at 2 million steps, and it has more than three times the parameters. (Before that the GRU's is
-# mostly higher.) The better seed of the GRU lies above the MLP's median, and that of the CT-RNN above three of the MLPs.
-# With two seeds of each, the order of these is open. All five LTCs lie below all ten MLPs. But the networks differ in
-# size, and the learning rate of the LTC has reached 0 there. What is settled: an LTC runs, which the student project
-# had called out of reach. So does its plainer relative, the CT-RNN.
+# fastest of the five. The MLP is from an earlier run, which returns 21,498; two of the ten are faster.) *What you should
+# see.* The MLP has the highest median at 2 million steps, and it has more than three times the parameters. (Before that the
+# GRU's is mostly higher.) The better seed of the GRU lies above the MLP's median, and that of the CT-RNN above three of the
+# MLPs. With two seeds of each, the order of these is open. All five LTCs lie below all ten MLPs. But the networks differ in
+# size, and the learning rate of the LTC has reached 0 there. What is settled: an LTC runs, which the student project had
+# called out of reach. So does its plainer relative, the CT-RNN.
 
 # %% [markdown]
 # ## 10. What stops this walker on a real robot
 #
 # A policy that works in simulation and fails on the robot has met the **reality gap**; closing it is called *sim-to-real
-# transfer*. The walker of section 5 was trained with pushes and with varied grips, loads and stiffnesses. These
-# differences were left out:
+# transfer*. The walker of section 5 was trained with pushes and with varied grips, loads and stiffnesses. The
+# differences in this table were left out:
 #
 # | what the simulator pretends | what a robot does | the usual cure |
 # |---|---|---|
@@ -1420,8 +1430,8 @@ cl.check("6.6", slow_motor)
 
 # %% [markdown]
 # Now let robots walk straight ahead, change one thing at a time, and count those that still walk a few seconds later: on
-# their feet, and at no less than half of the speed they were told. The policies are the shipped ones; none has met any
-# of this.
+# their feet, and at no less than half of the speed they were told. The policies are the shipped ones. None
+# was trained with any of this, except that the stiffness of the joints varied by 15 %.
 #
 # *Predict.* Which of the three cases in `TESTED` below hurts the MLP walker most?
 
@@ -1468,12 +1478,13 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 
 # %% [markdown]
 # *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most of the MLP's
-# robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason:
-# both make corrections late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay
-# leaves them at full strength and lets them come when the robot already moves the other way. (In the terms of control
-# theory: a delay adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs
-# no longer reach their targets in time. More damping, up to eight times, stops none. Small noise does little; large noise stops many of the MLP's robots. The LTC loses fewer robots to
-# delay and to noise. That is one policy of each kind again, and not trained alike: a reason to test more seeds, not a finding.
+# robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both
+# make corrections late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay leaves them
+# at full strength and lets them come when the robot already moves the other way. (In the terms of control theory: a delay
+# adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs no longer reach
+# their targets in time. More damping, up to eight times, stops none. Small noise does little; large noise stops many of the
+# MLP's robots. The LTC loses fewer robots to delay and to noise. That is one policy of each kind again, and not trained
+# alike: a reason to test more seeds, not a finding.
 #
 # So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
 # a memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need
