@@ -97,7 +97,7 @@ def buttons(stem: str) -> str:
 
 def results_page() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    part = text[text.index("## Results") : text.index("## Train something")]
+    part = text[text.index("## Results") : text.index("## Licence")]
     part = re.sub(r"<!-- \w+:(begin|end) -->\n?", "", part)
     return "# Results\n" + part.partition("\n")[2].replace("\n### ", "\n## ")
 
