@@ -32,8 +32,9 @@ TELLS = {  # what gives each away
     "make them likely the policy lowers its σ, and entropy falls early, whatever the return.",
     "old log-probabilities reshaped": "The ratio is not 1 even before the first gradient step, so KL and the clipped "
     "share are far off from the first iteration.",
-    "no done mask": "Only the advantages are wrong. After a fall they go on with the next episode, so falling costs "
-    "nothing. Every panel about the update looks healthy.",
+    "no done mask": "The advantages are wrong, and with them the critic's targets. After a fall both go on with the "
+    "next episode, so falling costs nothing. KL and clipped share look healthy. Explained variance and entropy are a "
+    "little lower, too little to raise an alarm without a healthy run beside them.",
 }
 PANELS = ("return_mean", "approx_kl", "clip_fraction", "explained_variance", "entropy")
 

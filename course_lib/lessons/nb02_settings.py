@@ -32,8 +32,8 @@ REASONS = {
     ),
     "target_kl": (
         "The passes over a batch stop once the mean KL of a pass is above it. It guards against single large updates. "
-        "These come in the first two thirds of training, when σ has shrunk and the learning rate has not yet: the same "
-        "change of the mean is then a larger KL.",
+        "Most of these come in the first two thirds of training, when σ has shrunk and the learning rate has not yet: "
+        "the same change of the mean is then a larger KL.",
         "no KL stop",
     ),
     STARTS: (

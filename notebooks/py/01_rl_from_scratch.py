@@ -165,8 +165,8 @@ cl.see("return of 20 steps", 0.9**19, between=(0.13, 0.14), predicted="01.2")
 # hundredth.
 #
 # ### Exercise 1.1: rewards to go (fill in)
-# Write the recursion on the right of (1.2). Go through the episode backwards: each return then follows from the one
-# after it.
+# Return $G_t$ for every step of the episode, as an array. Use the last form in (1.2), and go through the episode backwards:
+# each return then follows from the one after it.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def rewards_to_go(rewards, gamma):
@@ -208,7 +208,8 @@ print("V by Bellman    ", exact.round(3))
 # Values can also be estimated by playing: average the discounted return of many episodes from each cell. This is the
 # **Monte Carlo** estimate.
 #
-# *Predict.* You play 2,000 episodes from each of the four cells. How large is the largest of the four errors?
+# *Predict.* You play 2,000 episodes (in the full budget 20,000) from each of the four cells. How large is the largest of
+# the four errors?
 
 # %%
 cl.predict("01.3", question="largest of the four errors")
@@ -582,9 +583,9 @@ for name, chosen, range_ in (("short", lasted < 12, (0.08, 0.35)), ("long", last
 
 # %% [markdown]
 # *What you should see.* In short episodes neighbouring pushes tend to agree, and the pole falls. In long episodes they
-# tend to undo each other, over many steps. Long episodes also have the largest rewards-to-go. So without a baseline, large
-# terms with opposite signs can add up to little. For the cart they do. (The noise is the same for all four weights, but each
-# multiplies it by another number of the state. With the angle of the pole the terms do not cancel.) A baseline changes the
+# tend to undo each other, but weakly. Between neighbours alone, this explains only a small part of the cancellation. Pairs of
+# steps further apart were not measured here. Long episodes also have the largest rewards-to-go. So without a baseline, large
+# terms with opposite signs can add up to little. For the cart they do. A baseline changes the
 # weights of the terms, and some of their signs, and for the cart most of the cancellation is gone. There this costs more
 # than the smaller squares gain.
 #
@@ -653,9 +654,9 @@ cl.check("1.4", batch_exponent)
 #
 # $$\operatorname{Var}(g - b\,z) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, z) + b^2\operatorname{Var}(z).$$
 #
-# Each weight has its own parabola. The left panel shows what batches of the size that you choose would estimate for the
-# cart and for the pole. (The batches are drawn from the episodes above.) The right panel shows, for all four weights, ±
-# with the constant divided by ± without it.
+# Each weight has its own parabola. The left panel shows how the estimates from batches of the size that you choose scatter,
+# for the weights of the cart's position and of the pole's angle. (The batches are drawn from the episodes above.) The right
+# panel shows for all four weights how much larger or smaller ± is with the constant than without. Below 1 the constant helps.
 #
 # *Try:* stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
 # Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
@@ -673,13 +674,15 @@ baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], av
 # $$L(\theta) = -\frac1n\sum_{t}\log\pi_\theta(a_t\mid s_t)\,\hat A_t, \qquad
 # L(\phi) = \frac1n\sum_t \bigl(G_t - V_\phi(s_t)\bigr)^2, \tag{1.10}$$
 #
-# with $\hat A_t = G_t - V_\phi(s_t)$. This is an estimate of the **advantage** $A(s, a) = Q(s, a) - V(s)$ (Baird 1993):
+# with $\hat A_t = G_t - V_\phi(s_t)$. The sums run over all $n$ steps of the batch. (The program uses $(1-\gamma)\,G_t$ in
+# place of $G_t$, so that the critic's targets lie between 0 and 1. The scaling of $\hat A_t$ below removes this factor
+# again.) This is an estimate of the **advantage** $A(s, a) = Q(s, a) - V(s)$ (Baird 1993):
 # how much better an action is than the average one. $\hat A_t$ is scaled to mean 0 and standard deviation 1 over the
 # batch, so that one step size suits both the early and the late policies.
 #
 # ### Which objective is this?
-# From here on $\gamma = 0.99$, and that needs an explanation. Until now $\gamma$ was 1, and (1.9) was the exact gradient
-# of the mean sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
+# From here on $\gamma = 0.99$, and that needs an explanation. In sections 3 and 4 $\gamma$ was 1, and (1.9) was the exact
+# gradient of the mean sum of rewards. With $\gamma < 1$ there is a second objective, the discounted return from the start,
 # $J_\gamma = \mathbb{E}\bigl[\sum_t \gamma^t r_t\bigr]$. Its exact gradient has one more factor:
 #
 # $$\nabla J_\gamma = \mathbb{E}\Bigl[\sum_t \gamma^t\,\nabla\log\pi_\theta(a_t\mid s_t)\,\bigl(G_t - b(s_t)\bigr)\Bigr].$$
@@ -775,11 +778,11 @@ def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
 
 
 # %% [markdown]
-# *Predict.* The untrained policy balances the pole for less than a second. After how many updates is the mean return above
-# 950 for the first time?
+# *Predict.* The untrained policy balances the pole for less than a second. In which batch, counted from 1, is the mean
+# return above 950 for the first time?
 
 # %%
-cl.predict("01.8", question="updates until the mean return is above 950")
+cl.predict("01.8", question="first batch with a mean return above 950")
 
 # %%
 most = cl.budget(smoke=2_000, lite=1_500_000, full=1_500_000)
@@ -792,8 +795,8 @@ def first_above(level):
     return next((k for k, mean in enumerate(curve["mean return"], 1) if mean > level), np.nan)
 
 
-cl.see("first update with a mean return above 150", first_above(150), between=(12, 45))
-cl.see("first update with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
+cl.see("first batch with a mean return above 150", first_above(150), between=(12, 45))
+cl.see("first batch with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
 
 # %% [markdown]
 # *What you should see.* Counted in updates, the mean return rises slowly at first, and then fast. One reason may be that a
@@ -838,17 +841,20 @@ ends = [shipped["intervals"][f"reinforce_steps_to_950_{name}"] for name in ("4_c
 cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in ends) <= min(high for _, high in ends))
 
 # %% [markdown]
-# *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds.
-# *What you should see.* At this learning rate, small batches need several times fewer environment steps. They take about 1.4
-# times as many updates, but each costs an eighth. (A larger learning rate for the large batches was not tried. You ran 32
-# because the curve is smoother. The comparison counts environment steps, not seconds.)
+# *Look at* where each median crosses the dotted line, and at the bands: the 95 % interval of the median over seeds. *What
+# you should see.* At this learning rate, small batches need several times fewer environment steps. They take about 1.4
+# times as many updates, but each costs only about a tenth of the steps: an eighth of the episodes, and on average these
+# were shorter. (The figure crosses earlier than the printed medians say, because it takes each batch by itself, while the
+# count waits for the average of three. A line ends where the first of its ten runs stopped.) (A larger learning rate for
+# the large batches was not tried. You ran 32 because the curve is smoother. The comparison counts environment steps, not
+# seconds.)
 #
 # With 4 episodes, the runs without a baseline have the largest median and the widest interval. The intervals overlap, but
-# that alone does not settle a comparison. Take it seed by seed. In environment steps, no baseline is behind the critic with
-# seven seeds of ten: that can be chance. Counted in updates it is behind with nine of ten, and takes half as many again.
-# Between the critic and the batch mean there is no clear difference in either unit. One reason may be the task: nearly all
-# states with an upright pole have the same value, so a constant predicts it well. This last one is a null result, and it is
-# reported like any other.
+# that alone does not settle a comparison. Take it seed by seed. In seven seeds of ten, the run without a baseline needs
+# more environment steps than the run with the critic. That can be chance. In nine of ten it needs more updates, and the
+# median number of updates is 1.5 times as large. Between the critic and the batch mean there is no clear difference in
+# either unit. One reason may be the task: nearly all states with an upright pole have the same value, so a constant
+# predicts it well. This last one is a null result, and it is reported like any other.
 #
 # ### Evaluate without the noise
 # During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
@@ -912,7 +918,9 @@ cl.see("by how much", better, between=(0.01, 0.35))
 # Why not use Q-learning for the pole? Because of the $\max$. The max over two actions is trivial. Over a continuous force it
 # is an optimisation at every step. **Actor-critic** methods train a second network, the actor, to do this optimisation: a
 # policy that climbs a learned $Q$, the critic. (The word is also used in a wider sense, for every method with a policy
-# and a learned value. Then PPO and REINFORCE with a learned baseline are actor-critic methods too.)
+# and a learned value. Then PPO and REINFORCE with a learned baseline are actor-critic methods too.) A method that improves
+# the policy along its scores, as in (1.9), and not by choosing or climbing a $Q$, is **policy-based**: REINFORCE, and PPO
+# too.
 
 # %%
 diagrams.method_map()
@@ -924,12 +932,13 @@ diagrams.method_map()
 # DQN, Mnih et al. 2015, is Q-learning with a network for Q and a memory of old steps.)
 #
 # ### Exercise 1.5: beat the network with four numbers (open)
-# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. Use any method you like: physics, trial and
-# error, random search, or (1.9) with `LinearPolicy`. Four weights are enough. The check wants a mean of at least 950 of
-# 1,000 steps in 20 episodes. Then compare it with the network: up to which `reset_noise_scale` does each of the two
-# catch the pole? (For the network: `cl.evaluate(policy, reset_noise_scale=0.1)`. For your controller: step the copies of
-# `cl.make("InvertedPendulum-v5", num_envs=20, reset_noise_scale=0.1)` in a loop, as `collect` does.) Write down what you
-# tried and what you found.
+# Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. It returns the actions, one row for each
+# observation. Use any method you like: physics, trial and error, random search, or (1.9) with `LinearPolicy`. Four weights
+# are enough. The check wants a mean of at least 950 of 1,000 steps in 20 episodes. Then compare it with the network, with
+# `reset_noise_scale` 0.05, 0.1, 0.15 and 0.2: up to which of them does each of the two last for 950 steps on average? (For
+# the network: `cl.evaluate(policy, reset_noise_scale=0.1)`. For your controller: step the copies of
+# `cl.make("InvertedPendulum-v5", num_envs=20, reset_noise_scale=0.1)` in a loop, as `collect` does.) Add a cell with a
+# table of these means and a sentence on what you tried. It is not checked.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def controller(obs):

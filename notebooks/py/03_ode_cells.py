@@ -53,8 +53,8 @@ cl.setup()
 # %% [markdown]
 # ### Where we are going
 # This is the **gradient lab**: one ODE network, one loss, three ways to differentiate. "Stiffness" is the largest of the
-# neurons' own rates $k$ divided by the smallest; section 1 explains why it matters. Where you see sliders, drag one and let go:
-# everything is measured again. At the end you will be able to explain every dot.
+# neurons' own rates $k$ divided by the smallest; section 1 explains why it matters. Where you see sliders, drag one and let
+# go: everything is measured again. At the end you will be able to explain every dot.
 
 # %%
 from course_lib.lessons import nb03_gradient_lab as gradient_lab
@@ -275,12 +275,12 @@ for name, step in (("midpoint", midpoint_step), ("your RK4", rk4_step)):
 # $f$ four times a step. A higher order hardly helps here. (These solvers are *explicit*: they compute the new state
 # directly from the old one.)
 #
-# Now take two modes, one with the rate 1/s and one with the rate $k$. After a few $1/k$ the fast mode has decayed and
-# only the slow one is left. Accuracy would allow long steps then. But an explicit solver must still keep $\Delta$ below
-# about $2/k$, or else the fast mode grows back. An equation is **stiff** if stability, and not accuracy, dictates the
-# step. (The word is from Curtiss and Hirschfelder, 1952.) A common measure is the *stiffness ratio*: the fastest rate of decay over the
-# slowest. The "stiffness" of the lab is this ratio for the neurons without their connections. The slowest rate there is 1/s,
-# so it is also the fastest rate, in 1/s.
+# Now take two modes, one with the rate 1/s and one with the rate $k$. After a few $1/k$ the fast mode has decayed and only
+# the slow one is left. Accuracy would allow long steps then. But an explicit solver must still keep $\Delta$ below about
+# $2/k$, or else the fast mode grows back. An equation is **stiff** if stability, and not accuracy, dictates the step. (The
+# word is from Curtiss and Hirschfelder, 1952.) A common measure is the *stiffness ratio*: the fastest rate of decay over
+# the slowest. The "stiffness" of the lab is this ratio for the neurons without their connections. The slowest rate there is
+# 1/s, so the ratio equals the rate of the fastest neuron in 1/s.
 #
 # The remedy is an **implicit** step. It takes the slope at the *end* of the step. For (3.4):
 #
@@ -414,11 +414,11 @@ print(f"times taken as even: mean radius at the end {radius['times taken as even
 cl.see("times taken as even: the paths lead", where, ("elsewhere",), predicted="03.4")
 
 # %% [markdown]
-# *Look at* the arrows, and at the crosses: true states of three new paths. The error in the title is the root mean
-# square over 200 other new paths, at new moments, over twice the time that the training paths cover. *What you should see.*
-# Before training the arrows mean nothing. With the true times the paths run through the crosses or close to them. With even times they
-# spiral into the middle. Here is why: from one place, a sample may be followed by a near one (after a short time) or by
-# one far along the circle (after a long time). A network that does not know the time learns the average, and the average
+# *Look at* the arrows, and at the crosses: true states of three new paths. The error in the title is the root mean square
+# over 200 other new paths, at new moments, over twice the time that the training paths cover. *What you should see.* Before
+# training the arrows mean nothing. With the true times the paths run through the crosses or close to them. With even times
+# they spiral into the middle. Here is why: from one place, a sample may be followed by a near one (after a short time) or
+# by one far along the circle (after a long time). A network that does not know the time learns the average, and the average
 # of places on a circle lies inside the circle.
 
 # %% [markdown]
@@ -491,8 +491,9 @@ cl.see("LTC: longest over shortest time constant", (constants["LTC"].max() / con
 
 # %% [markdown]
 # *Look at* the third panel. The time constant of the CT-RNN is a flat line. The LTC's becomes short when the input comes
-# and long again when it goes. *What you should see* in the second panel: the CT-RNN goes up as fast as it goes down. The
-# LTC is quick to notice and slow to forget. That is a memory, made by one neuron without any feedback.
+# and long again when it goes. *What you should see* in the second panel: the CT-RNN goes up about as fast as it goes down.
+# (The first step of the input ends before its state has quite settled.) The LTC is quick to notice and slow to forget. That
+# is a memory, made by one neuron without any feedback.
 #
 # Did you notice that the LTC's state rises a little *before* the input comes? Its channel is never quite shut. With the
 # bias $-4$, $f$ is $\sigma(-4)$ and not 0 even at $x = 0$, so the state creeps up from 0 towards a small resting
@@ -628,7 +629,9 @@ cl.see("largest difference of the inline step and the library's", (inside * cell
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
 # function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$, the time
-# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one:
+# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one. (The letters are those of the
+# paper. Only here is $f$ a linear layer of any sign, and only here are $g$ and $k$ levels. They are neither the conductance
+# of (3.8) nor the rate of (3.4).)
 #
 # $$h(t) = \sigma(-f\,t) \odot g + \bigl(1 - \sigma(-f\,t)\bigr) \odot k. \tag{3.13}$$
 #
@@ -932,9 +935,11 @@ cl.see("evaluations: adjoint over backprop", rows[1]["evaluations"] / rows[0]["e
 
 # %% [markdown]
 # *What you should see.* All three gradients are good. Backprop needs the fewest evaluations and keeps the most. The adjoint
-# solves a second equation, so it needs about twice as many evaluations here, and it keeps almost nothing. Finite differences
-# keep nothing, but they solve the equation twice for each of the 24 numbers. (Their wall-clock time is short nevertheless:
-# all solves run in one batch, without autograd. With 10,000 weights this no longer works.)
+# solves a second equation, so it needs about twice as many evaluations here, and it keeps almost nothing. (The backward
+# pass of backprop calls no $f$, so it adds nothing to this count. It still costs about one product with a Jacobian for each
+# forward evaluation, as the adjoint's does. So the adjoint really costs less than twice as much.) Finite differences keep
+# nothing, but they solve the equation twice for each of the 24 numbers. (Their wall-clock time is short nevertheless: all
+# solves run in one batch, without autograd. With 10,000 weights this no longer works.)
 #
 # Now the lab again. Questions to take to the sliders: Which of them makes the adjoint worse? Does a tighter tolerance cure
 # it, and what does that cost? Can you find a setting where the adjoint has the smallest error of the three?
@@ -967,10 +972,10 @@ asked = np.median(stiff["adjoint"]["evaluations"], axis=1)
 cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1] / asked[0], (4, np.inf))
 
 # %% [markdown]
-# *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness
-# 10 its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. (The error
-# differs a lot from field to field: in some it is below two thousandths.) And the worse it gets, the more evaluations it
-# spends.
+# *Look at* the first panel. *What you should see.* In a gentle field the adjoint is as good as the others. At stiffness 10
+# its median error is a large share of the gradient, although every step kept to a tolerance of $10^{-5}$. (The error
+# differs a lot from field to field. In the lite budget it is below two thousandths in one of the five.) And the worse it
+# gets, the more evaluations it spends.
 
 # %% [markdown]
 # ## 6. When the adjoint fails
@@ -1011,9 +1016,10 @@ ode_figures.drift_figure(times, forward, backward, rate)
 # *Look at* the dotted line on the right. Its slope is that of (3.19); it is drawn through the measured distance at three
 # quarters of the time. *What you should see.* The backward state follows the forward one for about as long as (3.19) says.
 # After a few tenths of a second their distance grows exponentially, at first at this rate and later more slowly, and the
-# backward state never comes back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred. There is no bug and no
-# warning, but the gradient is wrong. A tighter tolerance helps slowly: each factor of ten adds only $\ln(10)/\lambda$. Here
-# $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest rate is half as large, it would do.
+# backward state never comes back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred.
+# There is no bug and no warning, but the gradient is wrong. A tighter tolerance helps slowly: each factor of ten adds only
+# $\ln(10)/\lambda$. Here $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest rate is half
+# as large, it would do.
 #
 # ### A cure: keep a few states
 # As said after (3.18), $h$ restarts wherever a state was kept. So keep $m$ states, the last one included, although the loss
@@ -1171,8 +1177,9 @@ cl.see("error at Δt = 0.05, one substep", 100 * at["Δt = 0.05"][1], (3, 10), "
 # %% [markdown]
 # *Look at* the left end of each line, where control runs, and at the slopes. *What you should see.* At $\Delta t=1$ one
 # substep misses by a large share of the distance, and even 64 substeps leave a small error. At $\Delta t$ = 0.05 one
-# substep is much better, but not exact either. At $\Delta t = 5$ the true state is almost at rest. The fused step has the same
-# resting level at every step length, so a few substeps arrive there too, and this line falls faster than the others. Now check your $p$, which is meant for the other lines:
+# substep is much better, but not exact either. At $\Delta t = 5$ the true state is almost at rest. The fused step has the
+# same resting level at every step length, so a few substeps arrive there too, and this line falls faster than the others.
+# Now check your $p$, which is meant for the other lines:
 
 # %% nbgrader={"grade": true, "grade_id": "check-03-5", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("3.5", substep_exponent)

@@ -156,11 +156,12 @@ cl.check("5.1", actor_gradient)
 
 # %% [markdown]
 # ### The critic's target
-# The critic learns (5.1) by regression, with the actor's action in place of the maximum. If the right side moved with
-# every step of the critic, the critic would chase a target that runs ahead of it, and might never settle. So the right
-# side is computed by **target networks** (Mnih et al. 2015), copies of the critic and the actor. Let $\phi$ and $\theta$
-# be the weights of the critic and the actor, and $\bar\phi$ and $\bar\theta$ those of their copies. In DDPG the copies
-# follow slowly (Lillicrap et al. 2016): $\bar\phi \leftarrow \bar\phi + \tau(\phi - \bar\phi)$, and the same for
+# The critic learns (5.1) by regression, with the actor's action in place of the maximum. So what it estimates is the return
+# when the *actor* acts afterwards. That is the Q of (5.1) only if the actor always finds the best action. If the right side
+# moved with every step of the critic, the critic would chase a target that runs ahead of it, and might never settle. So the
+# right side is computed by **target networks** (Mnih et al. 2015), copies of the critic and the actor. Let $\phi$ and
+# $\theta$ be the weights of the critic and the actor, and $\bar\phi$ and $\bar\theta$ those of their copies. In DDPG the
+# copies follow slowly (Lillicrap et al. 2016): $\bar\phi \leftarrow \bar\phi + \tau(\phi - \bar\phi)$, and the same for
 # $\bar\theta$, with a small $\tau$. This running average of weights is called **Polyak averaging** (after Polyak and
 # Juditsky 1992).
 #
@@ -297,8 +298,9 @@ cl.see("learned value over true value", learned / true_worth, (0.4, 0.6))
 
 # %% [markdown]
 # *What you should see.* Every value is too low, by the same factor. And in the buffer the top rung is followed by rungs
-# that no step from the top leads to. Which rows describe a step that never happened? There are two reasons why a row can
-# be wrong. Also think of the rows that must *not* be thrown away. (The check also uses buffers with falls.)
+# that no step from the top leads to. Which rows describe a step that never happened? Write `drawable`. It returns an array of
+# `capacity` values: True where a row may be drawn, False where it may not. There are two reasons why a row can be wrong. Also
+# think of the rows that must *not* be thrown away. (The check also uses buffers with falls.)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-05-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def drawable(replay):
@@ -415,8 +417,8 @@ cl.see("seeds of ten in which DDPG promises more", int((biases["ddpg"] > biases[
 print("in most seeds DDPG promises more" + compared("05.4", "DDPG"))
 
 # %% [markdown]
-# *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise a little
-# too little in most seeds, in the median by as much. That agrees with (5.4) and with Exercise 5.4. (Section 6 shows a
+# *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise too little in
+# most seeds. The two medians are about equally far from 0. That agrees with (5.4) and with Exercise 5.4. (Section 6 shows a
 # second reason for a Q that is too high.)
 
 # %% [markdown]
@@ -530,8 +532,8 @@ alpha_slider({"two hills": hills, "-20 a²": lambda a: -20 * a**2, "-8 |a|": lam
 
 # %% [markdown]
 # ### How the gradient reaches a stochastic actor
-# The actor's loss is a mean over actions that the actor itself draws: $J(\theta) = \mathbb{E}_{a\sim\pi_\theta}[f(a)]$.
-# There are two ways to its gradient.
+# What the actor climbs, its negative loss, is a mean over actions that the actor itself draws: $J(\theta) =
+# \mathbb{E}_{a\sim\pi_\theta}[f(a)]$. There are two ways to its gradient.
 #
 # **The score function** (Williams 1992), as in notebook 01. Differentiate the density, and use
 # $\nabla\pi = \pi\,\nabla\log\pi$:
@@ -550,7 +552,7 @@ alpha_slider({"two hills": hills, "-20 a²": lambda a: -20 * a**2, "-8 |a|": lam
 #
 # The noise $\varepsilon$ is drawn first and then held fixed, like an input. The gradient flows from $f$ through the
 # drawn action to $m$ and $\sigma$. On its way to $\sigma$ it is multiplied by $\varepsilon$. This is what people mean
-# when they say that the actor's gradient flows through $\varepsilon$, or through the sample. This estimator needs the
+# when they say that the gradient flows through the sample. (No gradient flows into $\varepsilon$.) This estimator needs the
 # *slope* of $f$. SAC has the slope, because its critic is a network. With $\sigma = 0$, (5.12) is the deterministic
 # policy gradient (5.2).
 #
@@ -799,8 +801,9 @@ cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sa
 # - Without slow targets almost nothing is learned with most seeds: the critic chases a moving target.
 # - Exploration noise is not missed here. The likely reason: the pendulum starts at any angle, so the starts explore.
 # - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none fails.
-#   (Two other rows have no failure either.) The price is a Q that is too low: with twin critics by a few units, about as
-#   far as DDPG's is too high, with all of SAC by more. (A few failures in ten against none is a hint and not a proof.)
+#   (Two other rows have no failure either. And two failures in ten against none is weak evidence: if both failed equally
+#   often, chance alone would give so uneven a split in almost half of such comparisons.) What goes with it is a Q that is too
+#   low: with twin critics by a few units, about as far as DDPG's is too high, with all of SAC by more.
 # - The *median* of the delayed actor is behind, and so is that of TD3. (No seed of the delayed actor fails.) In both, Q is
 #   too high in every seed, and in most seeds far too high.
 #
@@ -849,8 +852,7 @@ print("return and Q get better" + compared("05.11", "both get better"))
 
 # %% [markdown]
 # *What you should see.* With twice the updates TD3's return is higher in every seed, and its Q is close to what is earned.
-# (Two of these three are other training runs than those in the table, whose TD3 did better. So compare only within this
-# cell.) With the usual number its Q is far too high
+# (Only seed 0 begins like a run of the table. So compare only within this cell.) With the usual number its Q is far too high
 # in each of these seeds. So the result fits the explanation: the delay makes TD3 slower per update, and the budget was
 # short. (The critics got twice as many updates too, so the test does not say whether the critics, the actor or the targets
 # matter. To see what the targets do alone, keep the updates and double `tau`.)
@@ -995,16 +997,16 @@ cl.see("SAC gets there after", race.reached(runs["SAC"], end, "wall_seconds") / 
 # %% [markdown]
 # *Look at* the same runs on two axes: by steps on the left (each label is ten times the one before), by the clock on the
 # right, where a line ends when the fastest run is done. *What you should see.* By steps SAC is ahead of PPO. One reason may
-# be that every transition is used many times. But TD3 uses its transitions as often, and at low returns it is hardly ahead
-# of PPO. By the clock PPO's line is ahead for as long as its runs last, on two cores against one. (The clocks are not quite
-# alike: half of PPO's runs were made on another processor, which does not have the fast products of SAC's.) Here a
-# simulated step costs far less than an update. Where a real robot has to take each step, only the left panel counts.
+# be that every transition is used many times. But TD3 uses its transitions as often. Its lead over PPO is small between
+# returns of 1,000 and 3,000, and large above. So the many uses do not explain all of SAC's lead. By the clock PPO's line is
+# ahead for as long as its runs last, on two cores against one. (The clocks are not quite alike: half of PPO's runs were
+# made on another processor, which does not have the fast products of SAC's.) Here a simulated step costs far less than an
+# update. Where a real robot has to take each step, only the left panel counts.
 #
 # Read two things with care. Each line is the mean of the last 100 episodes, that is 100,000 steps. So every line lags
 # behind its policy: by little where the run is millions of steps long, by much in the first 200,000 steps. "In tests" says
-# what SAC and TD3 are worth without noise, and there SAC is far ahead of 1,632 after 3 minutes, though still behind PPO.
-# And PPO was stopped after 8 million steps. SAC needs about 15 minutes to come as far in its tests, and 20 by its line.
-# What PPO would have after 20 minutes, these runs do not say.
+# what SAC and TD3 are worth without noise. There SAC is far ahead of its own line after 3 minutes, though still behind PPO's
+# line. And PPO was stopped after 8 million steps. What it would have after 20 minutes, these runs do not say.
 
 # %%
 for name, group in runs.items():
@@ -1033,10 +1035,12 @@ cl.see("updates a second over SB3's", speed["claims"][key], (1.5, 5))
 # *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the
 # first α, the random steps at the beginning, the number of copies and the rounding are not. So the ratio above compares
 # two *programs with their settings*. It does not compare two implementations of one algorithm, and it does not show that
-# anything is wrong with SB3. Part of the lead comes from doing more updates in the same time. The last lines measure this
-# on another processor, where all cores were free: with 16 copies here and one copy of SB3. For the rest, this course's SAC also ran with the settings of SB3: one
-# copy, an update for each step, and as many steps as SB3 makes in its half hour. (One setting is not equal: 256 random
-# steps at the beginning, and 100 there.)
+# anything is wrong with SB3. Part of the lead comes from doing more updates in the same time. The last lines measure
+# how much faster the updates are. That was on another processor, with both of its cores free, and with 16 copies here against
+# one of SB3.
+#
+# To see whether speed is all, this course's SAC also ran with SB3's settings: one copy, an update for each step, and as
+# many steps as SB3 makes in its half hour. (One setting is not equal: 256 random steps at the beginning, and 100 there.)
 
 # %%
 at_equal = {"here": [r for r in shipped["per_seed"] if r["run"] == "sac_equal"], "SB3": runs["SAC of SB3"]}
@@ -1053,11 +1057,12 @@ print(f"updates in the half hour of the race: {updates['SAC']:,.0f} here, {updat
 # %% [markdown]
 # *What you should see.* After equally many steps at equal settings the medians are alike. One of the three seeds here
 # stays far below the others, and none of SB3's does. With so few seeds that can be chance. So nothing here shows that
-# one of the two implementations learns better. The lead in the race comes from the settings and from more updates in the
-# same time. Look at the tests of the race's SAC after as many updates as SB3 makes in all, about 115,000: they are at 8,000
-# to 8,900, twice SB3's returns. So most of the lead is there before any additional update. By then it has taken twice as
-# many steps as SB3; after equally many steps, with half as many updates, it is at 5,600 to 7,000. Which of its settings
-# matter was not tested.
+# one of the two implementations learns better. The likely causes of the lead are the settings and the larger number of
+# updates.
+#
+# The tests of the race's SAC (in the result file) separate the two a little. After as many updates as SB3 makes in all, about
+# 115,000, they are at 8,000 to 8,900, twice SB3's returns. By then it has taken twice as many steps as SB3. After as many
+# steps as SB3, with half as many updates, they are at 5,600 to 7,000. Which of its settings matter was not tested.
 #
 # ### The gaits
 # The reward of a step is the forward speed in m/s minus a tenth of the sum of the squared commands, and an episode has
@@ -1090,8 +1095,10 @@ cl.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], ti
 
 # %% [markdown]
 # ### Exercise 5.7: little data (open)
-# The pendulum, 6,000 steps, and from 1,000 to 6,000 updates. Find settings for SAC with which the policy earns at least
-# −200 without noise, in the *median of three seeds* (five in the full budget). For comparison, here is an untrained
+# You have 6,000 steps on the pendulum, and may make from 1,000 to 6,000 updates, that is
+# (6,000 − `learning_starts`) · `updates_per_step`. Write `my_settings`. It returns a dict with only those fields of
+# `cl.SACConfig` that you change (not `seed`). With them the policy must earn at least −200 without noise, in the *median of
+# three seeds* (five in the full budget). For comparison, here is an untrained
 # policy, and one of section 3 with twice as many steps:
 
 # %%
@@ -1155,7 +1162,7 @@ cl.calibration("05")
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
 # |---|---|
-# | Q jumps about or grows, return falls | no slow targets, or an unreported termination; twin critics hide the second for a while |
+# | Q jumps about or grows, return falls | no slow targets, or a termination that is stored as a truncation |
 # | Q far above what is earned, return flat | over-estimation: critics = 2; or rewards are negative and Q has not come down from 0 yet: wait, or a larger tau |
 # | Q far below what is earned, rewards positive | Q has not come up from 0 yet: wait, or a larger tau |
 # | all values too low by about the same factor | transitions that never happened: ends of episodes, the row written last |

@@ -234,8 +234,8 @@ if np.shape(mine) == (len(record), 2, record.neurons):
 # portrait is a drawing of trajectories.)
 #
 # *Predict.* Set the pole upright and still in the middle of the track, and try every memory of the episode. A network without
-# memory would push the same every time. How wide is the range of pushes of our network, as a share of the range in the
-# episode?
+# memory would choose the same action every time. How wide is the range of our network's actions here, as a share of the range
+# of its actions in the episode?
 
 # %%
 cl.predict("07.3", question="share of the episode's range, from 0 to 1")
@@ -251,21 +251,22 @@ state_figures.portrait_figure(policy, record, steps=[29, 31, 33, 50])
 
 # %%
 spread = phase.memory_spread(policy, record, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})[:, 0]
-print(f"with {len(spread)} memories: pushes from {spread.min():+.2f} to {spread.max():+.2f}")
-print(f"in the episode:     pushes from {record.actions.min():+.2f} to {record.actions.max():+.2f}")
+print(f"with {len(spread)} memories: actions from {spread.min():+.2f} to {spread.max():+.2f}")
+print(f"in the episode:     actions from {record.actions.min():+.2f} to {record.actions.max():+.2f}")
 cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="07.3")
 
 # %% [markdown]
-# *What you should see.* The observation is always the same, and yet the pushes differ. Only the memory can make this
-# difference. (The range comes from a few memories just after a push. Most of the others give nearly the same push.)
+# *What you should see.* The observation is always the same, and yet the actions differ. Only the memory can make this
+# difference. (The range comes from a few memories just after the disturbance. Most of the others give nearly the same
+# action.)
 #
 # ### Response maps
 # Now vary the memory instead. Let one neuron's own state run from -1 to 1, leave the rest as it is, and compute how much one
 # control step changes that state, for every angle of the pole.
 #
 # *Predict.* Equation (7.2) pulls a neuron towards a state of rest. The map below has a dashed line where there is no
-# change. (The neuron's own state is drawn upwards, the angle to the right.) On which side of the line must the change be
-# negative?
+# change. (The neuron's own state is drawn upwards, the angle to the right.) On which side of the line is the change
+# negative in this network?
 
 # %%
 cl.predict("07.4", choices=("above", "below"))
@@ -279,10 +280,12 @@ cl.see("the change falls as the neuron's own state rises", bool((np.diff(answers
 print("negative: above the dashed line" + compared("07.4", "above"))
 
 # %% [markdown]
-# *Look at* the slope of the dashed lines, where each neuron would rest. *What you should see.* The change is negative above
-# the line and positive below it: alone, every neuron comes to rest. Where the line is flat, the angle has little direct
+# *Look at* the slope of the dashed lines, where each neuron would rest. *What you should see.* In these eight maps the
+# change is negative above the line and positive below it: with everything else frozen, each neuron comes to rest. (Section
+# 9 shows a neuron that does not, because it excites itself strongly.) Where the line is flat, the angle has little direct
 # effect on the neuron, compared with its whole range from -1 to 1. (Such a neuron may move by less than that, and still
-# follow the angle.) Where it is steep, the neuron follows the angle. A wide pale band around the line means that the neuron is slow.
+# follow the angle.) Where it is steep, the neuron follows the angle. A wide pale band around the line means that the neuron
+# is slow.
 
 # %% [markdown]
 # ## 4. What do the neurons encode?
@@ -302,7 +305,8 @@ state_figures.correlation_figure(long)
 # *What you should see.* (Here "correlate" means a coefficient above 0.5 or below -0.5.) Most observations are spread over
 # several neurons, and several neurons mix more than one observation. This is called a **distributed representation**
 # (Hinton et al. 1986). (Be careful with this count: a push moves cart and pole together, so in this episode their two
-# velocities are nearly one and the same. Neurons 6 and 7 follow just these two.) A correlation does not show that the policy uses what the neuron encodes. Section 6 tests this.
+# velocities are nearly one and the same. Neurons 6 and 7 follow just these two.) A correlation does not show that the
+# policy uses what the neuron encodes. Section 6 tests this.
 #
 # ### How many directions?
 # If the neurons mix several things, perhaps mixtures of neurons are better coordinates. **Principal components** (Pearson
@@ -324,7 +328,8 @@ cl.see("components for 95 %", int((np.cumsum(components.share) < 0.95).sum()) + 
 #
 # ### A velocity that was never given
 # Now take a policy that balances the pole without any velocity: it observes position and angle only. A single observation
-# does not say whether the pole is falling or rising. If the network balances, the velocity must be in its state.
+# does not say whether the pole is falling or rising. If the network balances, its state must hold something about
+# the past, probably the velocity.
 #
 # *Predict.* A linear readout of the eight states (a *linear probe*, Alain and Bengio 2017) is fitted on the first half of an
 # episode. What share of the angular velocity's variance, R², will it explain in the second half? And what share will a
@@ -386,10 +391,10 @@ cl.see("fixed points", len(found), (1, 3), predicted="07.7")
 cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 
 # %% [markdown]
-# *What you should see.* For this observation there is one fixed point, and it is stable. If nothing happens, the network forgets in a
-# few steps. (The printed memory is the time until $1/e$ of a disturbance is left. The next two exercises derive it.) For
-# a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance $\delta h$ of the
-# differential equation follows
+# *What you should see.* For this observation there is one fixed point, and it is stable. If nothing happens, the network
+# forgets in a few steps. (The printed memory is the time until $1/e$ of a disturbance is left. The next two exercises
+# derive it.) For a pole that is enough. Close to a fixed point you can **linearise** the network: a small disturbance
+# $\delta h$ of the differential equation follows
 #
 # $$\frac{d}{dt}\,\delta h = J\,\delta h, \qquad J_{ij} = \frac{\partial \dot h_i}{\partial h_j}, \tag{7.7}$$
 #
@@ -577,11 +582,11 @@ cl.see("the most suspect neuron hurts most", int(direct.argmax()) == worst)
 cl.see("a neuron that can be held is more suspect than one that cannot", bool(direct[~falls].max(initial=0) > direct[falls].min(initial=9)))
 
 # %% [markdown]
-# *What you should see.* The hypothesis names the most important neuron correctly, and the neurons with the lowest dots can be
-# held. In between it is unreliable. One neuron has a high dot, and yet the pole stands when it is held. Another one has a
-# lower dot, and the pole falls when it is held. (All episodes here have the same pushes. With others a few neurons may
-# change sides.) The suspicion measures only the direct effect of a neuron on the action. It ignores that a neuron acts through
-# other neurons too, and that other neurons can compensate for a loss.
+# *What you should see.* The hypothesis names the most important neuron correctly, and the neurons with the lowest dots can
+# be held. In between it is unreliable. One neuron has a high dot, and yet the pole stands when it is held. Another one has
+# a lower dot, and the pole falls when it is held. (All episodes here have the same pushes. With others a few neurons may
+# change sides.) The suspicion measures only the direct effect of a neuron on the action. It ignores that a neuron acts
+# through other neurons too, and that other neurons can compensate for a loss.
 
 # %%
 at_mean = states.ablation_returns(policy, at=dict(enumerate(mean)), **trials)
@@ -662,9 +667,9 @@ weak = np.argsort(change_of_action(blind.readout, seen.states, seen.states.mean(
 cl.see("the four least suspect held, velocities hidden", stands(blind, weak, seen.states.mean(0), trials["episodes"]), (0, 500), "steps")
 
 # %% [markdown]
-# *What you should see.* In the first network more than one neuron can balance the undisturbed pole alone. In the second network no
-# neuron can, and the four most suspect together are not enough either: at least one of the other four is needed. That does
-# not say what for. It may be the velocity, which must be computed from the past there, or the place of the cart.
+# *What you should see.* In the first network more than one neuron can balance the undisturbed pole alone. In the second
+# network no neuron can, and the four most suspect together are not enough either: at least one of the other four is needed.
+# That does not say what for. It may be the velocity, which must be computed from the past there, or the place of the cart.
 #
 # One more question about the first network. Neuron 3 is sufficient, as long as nothing pushes: it balances the pole alone. Is
 # it also necessary? And do the answers hold when the pole is pushed? Hold no neuron, then neuron 3, then neurons 3 and 1,
@@ -685,10 +690,11 @@ cl.see("with pushes, all but 3: median", np.median(pushed["all but 3"]), (0, 500
 # *What you should see.* The whole network stands all pushes. Undisturbed, with neuron 3 held, the cart drifts off the track
 # after a while. With neurons 3 *and* 1 held, it stays: the second loss repairs the first. Neuron 5, like neuron 3, balances
 # the pole alone; hold it as well, and the pole falls at once. So damages need not add up. But with pushes the second loss
-# makes things *worse*, and now the pole itself topples. Neuron 3 alone is not sufficient either: with most of the sequences
-# the pole falls within 400 steps. So an ablation answers for the test that was made, and for no other. An ablation of one
-# neuron says what it contributes *while no other neuron is held*. And whether a neuron is sufficient and whether it is necessary are
-# two questions. If you hold one neuron at a time, you answer neither in full.
+# makes things *worse*: the episode ends sooner. (The number of steps does not say whether the pole or the cart failed.)
+# Neuron 3 alone is not sufficient either: with most of the sequences the pole falls within 400 steps. So an ablation
+# answers for the test that was made, and for no other. An ablation of one neuron says what it contributes *while no other
+# neuron is held*. And whether a neuron is sufficient and whether it is necessary are two questions. If you hold one neuron
+# at a time, you answer neither in full.
 
 # %% [markdown]
 # ## 7. The graph
@@ -738,9 +744,10 @@ cl.see("component 1 swings", often, (1, 7), "times a second", predicted="07.12")
 cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
-# *What you should see.* The joints swing at such a pace, so one swing is one stride. A cycle that a system returns to after a disturbance is
-# called a **limit cycle** (Strogatz 2015, chapter 7). The gait looks like one, of network and body together. Does the
-# network also swing without the body? Freeze the last observation and look for fixed points:
+# *What you should see.* If one swing is one stride, the cheetah makes about as many strides a second. (You can check it in
+# the video.) A cycle that a system returns to after a disturbance is called a **limit cycle** (Strogatz 2015, chapter 7).
+# The gait looks like one, of network and body together. Does the network also swing without the body? Freeze the last
+# observation and look for fixed points:
 
 # %%
 resting = fixed_points(cheetah.cell, cheetah.encoder(gait.x[-1]), starts=gait.states[::20], tries=cl.budget(smoke=4, lite=32, full=64))
@@ -761,25 +768,25 @@ state_figures.correlation_figure(gait)
 # %%
 settled = slice(len(gait) // 4, None)  # without the start from rest
 never = untrained_states(gait, gait.neurons, seed=0)
-print(f"{'R² from':24s} the states, {settled.start} steps later | the observation | the states of an untrained cell")
+print(f"{'R² from':24s} all states | states from step {settled.start} on | all observations | states of an untrained cell")
 scores = {}
 for i, name in enumerate(gait.truth_names):
     if name not in gait.names:
         sources = (gait.states, gait.states[settled], gait.observations, never)
         scores[name] = [states.decode(x, gait.truth[-len(x) :, i])[0] for x in sources]
-        print(f"{name:24s} {scores[name][0]:10.2f} {scores[name][1]:15.2f} | {scores[name][2]:15.2f} | {scores[name][3]:10.2f}")
+        print(f"{name:24s} {scores[name][0]:10.2f} | {scores[name][1]:18.2f} | {scores[name][2]:16.2f} | {scores[name][3]:10.2f}")
 limbs = np.array([v for k, v in scores.items() if "thigh" in k or "shin" in k or "foot" in k])
 cl.see("joint velocities with R² above 0.7 from the states", (limbs[:, 0] > 0.7).sum(), (4, 6))
 cl.see("R² from the states less R² from an untrained cell's, mean over the joints", (limbs[:, 0] - limbs[:, 3]).mean(), (-0.15, 0.15))
 
 # %% [markdown]
-# *What you should see.* On average, the hidden rows of the picture are paler than the others. And yet the joint velocities can
-# be read from mixtures of neurons. But be careful: in a steady gait the angles alone tell much of it, and the states of an
-# untrained cell tell as much as those of the trained one. A probe shows what can be read from a state. It does not show
-# what was learned. (In section 4 the untrained cells held much less. There the claim passed the same test.) The forward
-# speed has an R² below 0 because the readout was fitted on the start from rest and tested on the steady run. Without the
-# start, more than half of it can be read. But that column has no controls, and in the steady run the observed angles may
-# tell as much.
+# *What you should see.* On average, the hidden rows of the picture are paler than the others. And yet the joint velocities
+# can be read from mixtures of neurons. But be careful: in a steady gait the angles alone tell much of it, and the states of
+# one untrained cell (a single draw) tell as much as those of the trained one, on average over the joints. A probe shows
+# what can be read from a state. It does not show what was learned. (In section 4 the untrained cells held much less. There
+# the claim passed the same test.) The forward speed has an R² below 0 because the readout was fitted on the start from rest
+# and tested on the steady run. Without the start, more than half of it can be read. But that column has no controls, and in
+# the steady run the observed angles may tell as much.
 #
 # ### The same, while it runs
 # The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the
@@ -796,9 +803,9 @@ cl.live("halfcheetah_masked_ltc")
 # $$\dot h = -\Bigl[\frac1\tau + f\Bigr] h + f A, \qquad f = \sigma(w\,h + b). \tag{7.10}$$
 #
 # ### Exercise 7.5: one bit (open)
-# Find $w$, $b$, $\tau$ and $A$ such that this neuron has two stable states at least 0.1 apart. Then ask two questions. How
-# large must a sudden change of the state be to switch the neuron? And what does a change of $b$ do?
-# (It acts like an input.) Write down what you tried.
+# Return $w$, $b$, $\tau$ and $A$ such that this neuron has two stable states at least 0.1 apart. Then answer two questions
+# for yourself; they are not checked. How large must a sudden change of the state be to switch the neuron? And what does a
+# change of $b$ do? (It acts like an input.)
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def one_bit():
@@ -821,8 +828,9 @@ fields = {name: (lambda h, p=p: bit_rate(h, *p)) for name, p in neurons.items() 
 state_figures.flow_figure(fields)
 
 # %% [markdown]
-# *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to one
-# of them. The hollow dot decides to which.
+# *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to
+# one of them. The hollow dot decides to which. So a sudden change switches the neuron if it carries the state past the
+# hollow dot.
 
 # %% nbgrader={"grade": true, "grade_id": "check-07-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("7.5", one_bit)
@@ -880,15 +888,15 @@ cl.calibration("07")
 # ## Summary
 # - The time constants of a liquid network depend on its state and input, (7.3). They lie between $\tau/(1+\tau)$ and $\tau$.
 #   The share of a disturbance that is left after a step also depends on the solver, (7.4).
-# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). Changes of this map at one and the same
-#   observation show what it remembers.
+# - At a frozen memory a recurrent policy is a map that can be drawn, (7.5). If its action at one and the same observation
+#   changes, the policy remembers something.
 # - The states vary in few directions. They can encode a velocity that the policy needs and never observes.
 # - Fixed points and eigenvalues say what the network remembers, and for how long. With one stable fixed point it is a filter,
 #   with two it is a switch. The loop through the body can keep a disturbance much longer than the network does.
-# - An ablation tests whether a neuron is a cause, while no other neuron is held. Predict first, and hold the
+# - Holding one neuron still tests whether the policy needs it while all the others are free. Predict first, and hold the
 #   neuron at 0 and at its mean. Sufficient and necessary are two questions, and the answers hold for the test that was made:
 #   without pushes the loss of a second neuron repaired what the first had broken, with pushes it did not. Look at how the
-#   episode ends, not only when: the same neuron may keep the pole up or the cart on its track.
+#   episode ends, not only when: a neuron may keep the pole up, or the cart on its track.
 # - A probe needs controls: the observation, and a cell that was never trained.
 #
 # ### What goes wrong, and how it looks

@@ -571,8 +571,8 @@ gradients.reach_figure(reached)
 #
 # ### Does it matter in training?
 # A wrong beginning need not hurt. On the pendulum a few angles in a row are enough to tell the rate. On the car a
-# segment may begin after the sign. From a zero state the network cannot know from the sign where heaven is. As long as its
-# own drive does not tell it either (section 8), such a segment teaches it to expect the average.
+# segment may begin after the sign. Such a segment, begun with a memory of zero, does not contain what the sign said. Unless
+# the car's own motion gives the side away (section 8), it teaches the critics to expect the mean of both sides.
 #
 # *Predict.* On the car, which way to begin a sequence leads to heaven in every episode with every seed? ("burn" is a
 # burn-in as long as the segment; on the car 40 + 40 steps.)
@@ -607,8 +607,8 @@ viz.bars(car, title="car, 40 learned steps a segment")
 # in every episode. *What you should see.* On the pendulum some lines do not overlap, but the medians are close, compared
 # with the distance from random actions to success (section 7). On the car, segments hardly ever reach a return of 1, and
 # whole episodes do with every seed. But the other settings of the car were tuned with whole episodes. Before that, whole
-# episodes reached 0.5 to 0.8, and segments might gain from settings of their own. The gradient gives a possible reason for
-# what is left. Even a fast drive from the sign to the far
+# episodes reached 0.0 to 0.8 (`tried` in the result file), and segments might gain from settings of their own. If a
+# difference remains after such tuning, the gradient is a possible reason. Even a fast drive from the sign to the far
 # heaven takes most of a segment. On a slower drive the sign lies more than a segment before the arrival, and then no
 # gradient reaches back to it. (How often this happens in training was not counted. Stored states are also stale. How
 # much that costs was not tested separately.) The library's recommended settings are segments on the pendulum and the
@@ -629,10 +629,10 @@ print("4 steps do worse" + compared("08.8", "4 steps do worse"))
 viz.bars(lengths, title="pendulum, zero state, about 2,000 learned steps in each update")
 
 # %% [markdown]
-# *What you should see.* A few angles in a row tell the rate, and yet segments of four steps are too short. In acting,
-# the memory runs on for 200 steps. Two likely reasons: no training sequence of four ever showed the network such a state;
-# and all four steps of a segment are still affected by its wrong start. (Above, another network took ten or twenty steps to
-# forget a zero state.) The two were not tested apart.
+# *What you should see.* A few angles in a row tell the rate, and yet segments of four steps are too short. In acting, the
+# memory runs on for 200 steps. Two likely reasons: the memory comes into states that need many steps to build up, and no
+# training sequence of four steps ever reached them; and all four steps of a segment are still affected by its wrong start.
+# (Above, another network took ten or twenty steps to forget a zero state.) The two were not tested apart.
 
 # %% [markdown]
 # ## 6. How long must it remember?
@@ -670,9 +670,9 @@ cl.see("remember=80, left after 100 steps", left[80][100], (0.01, 0.3))
 # *What you should see.* For torch's start a few thousandths are left after 10 steps. The biases alone, which are at most
 # 0.35 here, would leave about $2^{-10}$, a thousandth. The rest comes through the recurrent weights, which (8.6) leaves
 # out. After 40 steps only rounding is left. Gradients vanish in the same way (Hochreiter 1991; Bengio et al. 1994): at the
-# rate of the first ten steps, a sign from 100 steps ago would have a gradient below $10^{-22}$. `remember=80` is *chrono initialisation*
-# (Tallec and Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For an LTC
-# `options=LTC.SLOW` does the same with time constants.
+# rate of the first ten steps, a sign from 100 steps ago would have a gradient below $10^{-22}$. `remember=80` is *chrono
+# initialisation* (Tallec and Ollivier 2018): it sets the biases so that neurons forget in anything from 1 to 80 steps. For
+# an LTC `options=LTC.SLOW` does the same with time constants.
 #
 # ### Exercise 8.3: the bias for a memory (a derivation, checked numerically)
 # Apply (8.6) k times. Which $b_f$ leaves the share $s$ of a state after k steps? Solve for the gate's value first, then
@@ -705,9 +705,12 @@ cl.check("8.3", forget_bias)
 #   to 0.7 m);
 # - **reacher**: the goal, at the last of 50 steps.
 #
-# **Before** you run the next cells: give the smallest k, the present observation included, with which at least eight
-# tenths can be told: R² for the rate, the share of such episodes for car and reacher, and for the rods
-# 2 · (share of right guesses − ½).
+# **Before** you run the next cells: return, for each task, the smallest k (the present observation included) at which the
+# score is at least 0.8. The score is
+#
+# - for the pendulum, the R² of the rate;
+# - for car and reacher, the share of episodes in which the last k observations contain what was hidden;
+# - for the rods, 2 · (share of right guesses − ½).
 
 # %% nbgrader={"grade": false, "grade_id": "ex-08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def memory_needed():
@@ -834,13 +837,12 @@ cl.see("width of the interval", high - low, (0, 0.1))
 
 # %% [markdown]
 # *Look at* the width of the interval too. An interval that contains 0 and has a width of 1 would say that nothing was
-# found, not that the two are equal. This one is narrow, and for a plain reason: on two of the three tasks every seed of both
-# reaches a share of 1, so these tasks cannot tell the memories apart. The width comes from the pendulum alone, and is a
-# third of the width there. Settings were tuned on the LSTM, which favours the LSTM. The additional
-# updates were chosen for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the
-# car, so its ranges say little. (The result file lists what was tried, under "tried".) The policy without memory has
-# a return of about one half on the car, like the driver that forgets. Its share is a little lower, because random actions arrive in
-# heaven now and then.
+# found, not that the two are equal. This one is narrow, and for a plain reason: on two of the three tasks every seed of
+# both reaches a share of 1, so these tasks cannot tell the memories apart. The width comes from the pendulum alone, and is
+# a third of the width there. Settings were tuned on the LSTM, which favours the LSTM. The additional updates were chosen
+# for the LTC, which favours the LTC. The GRU has one seed on the first two tasks and three on the car, so its ranges say
+# little. (The result file lists what was tried, under "tried".) The policy without memory has a return of about one half on
+# the car, like the driver that forgets. Its share is a little lower, because random actions arrive in heaven now and then.
 
 # %% [markdown]
 # ## 8. What does the summary hold?
@@ -974,10 +976,10 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 # of echo state networks, Jaeger 2001). So on the pendulum most of the information is there without training. On the pole
 # the fresh network tells little, and two observations were not enough either. Why not?
 #
-# The rod's length shows in how gravity and the torque change the rate. A change of the rate takes three angles, so by that
-# equation two observations cannot give it. They tell something about it all the same, and so does one alone, probably
-# because of the policy: it soon brings the short rod upright, and the long one rarely. The fresh network tells most of the
-# length, and the trained states still more.
+# The rod's length shows in how gravity and the torque change the rate. To see a change of the rate you need three angles.
+# So by the laws of motion alone, two observations cannot tell the length. They tell something about it all the same, and so
+# does one alone, probably because of the policy: it soon brings the short rod upright, and the long one rarely. The fresh
+# network tells most of the length, and the trained states still more.
 #
 # The car's row needs care, for three reasons.
 # - The *clock alone* already predicts a good part of the side. Where heaven is on the right, the episode is over early,
@@ -1039,7 +1041,7 @@ inside.side_figure(readout[:last], w.position[0, :, 1], in_sight(w)[:last], w.ru
 # %% [markdown]
 # *Look at* the moment where a line grows thick: the sign comes into sight. *What you should see.* Before it the two colours
 # lie on top of each other, because nothing can tell them apart yet. At the sign they part, and they stay apart when the sign
-# is left behind.
+# is left behind. (The readout was fitted to the first half of these episodes. Both halves are drawn.)
 
 # %%
 rates = {}
@@ -1204,7 +1206,7 @@ cl.see("episodes that hold a way back after a throw", stays.any(0).mean() * back
 # of the episodes it never finds the platform. And what memory is for, coming *back after a throw*, happens in fewer than
 # one episode in four, and then by the luck of where the swimmer was thrown. A learner can give credit to a memory only
 # for what has happened. In that sense memory does not solve exploration: the loss with the targets (8.4) tells the
-# summarizer to keep something only after the agent has earned a reward by keeping it.
+# summarizer to keep something only where the stored data hold a reward that depends on it.
 #
 # ### A shortcut, once more
 # How much is memory worth here? Compare with `circle` above, which has none: a *fixed field of directions* sweeps the
@@ -1296,7 +1298,7 @@ cl.calibration("08")
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an
 #   intervention, with a control of its own, shows that the policy uses what lies in such a direction.
 # - Motion can be a memory: a policy that lost its state may read what it needs from where the body is going.
-# - A memory is learned from what was found. It does not help before the first find.
+# - A memory is learned from what was found. Until something has been found, there is nothing to learn it from.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
