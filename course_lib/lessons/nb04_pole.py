@@ -58,19 +58,17 @@ def steps_to_solve(rows: Sequence[Mapping]) -> np.ndarray:
 
 def median_interval(values: np.ndarray, draws: int = 2000) -> tuple[float, float, float]:
     """Median of values (n,) and its 95 % bootstrap interval, or range; infinite values are allowed, as "never"."""
-    given = np.asarray(values, dtype=float)
-    values = np.sort(given)
-    index = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
-
-    def middle(ordered):  # np.median and np.quantile subtract, and inf - inf is not a number
-        return 0.5 * (ordered[..., (len(values) - 1) // 2] + ordered[..., len(values) // 2])
-
-    if len(values) < LEAST_RUNS:
-        return float(middle(values)), float(values[0]), float(values[-1])
+    values = np.asarray(values, dtype=float)
     if np.isfinite(values).all():
-        return float(middle(values)), *spread(given)  # to the digit what result files and README say
-    medians = np.sort(middle(values[np.sort(index, axis=1)]))
-    return float(middle(values)), float(medians[int(0.025 * draws)]), float(medians[int(0.975 * draws)])
+        return float(np.median(values)), *spread(values)
+    values = np.sort(values)  # np.median and np.quantile subtract, and inf - inf is not a number
+    index = np.sort(np.random.default_rng(0).integers(0, len(values), (draws, len(values))))
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    middle = 0.5 * (values[low] + values[high])
+    if len(values) < LEAST_RUNS:
+        return float(middle), float(values[0]), float(values[-1])
+    medians = np.sort(0.5 * (values[index[:, low]] + values[index[:, high]]))
+    return float(middle), float(medians[int(0.025 * draws)]), float(medians[int(0.975 * draws)])
 
 
 # --- how it is trained ----------------------------------------------------------------------------
