@@ -64,11 +64,10 @@ def median_interval(values: np.ndarray, draws: int = 2000) -> tuple[float, float
     values = np.sort(values)  # np.median and np.quantile subtract, and inf - inf is not a number
     index = np.sort(np.random.default_rng(0).integers(0, len(values), (draws, len(values))))
     low, high = (len(values) - 1) // 2, len(values) // 2
-    middle = 0.5 * (values[low] + values[high])
-    if len(values) < LEAST_RUNS:
-        return float(middle), float(values[0]), float(values[-1])
-    medians = np.sort(0.5 * (values[index[:, low]] + values[index[:, high]]))
-    return float(middle), float(medians[int(0.025 * draws)]), float(medians[int(0.975 * draws)])
+    ends = values[[0, -1]]  # a range, below five
+    if len(values) >= LEAST_RUNS:
+        ends = np.sort(0.5 * (values[index[:, low]] + values[index[:, high]]))[[int(0.025 * draws), int(0.975 * draws)]]
+    return float(0.5 * (values[low] + values[high])), *map(float, ends)
 
 
 # --- how it is trained ----------------------------------------------------------------------------
