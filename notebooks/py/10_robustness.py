@@ -378,8 +378,8 @@ for name in ("ltc", "cfc", "ctrnn"):
 
 # %% [markdown]
 # *What you should see.* The seeds of the CfC and of the CT-RNN that failed keep a larger share, of the little they have,
-# than the others. So on the pole the curves show these two as too robust. The rule was fixed before the runs, so it stays. But this belongs beside its
-# verdicts.
+# than the others. So on the pole the curves show these two as too robust. The rule was fixed before the runs, so it stays.
+# But this belongs beside its verdicts.
 
 # %%
 figures.share_curves(rows, "drop", few)
