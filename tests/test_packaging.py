@@ -305,6 +305,28 @@ def test_readme_lists_the_notebooks_that_exist():
     assert readme_table.notebook_table() in (ROOT / "README.md").read_text(), "make readme"
 
 
+@pytest.mark.parametrize(
+    "target, unit, value, interval, missed",
+    [
+        ("≥ 12,090", "", 12_051.0, (1, 2), True),
+        ("≥ 12,090", "", 12_090.0, (1, 2), False),
+        ("≥ 80 %", "%", 0.77, (0, 1), True),
+        ("≤ 0.15 m/s", "m/s", 0.2, (0, 1), True),
+        ("≤ 8 min", "min", 3.4, (0, 1), False),
+        ("≥ 3,949, two cores", "", 3_855.0, (0, 1), True),
+        ("0", "", 1.0, (1, 1), True),
+        ("100 %", "%", 1.0, (1, 1), False),
+        ("interval holds 0", "+%", 0.0, (-0.1, 0.1), False),
+        ("interval holds 0", "+%", 0.2, (0.1, 0.3), True),
+        ("–", "", 1.0, (1, 1), False),
+        ("above the next row", "", 1.0, (1, 1), False),
+    ],
+)
+def test_a_missed_target_is_marked(target, unit, value, interval, missed):
+    claim = readme_table.Claim("", "–", target, "", "", unit)
+    assert readme_table.missed(claim, value, *interval) is missed
+
+
 def test_results_table_shows_value_interval_and_seeds(tmp_path):
     (tmp_path / "engine.json").write_text(
         '{"claims": {"engine_share_of_raw": 0.914}, "intervals": {"engine_share_of_raw": [0.9, 0.93]},'
