@@ -323,7 +323,7 @@ def missed(claim: Claim, value: float, low: float, high: float) -> bool:
     if claim.target == "interval holds 0":
         return not low <= 0 <= high
     found = re.match(r"([≥≤]?) ?([\d,.]+)", claim.target)
-    if not found or value is None:
+    if not found:
         return False
     relation, wanted = found[1], float(found[2].replace(",", ""))
     value = 100 * value if claim.unit in ("%", "+%") else value
