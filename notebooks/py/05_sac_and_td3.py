@@ -1043,7 +1043,9 @@ cl.see("updates a second over SB3's", speed["claims"][key], (1.5, 5))
 # many steps as SB3 makes in its half hour. (One setting is not equal: 256 random steps at the beginning, and 100 there.)
 
 # %%
-at_equal = {"here": [r for r in shipped["per_seed"] if r["run"] == "sac_equal"], "SB3": runs["SAC of SB3"]}
+ours = [r for r in shipped["per_seed"] if r["run"] == "sac_equal"]
+peers = [r for r in runs["SAC of SB3"] if r["seed"] in [o["seed"] for o in ours]]  # others had time for more steps
+at_equal = {"here": ours, "SB3": peers}
 medians = {}
 for name, group in at_equal.items():
     values = [r["return_deterministic"] for r in group]
