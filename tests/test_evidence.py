@@ -1,5 +1,7 @@
 """Verdicts of notebook 10: on runs whose truth is known, against closed forms and by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from course_lib.lessons.nb10_evidence import (
     share,
     solver_effects,
 )
-from course_lib.lessons.nb10_hypotheses import HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+from course_lib.lessons.nb10_hypotheses import HYPOTHESES, SECOND_STUDY, Hypothesis, verdict, verdict_of_equality
 
 
 def row(policy="ltc", seed=0, value=100.0, task="pole", **disturbed):
@@ -124,6 +126,23 @@ def test_every_hypothesis_can_be_decided_and_says_what_it_compares():
     assert len(decide(h, rows + failed)["sides"]) == 1  # b has not learned that task
     assert decide(h, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"  # nine seeds are not ten
     assert decide_all({}) == []
+
+
+def test_the_second_study_needs_twenty_seeds_and_looks_at_its_tasks_only():
+    assert [h.key for h in SECOND_STUDY] == ["H3", "H5", "H7", "H9", "H10", "H11"]
+    first = {h.key: h for h in HYPOTHESES}
+    for h in SECOND_STUDY:
+        assert h.seeds == 20 and h.benchmark == "second_study"
+        if h.key in first:  # the same question
+            assert replace(h, seeds=10, benchmark=first[h.key].benchmark) == first[h.key]
+    h = Hypothesis("H9", "", ("a",), ("b",), ("noise",), tasks=("run",), seeds=20)
+    rows = runs("a", [0.9] * 20, "run") + runs("b", [0.5] * 20, "run") + runs("a", [0.1] * 20) + runs("b", [0.9] * 20)
+    found = decide(h, rows)
+    assert found["verdict"] == "held" and found["difference"].value == pytest.approx(0.4)
+    assert decide(h, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"  # 19 seeds
+    equal = replace(h, key="H7", better=("b",), worse=("a",))
+    assert decide(equal, rows)["verdict"] == "held"
+    assert decide(equal, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"
 
 
 def test_a_condition_that_a_task_lacks_is_left_out_there():

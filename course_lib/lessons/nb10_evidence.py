@@ -202,15 +202,16 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         sides = {stratum: [list(by_policy(rows, stratum, None))] for stratum in strata_of(rows)}
         return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides)
     mine = [row for row in rows if row.get("training", h.training) == h.training]
+    mine = [row for row in mine if not h.tasks or row["task"] in h.tasks]
     difference, sides = lead(mine, h.better, h.worse, h.conditions), sides_of(mine, h.better, h.worse)
-    judged = (verdict_of_equality if h.key == "H7" else verdict)(difference)
+    judged = (verdict_of_equality if h.key == "H7" else verdict)(difference, seeds=h.seeds)
     return dict(key=h.key, verdict=judged, difference=difference, runs=difference.runs, sides=sides)
 
 
-def decide_all(results: dict[str, Sequence[dict]]) -> list[dict]:
-    """The verdicts on all hypotheses whose runs are in `results`: benchmark -> rows. The others are left out."""
+def decide_all(results: dict[str, Sequence[dict]], hypotheses: Sequence[Hypothesis] = HYPOTHESES) -> list[dict]:
+    """The verdicts on those `hypotheses` whose runs are in `results`: benchmark -> rows. The others are left out."""
     out = []
-    for h in HYPOTHESES:
+    for h in hypotheses:
         with contextlib.suppress(ArgumentError):  # a policy or a condition of it has no run yet
             out += [decide(h, results[h.benchmark])] if results.get(h.benchmark) else []
     return out

@@ -9,7 +9,7 @@ import numpy as np
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import Summary, iqm, performance_profile, spread, spread_name
 from course_lib.lessons.nb10_evidence import conditions_in, robust_share, share
-from course_lib.lessons.nb10_hypotheses import HYPOTHESES, MATTERS
+from course_lib.lessons.nb10_hypotheses import FOUND, HYPOTHESES, MATTERS
 from course_lib.viz.style import COLOURS, new_figure, style
 
 GREY, DARK = "#7a828c", "#22303f"
@@ -261,7 +261,7 @@ def verdict_figure(decided: Sequence[Mapping]):
 
 def verdict_table(decided: Sequence[Mapping]) -> str:
     """The same as text: key, verdict, difference with its interval or range, claim, who was compared where."""
-    claims = {h.key: h.claim for h in HYPOTHESES}
+    claims = {h.key: h.claim for h in (*HYPOTHESES, *FOUND)}
     lines = []
     for one in decided:
         seeds = f"{one['runs']} seed" + "s" * (one["runs"] != 1)

@@ -1,20 +1,24 @@
-"""The eight hypotheses of notebook 10, written down before the first run, and the rule that decides each.
+"""The eight hypotheses of notebook 10, written down before the first run, those of a second study, and the rule.
 
 What is compared is the share of its undisturbed return that a policy keeps under a disturbance it was not trained on.
 A hypothesis says that some policies keep a larger share than others. The difference is taken run by run over all
 conditions of the hypothesis, its interval by a bootstrap over seeds (see `evaluation.statistics`). The smallest
 difference that would matter was set beforehand, too.
+
+The second study asks three of the open ones again, and three new ones that the runs of the first suggested. It has
+seeds of its own, 10 to 29, and nothing of the first study counts in it. It was written down before its first run, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from course_lib.evaluation.statistics import Summary
 
 ASIDE = ("anymal",)  # tasks of the study whose runs decide nothing: few seeds, and added after the hypotheses
 MATTERS = 0.05  # of the undisturbed return
 SEEDS = 10
+SEEDS_AGAIN = 20  # of the second study
 CONTINUOUS = ("ctrnn", "ltc", "cfc")
 RECURRENT = ("gru", *CONTINUOUS)
 WINDOWS = ("frames", "attention")
@@ -33,6 +37,8 @@ class Hypothesis:
     training: str = "one rate"  # or "many rates"
     benchmark: str = "robustness"
     source: str = ""
+    tasks: tuple[str, ...] = ()  # none: all
+    seeds: int = SEEDS  # fewer decide nothing
 
 
 HYPOTHESES = (
@@ -87,24 +93,51 @@ HYPOTHESES = (
     ),
 )  # fmt: skip
 
+SECOND = dict(benchmark="second_study", seeds=SEEDS_AGAIN)
+# H2 is open, too. Twice as many seeds would hardly settle it: its interval is .25 wide, around .01.
+AGAIN = tuple(replace(h, **SECOND) for h in HYPOTHESES if h.key in ("H3", "H5", "H7"))
+FOUND = (
+    Hypothesis(
+        "H9",
+        "On HalfCheetah at twice and at four times the control rate, LTC and CT-RNN that are told the length of a step "
+        "keep more than the GRU.",
+        ("ltc", "ctrnn"), ("gru",), ("rate 2", "rate 4"), tasks=("halfcheetah",), **SECOND,
+        source="first study: LTC .74 ahead at twice the rate",
+    ),
+    Hypothesis(
+        "H10",
+        "On HalfCheetah with weaker motors the GRU keeps more than the LTC.",
+        ("gru",), ("ltc",), ("strength 0.5", "strength 0.75"), tasks=("halfcheetah",), **SECOND,
+        source="first study: .18 and .16 ahead",
+    ),
+    Hypothesis(
+        "H11",
+        "On HalfCheetah at twice and at four times the rate an LTC, which solves over the length of a step, keeps more "
+        "than a CfC, whose gates contain it.",
+        ("ltc",), ("cfc",), ("rate 2", "rate 4"), tasks=("halfcheetah",), **SECOND,
+        source="first study: .48 and .55 ahead",
+    ),
+)  # fmt: skip
+SECOND_STUDY = (*AGAIN, *FOUND)
 
-def verdict(difference: Summary, matters: float = MATTERS) -> str:
+
+def verdict(difference: Summary, matters: float = MATTERS, seeds: int = SEEDS) -> str:
     """Of a difference in shares that a hypothesis says is positive: "held", "did not hold" or "cannot be told".
 
     held: the interval lies above 0, and the difference is large enough to matter. did not hold: the whole interval
-    lies below what would matter. cannot be told: anything else, and whatever rests on fewer than `SEEDS` runs, so that
+    lies below what would matter. cannot be told: anything else, and whatever rests on fewer than `seeds` runs, so that
     nobody stops at the first interval that pleases.
     """
-    if difference.runs < SEEDS:
+    if difference.runs < seeds:
         return "cannot be told"
     if difference.low > 0 and difference.value >= matters:
         return "held"
     return "did not hold" if difference.high < matters else "cannot be told"
 
 
-def verdict_of_equality(difference: Summary, matters: float = MATTERS) -> str:
+def verdict_of_equality(difference: Summary, matters: float = MATTERS, seeds: int = SEEDS) -> str:
     """The same of a hypothesis that says there is no difference worth mentioning, either way or in favour."""
-    if difference.runs < SEEDS:
+    if difference.runs < seeds:
         return "cannot be told"
     if difference.high < matters:
         return "held"

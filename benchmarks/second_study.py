@@ -1,0 +1,112 @@
+"""Open hypotheses of notebook 10 asked again, and new ones that the first study suggested, with twenty new seeds.
+
+    python benchmarks/second_study.py [--parts policies wiring] [--seeds 10 11 … 29] [--processes 2] [--quick]
+
+The first study, `robustness.py` with `topology.py` and `convergence.py`, could not decide four of its eight hypotheses.
+Three of them are asked again here. Three others were found in its figures, and what is found in figures must be tested
+with other runs. All six stand in `course_lib/lessons/nb10_hypotheses.py` (`SECOND_STUDY`); they and the number of seeds
+were written before the first run here. The rule is that of the first study, with twenty seeds instead of ten, and no
+run of the first study counts. Training, tasks and conditions are its own as well: the runs are made by its scripts.
+
+  policies  seven on HalfCheetah, and the three that learned the pole and are compared under noise there
+  wiring    the LTC on the pole: the wiring of a neural circuit policy, random wirings of equal density, all synapses.
+            It is the only place where the first study could compare the wirings
+
+    second_study_decided     how many of the six are held or not held
+    hypotheses_decided_both  how many of the eight first ones are, by either study
+
+Trained policies stay in build/robustness and build/topology. Time: about 20 min for a seed on one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import robustness
+import topology
+from _disturbed import TASKS
+from _report import Table, cli, column, run_all, select
+from _results import read_file
+
+import course_lib as cl
+from course_lib.evaluation.statistics import summarize
+from course_lib.lessons.nb10_evidence import decide_all, robust_share
+from course_lib.lessons.nb10_figures import verdict_table
+from course_lib.lessons.nb10_hypotheses import SECOND_STUDY
+
+NAME, SEEDS = "second_study", range(10, 30)
+POLICIES = {
+    "halfcheetah": ("mlp", "gru", "ltc", "cfc", "ctrnn", "frames", "attention"),
+    "pendulum": ("gru", "ltc", "cfc"),
+}
+WIRINGS, WIRED = ("ncp", "random", "full"), ("pendulum", "ltc")  # task and cell
+PARTS = ("policies", "wiring")
+
+
+def runs_of(part: str) -> list[tuple[str, str]]:
+    """Task and policy of each run of a seed."""
+    if part == "wiring":
+        return [(WIRED[0], policy) for policy in WIRINGS]
+    return [(task, policy) for task, policies in POLICIES.items() for policy in policies]
+
+
+def one_run(args, part: str, task: str, policy: str, seed: int) -> dict:
+    if part == "wiring":
+        return dict(part=part) | topology.one_run(args, task, WIRED[1], policy, seed)
+    return dict(part=part) | robustness.one_run(args, task, "one rate", policy, seed)
+
+
+def decided(rows: list[dict]) -> list[dict]:
+    return decide_all({NAME: rows}, SECOND_STUDY)
+
+
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    folder = cl.files.assets_folder() / "results"
+    first = decide_all({
+        name: read_file(folder / f"{name}.json").get("per_seed", [])
+        for name in ("robustness", "topology", "convergence")
+    })  # fmt: skip
+    second = [one["key"] for one in decided(rows) if one["verdict"] != "cannot be told"]
+    both = {one["key"] for one in first if one["verdict"] != "cannot be told"} | set(second)
+    claims = {
+        "second_study_decided": len(second),
+        "hypotheses_decided_both": len(both & {one["key"] for one in first}),
+    }
+    return claims, {name: [float(value)] * 2 for name, value in claims.items()}
+
+
+def report(rows: list[dict]) -> list:
+    tables = []
+    for part, task in dict.fromkeys((row["part"], row["task"]) for row in rows):
+        mine = select(rows, part=part, task=task)
+        names = [name for name in mine[0]["disturbed"] if ", told" not in name]
+        table = Table(f"{part}, {task}", "parameters", "seeds", "return", *names)
+        for policy in dict.fromkeys(row["policy"] for row in mine):
+            runs = select(mine, policy=policy)
+            shares = [np.median([robust_share(row, [name]) for row in runs]) for name in names]
+            table.add(
+                policy, runs[0]["parameters"], len(runs), str(summarize(column(runs, "return"))),
+                *[f"{s:.2f}" for s in shares],
+            )  # fmt: skip
+        tables += [table, ""]
+    return [*tables, verdict_table(decided(rows))]
+
+
+if __name__ == "__main__":
+    args = cli(
+        NAME, __doc__, seeds=SEEDS, parts=PARTS, fixed=dict(steps=0, keep=False), quick=dict(seeds=1, steps=4_608)
+    )
+    config = {
+        "policies": {
+            task: TASKS[task] | {p: asdict(robustness.config_of(task, p)) for p in policies}
+            for task, policies in POLICIES.items()
+        },
+        "wiring": TASKS[WIRED[0]] | {p: asdict(topology.config_with(*WIRED, p).cell) for p in WIRINGS},
+    }  # fmt: skip
+    run_all(
+        args, one_run,
+        [(part, task, policy, seed) for seed in args.seeds for part in args.parts for task, policy in runs_of(part)],
+        key=("part", "task", "policy", "seed"), config=config, part="part", claims_of=claims_of, report=report,
+        says="{return:,.0f}",
+    )  # fmt: skip
