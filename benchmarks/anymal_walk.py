@@ -16,13 +16,15 @@ policy counts.
              20 s: up, along, down and 1 m on, without falling; before and after fine-tuning among hurdles. The turning
              rate told is that of a pilot who keeps the heading.
 
-`--flat` leaves fine-tuning to a later call, `--keep` ships the policies of seed 0.
+`--flat` leaves fine-tuning to a later call, `--keep` ships the policies of seed 0. A walker that was stopped goes on
+after the last stage that it finished (in build/).
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -144,9 +146,10 @@ def crossed(policy, episodes: int, height: float = 0.15) -> float:
     return float((far > 2.0 + 4.0 + 1.0).mean())
 
 
-def learn(agent, stages, seed: int, share: float, curve: dict, began: float) -> None:
-    """Train through the stages; the learning rate falls within each."""
-    for label, options, steps, first, last in stages:
+def learn(agent, stages, seed: int, share: float, curve: dict, leave: Callable[[], None] = lambda: None) -> None:
+    """Train through those stages that `curve` does not know, and `leave` after each; the rate falls within each."""
+    began, done = time.perf_counter() - 60 * max(curve["minutes"], default=0.0), len(set(curve["stage"]))
+    for label, options, steps, first, last in stages[done:]:
         agent.move_to(cl.make(ENV, COPIES, seed=1000 * seed + 1, **options))
         start, length = agent.env_steps, max(int(steps * share), 1)
         while agent.env_steps < start + length:
@@ -157,6 +160,7 @@ def learn(agent, stages, seed: int, share: float, curve: dict, began: float) -> 
                 ("return_mean", metrics["return_mean"]), ("stage", label),
             ):  # fmt: skip
                 curve[key].append(value)
+        leave()
         quick = tracking(agent.policy, 20)
         words = f"{label}: {agent.env_steps:,} steps, {curve['minutes'][-1]:.1f} min, upright {quick['upright']:.0%}, "
         words += f"errors ahead {quick['tracking_error']:.3f}, "
@@ -179,20 +183,30 @@ def short_curve(curve: dict[str, list]) -> dict[str, list]:
 
 
 def left_at(args, name: str, seed: int) -> Path:
-    """Where a walker is left with all that fine-tuning goes on from."""
+    """Where a walker is left after each stage, with all that training and fine-tuning go on from."""
     return Path("build") / (f"{NAME}_quick" if args.quick else NAME) / f"{name}_{seed}.safetensors"
 
 
+def new_curve() -> dict[str, list]:
+    return {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
+
+
 def walk(args, name: str, seed: int) -> dict:
-    """From nothing to a walker."""
+    """From nothing to a walker, or from the last stage that an earlier call came to."""
     agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[0][1]), settings_of(name, seed))
-    curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
-    began = time.perf_counter()
-    learn(agent, STAGES_OF[name], seed, args.share, curve, began)
+    file, curve = left_at(args, name, seed), new_curve()
+    made_from = json.loads(json.dumps([asdict(agent.config), STAGES_OF[name], args.share]))
+
+    def leave() -> None:
+        tensors, facts = agent.state_dict()
+        save_tensors(file, tensors, {"format": NAME, "agent": facts, "curve": curve, "made_from": made_from})
+
+    if file.is_file() and (found := load_tensors(file, NAME))[1].get("made_from") == made_from:
+        agent.load_state_dict(found[0], found[1]["agent"])
+        curve = found[1]["curve"]
+    learn(agent, STAGES_OF[name], seed, args.share, curve, leave)
     row = {"setting": name, "seed": seed, "parameters": parameters(agent.policy)}
-    row |= {"minutes": round((time.perf_counter() - began) / 60, 2), "env_steps": agent.env_steps}
-    tensors, facts = agent.state_dict()
-    save_tensors(left_at(args, name, seed), tensors, {"format": NAME, "agent": facts})
+    row |= {"minutes": round(curve["minutes"][-1], 2), "env_steps": agent.env_steps}
     row |= tracking(agent.policy, args.episodes) | {"push_survival": pushed(agent.policy, args.episodes)}
     row["curve"] = short_curve(curve)
     row["step_crossed_before"] = crossed(agent.policy, args.episodes)
@@ -207,10 +221,9 @@ def step(args, row: dict) -> dict:
     agent = cl.PPO(cl.make(ENV, COPIES, seed=1000 * seed, **STAGES[-1][1]), settings_of(name, seed))
     tensors, header = load_tensors(left_at(args, name, seed), NAME)
     agent.load_state_dict(tensors, header["agent"])
-    curve: dict[str, list] = {k: [] for k in ("env_steps", "minutes", "return_mean", "stage")}
-    began = time.perf_counter()
-    learn(agent, FINE_TUNING, seed, args.share, curve, began)
-    found = {"step_minutes": round((time.perf_counter() - began) / 60, 2), "step_env_steps": agent.env_steps}
+    curve = new_curve()
+    learn(agent, FINE_TUNING, seed, args.share, curve)
+    found = {"step_minutes": round(curve["minutes"][-1], 2), "step_env_steps": agent.env_steps}
     found |= {"step_crossed": crossed(agent.policy, args.episodes), "step_curve": short_curve(curve)}
     found["fine_tuning"] = json.loads(json.dumps(FINE_TUNING))
     after = tracking(agent.policy, args.episodes)
@@ -226,10 +239,9 @@ def unfinished(args, row: dict) -> bool:
 
 
 def one_run(args, name: str, seed: int, row: dict | None = None):
-    """A walker, then the same after fine-tuning. One whose state is gone is trained again."""
-    if row is None or not left_at(args, name, seed).is_file():
-        row = walk(args, name, seed)
-        yield row
+    """A walker, then the same after fine-tuning. What an earlier call has left in build/ is not trained again."""
+    row = walk(args, name, seed)
+    yield row
     if not args.flat:
         yield row | step(args, row)
 

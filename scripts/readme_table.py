@@ -346,6 +346,7 @@ def row(claim: Claim, results: Path) -> str:
         mark = " ✗" if missed(claim, value, low, high) else ""
         cells = [f"**{number(value, claim.unit)}**{mark}", said, str(count)]
     command = content.get("command") or f"python benchmarks/{claim.file}.py"
+    command = command.removeprefix("python benchmarks/")
     return f"| {' | '.join([claim.title, claim.before, claim.target, *cells, f'`{command}`'])} |"
 
 
@@ -355,7 +356,7 @@ def table(results: Path = ROOT / "assets" / "results") -> str:
     for group in GROUPS:
         lines += [f"### {group.title}", "", group.note, ""]
         lines += [
-            "| claim | before | target | here, median | 95 % interval, or range | seeds or runs | command |",
+            "| claim | before | target | here, median | 95 % interval, or range | seeds or runs | script |",
             "|---|---|---|---|---|---|---|",
             *(row(claim, results) for claim in group.claims),
             "",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(BENCHMARKS.glob("[a-z]*.py"))
@@ -406,7 +407,6 @@ def alive(pid: int) -> bool:
 )
 def test_parameters_that_are_counted_are_those_that_act(policy):
     """Nine policies are compared at equal size: a number counts if the action depends on it. The gradient knows."""
-    import torch
     from _disturbed import actor_parameters
     from robustness import cell_of
 
@@ -432,3 +432,44 @@ def test_policies_of_the_robustness_study_are_of_one_size():
         assert set(SIZES[task]) == set(POLICIES)
         counts = [actor_parameters(RecurrentActorCritic(*widths, cell_of(task, policy))) for policy in POLICIES]
         assert (max(counts) - min(counts)) / np.mean(counts) <= 0.05
+
+
+@pytest.mark.slow
+def test_a_walker_that_was_stopped_goes_on_to_the_same_end(monkeypatch):
+    from types import SimpleNamespace
+
+    import anymal_walk
+
+    tested = []
+
+    def tracking(*_):
+        tested.append(0)
+        if len(tested) == 5:  # after the last stage of the first walker, then after the second of the other
+            raise KeyboardInterrupt
+        return {name: 0.0 for name in ("upright", "tracking_error", "backward_error", "sideways_error")}
+
+    monkeypatch.setattr(anymal_walk, "tracking", tracking)
+    monkeypatch.setattr(anymal_walk, "pushed", lambda *_: {})
+    monkeypatch.setattr(anymal_walk, "crossed", lambda *_: 0.0)
+    args = SimpleNamespace(quick=True, share=1e-5, keep=False, flat=True, episodes=1)
+
+    def walked():
+        row = anymal_walk.walk(args, "mlp", 3)
+        tensors, header = anymal_walk.load_tensors(anymal_walk.left_at(args, "mlp", 3), anymal_walk.NAME)
+        return row | {"minutes": 0, "curve": row["curve"] | {"minutes": []}}, tensors, header["curve"]["minutes"]
+
+    row, whole, minutes = walked()
+    del tested[3:]
+    again, kept, same = walked()
+    assert again == row and same == minutes, "nothing was left to train"
+    anymal_walk.left_at(args, "mlp", 3).unlink()
+    del tested[3:]
+    with pytest.raises(KeyboardInterrupt):
+        walked()
+    resumed, tensors, _ = walked()
+    assert resumed == row and tensors.keys() == whole.keys() == kept.keys()
+    assert all(torch.equal(tensors[name], value) for name, value in whole.items())
+    changed = SimpleNamespace(**vars(args) | {"share": 2e-5})
+    before = anymal_walk.left_at(args, "mlp", 3).read_bytes()
+    assert anymal_walk.walk(changed, "mlp", 3)["env_steps"] == row["env_steps"]
+    assert anymal_walk.left_at(args, "mlp", 3).read_bytes() != before, "other settings begin anew"

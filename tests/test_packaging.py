@@ -333,7 +333,7 @@ def test_results_table_shows_value_interval_and_seeds(tmp_path):
         ' "seeds": [0, 1, 2], "command": "python benchmarks/engine.py"}'
     )
     (line,) = [row for row in readme_table.table(tmp_path).splitlines() if "raw `mujoco.rollout`" in row]
-    assert "| **91 %** | range 90 % to 93 % | 3 | `python benchmarks/engine.py` |" in line
+    assert "| **91 %** | range 90 % to 93 % | 3 | `engine.py` |" in line
     assert readme_table.table(tmp_path).count(readme_table.MISSING) == len(readme_table.CLAIMS) - 1
 
 
