@@ -1,12 +1,12 @@
 """Open hypotheses of notebook 10 asked again, and new ones that the first study suggested, with twenty new seeds.
 
-    python benchmarks/second_study.py [--parts policies wiring] [--seeds 10 11 … 29] [--processes 2] [--quick]
+    python benchmarks/second_study.py [--parts policies wiring] [--seeds 100 101 … 119] [--processes 2] [--quick]
 
 The first study, `robustness.py` with `topology.py` and `convergence.py`, could not decide four of its eight hypotheses.
 Three of them are asked again here. Three others were found in its figures, and what is found in figures must be tested
 with other runs. All six stand in `course_lib/lessons/nb10_hypotheses.py` (`SECOND_STUDY`); they and the number of seeds
 were written before the first run here. The rule is that of the first study, with twenty seeds instead of ten, and no
-run of the first study counts. Training, tasks and conditions are its own as well: the runs are made by its scripts.
+run of the first study counts. Training, tasks and conditions are those of the first study: its scripts make the runs.
 
   policies  seven on HalfCheetah, and the three that learned the pole and are compared under noise there
   wiring    the LTC on the pole: the wiring of a neural circuit policy, random wirings of equal density, all synapses.
@@ -25,7 +25,7 @@ from dataclasses import asdict
 import numpy as np
 import robustness
 import topology
-from _disturbed import TASKS
+from _disturbed import EPISODES, TASKS, conditions_of
 from _report import Table, cli, column, run_all, select
 from _results import read_file
 
@@ -33,9 +33,9 @@ import course_lib as cl
 from course_lib.evaluation.statistics import summarize
 from course_lib.lessons.nb10_evidence import decide_all, robust_share
 from course_lib.lessons.nb10_figures import verdict_table
-from course_lib.lessons.nb10_hypotheses import SECOND_STUDY
+from course_lib.lessons.nb10_hypotheses import SECOND_SEEDS, SECOND_STUDY
 
-NAME, SEEDS = "second_study", range(10, 30)
+NAME = "second_study"
 POLICIES = {
     "halfcheetah": ("mlp", "gru", "ltc", "cfc", "ctrnn", "frames", "attention"),
     "pendulum": ("gru", "ltc", "cfc"),
@@ -95,15 +95,21 @@ def report(rows: list[dict]) -> list:
 
 if __name__ == "__main__":
     args = cli(
-        NAME, __doc__, seeds=SEEDS, parts=PARTS, fixed=dict(steps=0, keep=False), quick=dict(seeds=1, steps=4_608)
+        NAME,
+        __doc__,
+        seeds=SECOND_SEEDS,
+        parts=PARTS,
+        fixed=dict(steps=0, keep=False),
+        quick=dict(seeds=1, steps=4_608),
     )
+    facts = {task: TASKS[task] | dict(conditions=conditions_of(task), episodes=EPISODES) for task in POLICIES}
     config = {
         "policies": {
-            task: TASKS[task] | {p: asdict(robustness.config_of(task, p)) for p in policies}
+            task: facts[task] | {p: asdict(robustness.config_of(task, p)) for p in policies}
             for task, policies in POLICIES.items()
         },
-        "wiring": TASKS[WIRED[0]] | {p: asdict(topology.config_with(*WIRED, p).cell) for p in WIRINGS},
-    }  # fmt: skip
+        "wiring": facts[WIRED[0]] | {p: asdict(topology.config_with(*WIRED, p)) for p in WIRINGS},
+    }
     run_all(
         args, one_run,
         [(part, task, policy, seed) for seed in args.seeds for part in args.parts for task, policy in runs_of(part)],

@@ -14,6 +14,7 @@ from course_lib.lessons.nb10_evidence import (
     lead,
     learned,
     robust_share,
+    runs_that_learned,
     share,
     solver_effects,
 )
@@ -132,17 +133,39 @@ def test_the_second_study_needs_twenty_seeds_and_looks_at_its_tasks_only():
     assert [h.key for h in SECOND_STUDY] == ["H3", "H5", "H7", "H9", "H10", "H11"]
     first = {h.key: h for h in HYPOTHESES}
     for h in SECOND_STUDY:
-        assert h.seeds == 20 and h.benchmark == "second_study"
+        assert h.seeds == range(100, 120) and h.benchmark == "second_study"
         if h.key in first:  # the same question
-            assert replace(h, seeds=10, benchmark=first[h.key].benchmark) == first[h.key]
-    h = Hypothesis("H9", "", ("a",), ("b",), ("noise",), tasks=("run",), seeds=20)
+            assert replace(h, seeds=range(10), benchmark=first[h.key].benchmark) == first[h.key]
+    h = Hypothesis("H9", "", ("a",), ("b",), ("noise",), tasks=("run",), seeds=range(20))
     rows = runs("a", [0.9] * 20, "run") + runs("b", [0.5] * 20, "run") + runs("a", [0.1] * 20) + runs("b", [0.9] * 20)
     found = decide(h, rows)
     assert found["verdict"] == "held" and found["difference"].value == pytest.approx(0.4)
     assert decide(h, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"  # 19 seeds
+    more = [r | {"seed": 20} for r in rows if not r["seed"]]  # one more than was planned
+    assert decide(h, rows + more) == found
+    assert decide(h, [r for r in rows if r["seed"]] + more)["verdict"] == "cannot be told"
     equal = replace(h, key="H7", better=("b",), worse=("a",))
     assert decide(equal, rows)["verdict"] == "held"
     assert decide(equal, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"
+
+
+def test_what_only_runs_that_learned_would_say_stands_beside_the_verdict():
+    """Three failed runs of a keep all of their little return: they make its lead, and are told apart."""
+    h = Hypothesis("H3", "", ("a",), ("b",), ("noise",))
+    failed = [row("a", seed, 10.0, noise=10.0) for seed in range(3)]
+    rows = [r | {"training": "one rate"} for r in runs("a", [0.5] * 10)[3:] + failed + runs("b", [0.5] * 10)]
+    found = decide(h, rows)
+    assert found["difference"].value > 0.05 and found["learned_only"].value == 0.0
+    assert found["learned_only"].runs == 7 and len(runs_that_learned(rows)) == 17
+
+
+def test_only_hypotheses_without_runs_are_left_out_of_the_table():
+    rows = [r | {"training": "one rate"} for p in ("ltc", "cfc") for r in runs(p, [0.9] * 10, "run")]
+    assert decide_all({"robustness": rows}) == []  # nothing to compare them with
+    gru = [row("gru", seed, task="run", **dict.fromkeys(("noise 2", "noise 4", "noise 8"), 50.0)) for seed in range(10)]
+    gru = [r | {"training": "one rate"} for r in gru]
+    with pytest.raises(ArgumentError, match="noise 2"):  # some have the conditions of H3 and others do not
+        decide_all({"robustness": rows + gru}, HYPOTHESES[2:3])
 
 
 def test_a_condition_that_a_task_lacks_is_left_out_there():

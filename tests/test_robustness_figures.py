@@ -67,10 +67,12 @@ def test_verdicts_as_picture_and_as_text():
     found = [
         dict(
             key="H1", verdict="held", difference=Summary(0.1, 0.06, 0.2, 10, "interval"), runs=10,
+            learned_only=Summary(0.12, 0.05, 0.3, 8, "interval"),
             sides={("halfcheetah", None): [["ltc", "cfc"], ["gru"]], ("pendulum", None): [["cfc"], ["gru"]]},
         ),
         dict(
             key="H3", verdict="cannot be told", difference=Summary(-0.1, -0.2, 0.2, 3, "range"), runs=3,
+            learned_only=None,
             sides={("pendulum", "ltc"): [["ncp"], ["random"]], (None, "ctrnn"): [["rk4 1", "fused 1"]]},
         ),
     ]  # fmt: skip
@@ -80,6 +82,7 @@ def test_verdicts_as_picture_and_as_text():
     text = figures.verdict_table(found)
     assert "range of 3 runs" in text and "Told the length of a step" in text
     assert "    HalfCheetah: LTC, CfC against GRU; pole on a cart: CfC against GRU\n" in text
+    assert "    counting only runs that learned: 0.12 [0.05, 0.30]\nH3" in text
     assert text.endswith("    LTC, pole on a cart: ncp against random; CT-RNN: rk4 1, fused 1")
 
 

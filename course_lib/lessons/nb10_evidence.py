@@ -21,6 +21,10 @@ DRAWS = 2000
 STRATA = ("task", "cell")
 
 
+class NotCompared(ArgumentError):
+    """Two groups of policies have no task that both have learned."""
+
+
 def share(row: dict, condition: str) -> float:
     """Return under `condition` over the undisturbed one.
 
@@ -111,7 +115,7 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
         draws.append(drawn)
         each.append(single)
     if not values:
-        raise ArgumentError(
+        raise NotCompared(
             f"better={tuple(better)} and worse={tuple(worse)} cannot be compared: on no task did both learn"
         )
     if min(runs) < LEAST_RUNS:  # of the lead, seed by seed, with the seeds that all have
@@ -185,13 +189,24 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
 # --- the verdicts -----------------------------------------------------------------------------------
 
 
+def runs_that_learned(rows: Sequence[dict]) -> list[dict]:
+    """Rows of policies that have `learned` the task, whose own return is at least `LEARNED` of the best median, too."""
+    out = []
+    for stratum, fit in learned(rows).items():
+        best = max(float(np.median(values)) for values in by_policy(rows, stratum, None).values())
+        mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum and row["policy"] in fit]
+        out += [row for row in mine if row["return"] >= LEARNED * best]
+    return out
+
+
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
     """-> "key", "verdict", "difference" (a `Summary`), "runs", "sides"; of H8 the difference of the half that decides.
 
     "sides": (task, cell) -> the policies compared there, a list for each side; of H8 one list, the solvers. Runs of the
-    tasks `ASIDE` are left out.
+    tasks `ASIDE` and of seeds that are not the hypothesis's are left out. "learned_only": the difference if only
+    `runs_that_learned` count. It decides nothing. (A run that failed has little to lose, and can keep all of it.)
     """
-    rows = [row for row in rows if row.get("task") not in ASIDE]
+    rows = [row for row in rows if row.get("task") not in ASIDE and row["seed"] in h.seeds]
     if h.benchmark == "convergence":
         effects = solver_effects(rows)
         same, other = verdict_of_equality(effects["matched"]), verdict(effects["mismatched"])
@@ -200,18 +215,24 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
         shown = effects["matched" if same == "did not hold" else "mismatched"]
         sides = {stratum: [list(by_policy(rows, stratum, None))] for stratum in strata_of(rows)}
-        return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides)
+        return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides, learned_only=None)
     mine = [row for row in rows if row.get("training", h.training) == h.training]
     mine = [row for row in mine if not h.tasks or row["task"] in h.tasks]
     difference, sides = lead(mine, h.better, h.worse, h.conditions), sides_of(mine, h.better, h.worse)
-    judged = (verdict_of_equality if h.key == "H7" else verdict)(difference, seeds=h.seeds)
-    return dict(key=h.key, verdict=judged, difference=difference, runs=difference.runs, sides=sides)
+    judged = (verdict_of_equality if h.key == "H7" else verdict)(difference, seeds=len(h.seeds))
+    able = lead(runs_that_learned(mine), h.better, h.worse, h.conditions)
+    return dict(
+        key=h.key, verdict=judged, difference=difference, runs=difference.runs, sides=sides, learned_only=able
+    )  # fmt: skip
 
 
 def decide_all(results: dict[str, Sequence[dict]], hypotheses: Sequence[Hypothesis] = HYPOTHESES) -> list[dict]:
-    """The verdicts on those `hypotheses` whose runs are in `results`: benchmark -> rows. The others are left out."""
+    """The verdicts on those `hypotheses` whose runs are in `results`: benchmark -> rows.
+
+    A hypothesis is left out as long as one of its sides has no run, or none that learned a task.
+    """
     out = []
     for h in hypotheses:
-        with contextlib.suppress(ArgumentError):  # a policy or a condition of it has no run yet
+        with contextlib.suppress(NotCompared):
             out += [decide(h, results[h.benchmark])] if results.get(h.benchmark) else []
     return out

@@ -260,13 +260,18 @@ def verdict_figure(decided: Sequence[Mapping]):
 
 
 def verdict_table(decided: Sequence[Mapping]) -> str:
-    """The same as text: key, verdict, difference with its interval or range, claim, who was compared where."""
+    """The same as text: key, verdict, difference with its interval or range, claim, who was compared where.
+
+    Last stands what the difference would be without the runs that failed.
+    """
     claims = {h.key: h.claim for h in (*HYPOTHESES, *FOUND)}
     lines = []
     for one in decided:
         seeds = f"{one['runs']} seed" + "s" * (one["runs"] != 1)
         lines.append(f"{one['key']}  {one['verdict']:<15} {one['difference']}, {seeds}")
         lines += [f"    {claims[one['key']]}", f"    {_compared(one['sides'])}"]
+        if one["learned_only"] is not None:
+            lines += [f"    counting only runs that learned: {one['learned_only']}"]
     return "\n".join(lines)
 
 
