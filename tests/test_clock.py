@@ -169,3 +169,10 @@ def test_ppo_trains_with_a_clock(cell):
         mean, _ = agent.policy.sequence(pieces.x, pieces.state, pieces.starts)
         ratio = agent.policy.log_prob(pieces.action, mean, pieces.state, pieces.starts) - pieces.log_prob
     assert ratio.abs().max() < 2e-5
+
+
+def test_a_clock_needs_observations_that_end_in_one():
+    config = cl.PPOConfig(cell=dict(name="ltc", neurons=4, clock=True), minibatch_size=64)
+    with pytest.raises(ArgumentError, match="cell.clock=True is not accepted with MemoryPendulum-v0 as it is"):
+        cl.PPO(cl.make("MemoryPendulum-v0", 2, observation="full", length="varied"), config)  # which ends in a length
+    assert cl.PPO(cl.make("MemoryPendulum-v0", 2, disturb=dict(clock=True)), config).policy.clock

@@ -90,3 +90,16 @@ def test_evaluation_prints_and_refuses():
         cl.evaluate(agent, episodes=0)
     with pytest.raises(ArgumentError, match="cannot act"):
         cl.evaluate("ppo")
+
+
+@pytest.mark.parametrize("env_id", ["InvertedPendulum-v5", "Pendulum-v1"])
+def test_copies_that_an_agent_trains_in_are_refused(env_id):
+    """Evaluation would step them to another place than the agent believes."""
+    envs = cl.make(env_id, num_envs=4)
+    agent = cl.PPO(envs, cl.PPOConfig(rollout_steps=32, minibatch_size=64))
+    cl.evaluate(agent, envs=envs)  # nothing is under way yet
+    run = cl.train(agent, 128, progress=False)
+    for learner in (agent, run):
+        with pytest.raises(ArgumentError, match="envs=those that the agent trains in is not accepted"):
+            cl.evaluate(learner, envs=envs)
+    assert len(cl.evaluate(run.policy, envs=cl.make(env_id, num_envs=3)).deterministic.returns) == 3

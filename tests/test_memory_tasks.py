@@ -551,3 +551,12 @@ def test_reacher_shows_its_goal_once():
             assert (part[4]["final_obs"][:, 4:6] == 0).all()
         else:
             assert (part[0][:, 4:6] == 0).all() and (truth[0][:, 4:6] != 0).all()
+
+
+def test_wind_pushes_as_hard_in_a_second_at_every_control_rate():
+    """Oracle: impulses of independent gusts add up like their variances."""
+    for rate in (0.5, 1, 2):
+        env = make("MemoryCartPole-v0", 2000, seed=0, wind=0.4, disturb=dict(rate=rate))
+        env.reset(seed=0)
+        impulse = env.state.memory["gusts"][:, : round(50 * rate)].sum(1) * env.task.dt
+        assert impulse.std() == pytest.approx(0.4 * 0.02 * 50**0.5, rel=0.05)

@@ -615,6 +615,36 @@ def test_training_goes_on_from_a_policy():
         SAC(cl.make("Hopper-v5", 4), policy=old)
 
 
+def test_a_policy_to_start_from_goes_on_seeing_what_it_saw():
+    """One that normalises does so in learning, too, whatever the config says."""
+    old = cl.train(small(normalize_observation=True), 128, progress=False).policy
+    agent = SAC(cl.make(PENDULUM, 4), SACConfig(**SMALL), policy=old)
+    cl.train(agent, 128, progress=False)
+    batch = agent.replay.sample(8, agent.generator)
+    x, x_next, x_action = agent.learner._inputs(batch)
+    assert torch.equal(x, old.normalizer(batch.observation)) and not torch.equal(x, batch.observation)
+    assert torch.equal(x_next, old.normalizer(batch.next_observation)) and torch.equal(x_action[:, :4], x)
+
+
+def test_an_actor_with_memory_is_none_of_sac_and_the_other_way_round():
+    plain = small().policy
+    remembering = cl.RSAC(cl.make(PENDULUM, 2), cl.RSACConfig(cell=dict(name="ltc", neurons=4), hidden=(8,))).policy
+    with pytest.raises(ArgumentError, match="policy=RecurrentSquashedActor is not accepted"):
+        SAC(cl.make(PENDULUM, 2), policy=remembering)
+    with pytest.raises(ArgumentError, match="policy=SquashedActor is not accepted"):
+        cl.RSAC(cl.make(PENDULUM, 2), policy=plain)
+
+
+@pytest.mark.parametrize("kind", [SAC, cl.RSAC])
+def test_the_horizon_in_seconds_is_the_same_at_every_control_rate(kind):
+    for rate in (0.5, 1, 2):
+        agent = kind(cl.make(PENDULUM, 2, disturb=dict(rate=rate)), kind.Config(gamma=0.99))
+        assert agent.learner.gamma == pytest.approx(0.99 ** (1 / rate), abs=0) or rate != 1
+        assert agent.learner.gamma ** (rate * 50) == pytest.approx(0.99**50)
+    with pytest.raises(ArgumentError, match="whose control steps last 0.5, 1 times the usual are not accepted by"):
+        kind(cl.make(PENDULUM, 2, disturb=dict(rate=[1, 2])))
+
+
 def test_command_line(tmp_path, capsys):
     options = ["--env", PENDULUM, "--num-envs", "4", "--batch-size", "32", "--learning-starts", "64"]
     for steps in ("200", "300"):

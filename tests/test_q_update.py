@@ -113,3 +113,48 @@ def test_what_c_cannot_do_is_left_to_torch():
     assert other._update is None
     for changes in (dict(normalize_observation=True), dict(max_grad_norm=1.0)):
         assert not Update.fits(learner_of(SAC, **changes)[0])
+
+
+def of_another_size(monkeypatch, native: str, actor_hidden, hidden) -> QLearner:
+    """A learner whose actor has other widths than its config says, after some updates."""
+    monkeypatch.setenv("COURSE_NATIVE", native)
+    torch.manual_seed(1)
+    actor = SquashedActor(7, 3, actor_hidden)
+    _, replay = learner_of(SAC, hidden=hidden)
+    learner, generator = QLearner(actor, SAC.Config(hidden=hidden, batch_size=50)), torch.Generator().manual_seed(0)
+    for _ in range(5):
+        learner.update(replay.sample(50, generator), generator)
+    return learner
+
+
+@pytest.mark.parametrize("actor_hidden, hidden", [((8, 8), (40, 32)), ((64, 48), (8, 8)), ((8,), (8, 8))])
+def test_an_actor_to_start_from_may_have_other_widths_than_the_critics(actor_hidden, hidden, monkeypatch):
+    """C was told the config's widths for both, and wrote past the end of a smaller actor."""
+    found = [of_another_size(monkeypatch, native, actor_hidden, hidden) for native in "10"]
+    assert not Update.fits(found[0])
+    for name in ("actor.network", "critics"):
+        one, other = (torch.cat([p.flatten() for p in _at(it, name).parameters()]) for it in found)
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def _at(learner, name):
+    for part in name.split("."):
+        learner = getattr(learner, part)
+    return learner
+
+
+def test_a_changed_config_counts_from_the_next_update_on(monkeypatch):
+    def changed(native):
+        monkeypatch.setenv("COURSE_NATIVE", native)
+        learner, replay = learner_of(SAC)
+        generator = torch.Generator().manual_seed(0)
+        for k in range(6):
+            if k == 3:
+                learner.config.tau, learner.config.target_entropy, learner.gamma = 0.5, -9.0, 0.5
+            learner.update(replay.sample(50, generator), generator)
+        return learner
+
+    monkeypatch.setattr(Pace, "choose", lambda pace: 1)
+    one, other = changed("1"), changed("0")
+    assert torch.allclose(one.target_critics.module.flat, other.target_critics.module.flat, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(one.log_temperature, other.log_temperature, atol=1e-5)

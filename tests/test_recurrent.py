@@ -193,3 +193,9 @@ def test_a_broken_state_ends_with_its_episode(cell, critic):
     assert torch.equal(policy.memory(x, state, starts)[0], torch.zeros_like(state))
     for one, other in zip(policy.sequence(x, state, starts), good, strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_minibatch_holds_at_least_one_sequence():
+    config = cl.PPOConfig(cell="ltc", minibatch_size=8, sequence_length=32)
+    with pytest.raises(ArgumentError, match="minibatch_size=8 is less than one sequence; it must be at least sequence"):
+        cl.PPO(cl.make("InvertedPendulum-v5", 2), config)

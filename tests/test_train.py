@@ -241,3 +241,23 @@ def test_command_line_unknown_option(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", "ppo", "--gama", "0.9"])
     assert stop.value.code == 2 and "--gamma" in capsys.readouterr().err
+
+
+def test_another_total_and_new_episodes_are_said_where_a_run_is_resumed(tmp_path, capsys):
+    def agent(env_id, **changes):
+        return cl.PPO(cl.make(env_id, 4), cl.PPOConfig(rollout_steps=32, minibatch_size=64, epochs=1, **changes))
+
+    def said(steps, folder, env_id="InvertedPendulum-v5", **changes):
+        cl.train(agent(env_id, **changes), steps, folder=tmp_path / folder, resume=True, progress=False)
+        return capsys.readouterr().out
+
+    assert "schedule" not in said(256, "a") and "schedule" not in said(256, "a")
+    assert "the schedule was made for 256 steps and now ends at 512" in said(512, "a")
+    constant = dict(lr_schedule="constant")
+    assert said(256, "b", **constant) + said(512, "b", **constant) == ""
+    assert "new episodes" not in said(128, "c", "Pendulum-v1")
+    assert "Pendulum-v1 cannot be put back to where it was: new episodes begin" in said(
+        256,
+        "c",
+        "Pendulum-v1",
+    )

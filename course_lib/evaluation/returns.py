@@ -133,6 +133,17 @@ def _fitting(policy: Policy, envs):
     return envs
 
 
+def _not_in_training(agent, envs) -> None:
+    """Raise if an agent, or that of a run, is in the middle of episodes of `envs`."""
+    learner = getattr(agent, "agent", agent)
+    own = getattr(learner, "envs", None)
+    if own is not None and getattr(own, "env", own) is getattr(envs, "env", envs) and learner.observation is not None:
+        raise ArgumentError(
+            "envs=those that the agent trains in is not accepted: their episodes would be broken off; accepted: other "
+            "copies of the environment"
+        )
+
+
 def evaluate(
     agent,
     episodes: int = 20,
@@ -149,7 +160,8 @@ def evaluate(
         seed: copy i starts from seed + i; both modes see the same start states.
         env_id, env_options: for another environment than the one trained in; `disturb=dict(…)` sets other conditions
             than those in training, `disturb={}` sets none (see `envs.Disturbance`).
-        envs: copies of an environment to use instead, one for each episode.
+        envs: copies of an environment to use instead, one for each episode. Not those that the agent trains in, whose
+            episodes would be broken off.
         most_steps: see `run_episodes`.
     """
     policy = policy_of(agent)
@@ -158,6 +170,7 @@ def evaluate(
         envs = make_for(policy, check_count("episodes", episodes), seed, env_id, **env_options)
     else:
         envs = _fitting(policy, adopt(envs))
+        _not_in_training(agent, envs)
     try:
         modes = [run_episodes(policy, envs, deterministic, seed, most_steps) for deterministic in (True, False)]
         return Evaluation(envs.id, *modes)

@@ -16,7 +16,7 @@ from torch import Tensor
 from course_lib.errors import ArgumentError, NonFiniteError
 from course_lib.machine import MEBI
 from course_lib.nets.ensemble import Pass
-from course_lib.policies.actors import Actor, DeterministicActor, SquashedActor
+from course_lib.policies.actors import Actor, DeterministicActor, RecurrentActor, SquashedActor
 from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
@@ -42,6 +42,11 @@ class OffPolicy(Agent):
 
     def check(self, envs: gym.vector.VectorEnv) -> None:
         check_bounds(envs, self.name)
+        if len(lengths := np.unique(envs.step_length)) > 1:
+            raise ArgumentError(
+                f"copies whose control steps last {', '.join(f'{x:g}' for x in lengths)} times the usual are not "
+                f"accepted by {self.name}, which discounts all steps alike; accepted: one control rate, or PPO"
+            )
         if envs.num_envs > self.config.buffer_size:
             raise ArgumentError(
                 f"buffer_size={self.config.buffer_size} holds less than one step of num_envs={envs.num_envs} copies; "
@@ -52,7 +57,8 @@ class OffPolicy(Agent):
         kind = self.actors[self.config.stochastic]
         if policy is None:
             return kind(self.obs_dim, self.act_dim, **self.actor_settings())
-        if not isinstance(policy, kind):
+        with_memory = isinstance(policy, RecurrentActor)
+        if not isinstance(policy, kind) or with_memory != issubclass(kind, RecurrentActor):
             raise ArgumentError(
                 f"policy={type(policy).__name__} is not accepted; this config acts with a {kind.__name__}"
             )
@@ -70,6 +76,8 @@ class OffPolicy(Agent):
 
     def enter(self, envs: gym.vector.VectorEnv) -> None:
         super().enter(envs)
+        # Of steps half as long there are twice as many, and the horizon in seconds must not change (as in PPO).
+        self.learner.gamma = float(self.config.gamma ** np.unique(envs.step_length)[0])
         self._tape = Pass(self.policy.network)
         self.owed = 0.0  # updates due, in fractions of one
         self.held = torch.zeros(envs.num_envs, self.act_dim)  # the random actions, in [-1, 1]

@@ -116,6 +116,11 @@ class PPO(Agent):
         row = 20 * self.obs_dim + 8 * self.act_dim + 64  # bytes that a step of a copy takes, at least
         check_memory("rollout_steps", c.rollout_steps, batch * row, envs.num_envs * row)
         check_horizon(c.plan.chunk, envs)
+        if c.cell.clock and envs.task is not None and envs.task.observation_kinds()[-1] != "durations":
+            raise ArgumentError(
+                f"cell.clock=True is not accepted with {envs.id} as it is: the last entry of its observation is no "
+                "length of a step; accepted: clock=False, or copies made with disturb=dict(clock=True)"
+            )
 
     def make_policy(self, policy) -> ActorCritic:
         c = self.config
@@ -138,6 +143,11 @@ class PPO(Agent):
             raise ArgumentError(
                 f"sequence_length={c.sequence_length} does not divide rollout_steps={c.rollout_steps}; it must for a "
                 "policy with memory"
+            )
+        if c.minibatch_size < self.unrolled:
+            raise ArgumentError(
+                f"minibatch_size={c.minibatch_size} is less than one sequence; it must be at least "
+                f"sequence_length={c.sequence_length} for a policy with memory"
             )
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
         self.return_moments, self.entropy_coef = RunningMoments(), c.entropy_coef
@@ -232,7 +242,7 @@ class PPO(Agent):
         return factor**self.envs.step_length
 
     def _scale_rewards(self, rewards: np.ndarray, over: np.ndarray) -> np.ndarray:
-        """rewards (T, N) divided by the sd of the discounted return seen so far."""
+        """rewards (T, N) divided by the sd of the discounted return seen so far, and clipped to ±10."""
         if not self.config.normalize_reward:
             return rewards
         seen, gamma = np.empty_like(rewards), self.per_step(self.config.gamma)

@@ -22,7 +22,7 @@ class PPOConfig(Config):
     rollout_steps: Count = 64
     """control steps each copy takes between two improvements (T)"""
     minibatch_size: Count = 1024
-    """transitions in a gradient step"""
+    """transitions in a gradient step; of a policy with memory, rounded down to whole sequences"""
     epochs: Count = 10
     """passes over each rollout (K in the paper)"""
     learning_rate: Positive = 1e-3
@@ -45,11 +45,12 @@ class PPOConfig(Config):
     max_grad_norm: Positive = 0.5
     """gradients are scaled down to this norm"""
     target_kl: Positive | None = None
-    """stop the epochs of an iteration once the approximate KL is above this"""
+    """stop the epochs of an iteration once the approximate KL, a mean over all steps, is above this. A plan that
+    explores as a whole draws at its first step only, so its KL a draw is as many times larger as it has steps"""
     normalize_observation: bool = True
     """normalise observations with their running moments (inside the policy)"""
     normalize_reward: bool = True
-    """divide rewards by the running sd of the discounted return"""
+    """divide rewards by the running sd of the discounted return, and clip them to ±10"""
     normalize_advantage: bool = True
     """give advantages zero mean and unit variance in each minibatch"""
     sequence_length: Count = 16

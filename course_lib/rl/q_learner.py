@@ -27,6 +27,7 @@ class QLearner(LearnerState):
         actor: the policy. config: hyperparameters.
 
     Attributes:
+        gamma: discount of a step: the config's, or another where the agent's control steps are longer or shorter.
         critics: the ensemble of Q networks.
         target_critics, target_actor: slow copies, `Target`; the latter None where targets use the actor itself.
         log_temperature: log α, 0-d, or None without entropy.
@@ -34,7 +35,7 @@ class QLearner(LearnerState):
     """
 
     def __init__(self, actor: Actor, config: DDPGConfig):
-        self.actor, self.config, c = actor, config, config
+        self.actor, self.config, c, self.gamma = actor, config, config, config.gamma
         obs_dim, self.act_dim = actor.obs_dim, actor.act_dim
         self.critics = Ensemble(c.critics, [obs_dim + self.act_dim, *c.hidden, 1])
         self.log_temperature = torch.tensor(float(c.temperature)).log() if c.temperature else None
@@ -98,7 +99,7 @@ class QLearner(LearnerState):
         c, size = self.config, len(batch.reward)
         if type(self) is not QLearner or not self._fits or PROGRAM.library() is None:
             return None
-        if self._update is None or self._update.batch != size:
+        if self._update is None or not self._update.is_for(size):
             self._update = Update(self, size)
         climbs, like = (self.updates + 1) % c.policy_delay == 0, batch.observation
         if not self._update.ready(batch):
@@ -119,7 +120,7 @@ class QLearner(LearnerState):
             action = smooth(action, self._noise(x_next, generator), c.smoothing, c.smoothing_clip)
         q = self._target_critics.forward(torch.cat([x_next, action], dim=-1)).squeeze(-1)
         log_prob = log_prob if c.temperature else None
-        return td_target(batch.reward, batch.terminated, q, c.gamma, log_prob, self.temperature)
+        return td_target(batch.reward, batch.terminated, q, self.gamma, log_prob, self.temperature)
 
     def improve_critics(self, x_action: Tensor, target: Tensor) -> Tensor:
         """One step down `critic_loss`; x_action (B, obs + act), target (B,) -> Q before it (E, B)."""
@@ -147,7 +148,7 @@ class QLearner(LearnerState):
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised observation, next observation, and observation beside action."""
-        if not self.config.normalize_observation:
+        if not self.actor.normalizer.enabled:  # as in acting; a policy to start from may do otherwise than the config
             return batch.observation, batch.next_observation, batch.observation_action
         x, x_next = self.actor.normalizer(batch.observation), self.actor.normalizer(batch.next_observation)
         return x, x_next, torch.cat([x, batch.action], dim=-1)

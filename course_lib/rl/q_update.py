@@ -63,6 +63,16 @@ _NETS = _HERE.parent / "nets"
 PROGRAM = Program([_HERE / "q_update.c", *(_NETS / name for name in HEADERS)], _declare)
 
 
+def _constants(learner) -> dict[str, float | bool]:
+    """What C keeps of a config: fields that may be changed between two updates."""
+    c = learner.config
+    return dict(
+        stochastic=c.stochastic, entropy=bool(c.temperature), smoothing=bool(c.smoothing),
+        first=c.actor_critic == "first", gamma=learner.gamma, tau=c.tau, sd=c.smoothing, clip=c.smoothing_clip,
+        target_entropy=learner.target_entropy,
+    )  # fmt: skip
+
+
 class Update:
     """The updates of one `QLearner`, for batches of one size."""
 
@@ -71,14 +81,12 @@ class Update:
         self.library, self.handle = PROGRAM.library(), None
         if self.library is None:
             return
-        c, numbers = learner.config, self._numbers()
+        c, numbers, self.made_with = learner.config, self._numbers(), _constants(learner)
         self.kept = (INT * max(len(c.hidden), 1))(*c.hidden)
         setting = _Setting(
             obs=learner.actor.obs_dim, act=learner.act_dim, batch=batch, critics=c.critics, hidden=len(c.hidden),
-            widths=ctypes.addressof(self.kept), stochastic=c.stochastic, entropy=bool(c.temperature),
-            learned=c.learn_temperature, smoothing=bool(c.smoothing), first=c.actor_critic == "first", gamma=c.gamma,
-            tau=c.tau, eps=learner.critic_optimizer.eps, sd=c.smoothing, clip=c.smoothing_clip,
-            target_entropy=learner.target_entropy,
+            widths=ctypes.addressof(self.kept), learned=c.learn_temperature, eps=learner.critic_optimizer.eps,
+            **self.made_with,
             **{name: None if tensor is None else tensor.data_ptr() for name, tensor in numbers.items()},
         )  # fmt: skip
         self.handle = self.library.q_begin(ctypes.byref(setting))
@@ -101,12 +109,18 @@ class Update:
     @staticmethod
     def fits(learner) -> bool:
         """Whether C can do what this learner needs."""
-        c = learner.config
-        plain = type(learner.actor) in (DeterministicActor, SquashedActor) and not c.normalize_observation
-        flats = [learner.actor.network.flat, learner.critics.flat]
+        c, actor = learner.config, learner.actor
+        plain = type(actor) in (DeterministicActor, SquashedActor) and not actor.normalizer.enabled
+        # A policy to start from may have other widths than the config, which its critics have.
+        alike = actor.network.sizes[:-1] == [actor.obs_dim, *c.hidden]
+        flats = [actor.network.flat, learner.critics.flat]
         here = all(f.dtype == torch.float32 and f.is_cpu and f.is_contiguous() for f in flats)
         factors = c.products == "float32" or not bfloat16_is_fast()
-        return plain and here and factors and c.max_grad_norm == math.inf and len(c.hidden) < MOST_LAYERS
+        return plain and alike and here and factors and c.max_grad_norm == math.inf and len(c.hidden) < MOST_LAYERS
+
+    def is_for(self, batch: int) -> bool:
+        """Whether batches of this size are meant, and nothing that C keeps was changed since."""
+        return batch == self.batch and self.made_with == _constants(self.learner)
 
     def ready(self, batch: Batch) -> bool:
         """Whether there is memory for it, and the batch lies as rows of the buffer do."""

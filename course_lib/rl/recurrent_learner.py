@@ -50,6 +50,7 @@ class RecurrentLearner(LearnerState):
 
     def __init__(self, actor: RecurrentActor, config: RDPGConfig):
         self.actor, self.config, self.act_dim, c = actor, config, actor.act_dim, config
+        self.gamma = c.gamma
         self.shared = c.summarizers == "shared"
         groups, heads = (c.critics, 1) if c.summarizers == "separate" else (1, c.critics)
         inputs = actor.summarizer.inputs
@@ -149,7 +150,7 @@ class RecurrentLearner(LearnerState):
         critics = self.target_critics.module
         q = critics([h[1:] for h in critics.summaries(x, b, states)], action)
         log_prob = log_prob if c.temperature else None
-        return td_target(b.reward[k:], b.terminated[k:], q, c.gamma, log_prob, self.temperature)
+        return td_target(b.reward[k:], b.terminated[k:], q, self.gamma, log_prob, self.temperature)
 
     def improve_critics(self, b: Sequences, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """One step down `critic_loss`; target (T - burn-in, B) -> Q (E, T - burn-in, B) and the loss before it."""

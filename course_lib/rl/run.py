@@ -200,8 +200,8 @@ def differences(there: dict, here: dict) -> list[str]:
     return sorted(text for text in out if not text.startswith("settings.")) or sorted(out)
 
 
-def settle(run: Run, resume: bool, overwrite: bool) -> None:
-    """Resume the training run in the run's folder, or make sure that none is lost."""
+def settle(run: Run, resume: bool, overwrite: bool) -> bool:
+    """Resume the training run in the run's folder, or make sure that none is lost -> whether it was resumed."""
     folder = run.folder
     remove_leftovers(folder)
     there = None if folder == run._own else held_in(folder)
@@ -216,3 +216,4 @@ def settle(run: Run, resume: bool, overwrite: bool) -> None:
         for name in (NAME, "policy.safetensors", "curve.csv"):
             (folder / name).unlink(missing_ok=True)
     make_folder(folder)
+    return bool(there and resume)

@@ -69,7 +69,9 @@ def train(
         progress: show a progress bar with the time left.
         folder: where checkpoints go, every `checkpoint_every` seconds and at the end.
         resume: continue from the checkpoint in `folder`, if there is one, to the same total. The result is bit for bit
-            what it would be without the stop. Refused if any setting that affects the result differs.
+            what it would be without the stop. (Not where environments of Gymnasium begin new episodes, or the replay
+            buffer was not saved.) Refused if another setting differs; another total moves the end of the schedule,
+            and that is said.
         overwrite: start anew in a folder that already holds a training run; that run is lost.
         callbacks: objects with any of `on_start(run)`, `on_update(run)`, `on_end(run)`.
         log: names of loggers: "csv", "tensorboard" (written into `folder`), "trackio", "wandb" (when installed).
@@ -89,8 +91,8 @@ def train(
     logs.check(log, run.folder)
     agent = run.agent
     run.start = agent.env_steps
-    if run.folder is not None:
-        settle(run, resume, overwrite)
+    if run.folder is not None and settle(run, resume, overwrite):
+        _tell_what_differs(run, env_steps)
     run.target, run.interrupted = run.start + env_steps, None
     first = agent.env_steps
     callbacks = [*callbacks, *logs.make(log, run.folder)]
@@ -136,6 +138,19 @@ def train(
             run.check_health()
     notify(callbacks, "on_end", run)
     return run
+
+
+def _tell_what_differs(run: Run, env_steps: int) -> None:
+    """In what a run that was just restored will not be the run that never stopped."""
+    agent, planned = run.agent, run.target - run.start
+    scheduled = "linear" in (getattr(agent.config, f"{name}_schedule", None) for name in ("lr", "entropy"))
+    if scheduled and env_steps != planned:
+        print(
+            f"the schedule was made for {planned:,} steps and now ends at {env_steps:,}: from here on it is that of a "
+            "run that was this long from the start"
+        )
+    if agent.observation is None and agent.env_steps:
+        print(f"{run.policy.env_id} cannot be put back to where it was: new episodes begin")
 
 
 def _redraw_seconds() -> float:

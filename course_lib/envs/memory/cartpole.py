@@ -65,7 +65,8 @@ class MemoryCartPole(Equations):
         length: "fixed" (0.5 m from hinge to the pole's middle) or "varied": 0.1 m or 0.6 m, drawn for each episode
             and hidden, except in "full".
         reward: see above.
-        wind: N, standard deviation of a horizontal force on the middle of the pole, drawn anew for each step.
+        wind: N, standard deviation of a horizontal force on the middle of the pole, drawn anew for each step. With
+            steps half as long it is √2 times larger, so that it adds as much to the variance of the speed in a second.
 
     Source: Gymnasium's CartPole-v1; the partial forms of Yang & Nguyen 2021, table of tasks.
     """
@@ -98,6 +99,9 @@ class MemoryCartPole(Equations):
         qvel = np.stack([start[:, 1], start[:, 3], np.zeros(n)], axis=1)
         gusts = {"gusts": rng.normal(0.0, self.wind, (n, self.horizon))} if self.wind else {}
         return self.start(qpos, qvel, last_action=np.zeros((n, 1)), **gusts)
+
+    def retime(self, rate):
+        self.wind *= float(rate) ** 0.5
 
     def gust(self, before: State) -> Array | float:
         """Force of the wind in the coming step, N: (N,), or 0 without wind."""
