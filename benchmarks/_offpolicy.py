@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
 from course_lib.policies.base import Policy
@@ -51,11 +49,3 @@ class Peer(Policy):
 
 def known(curve: dict) -> tuple[str, ...]:
     return tuple(name for name in CURVE if name in curve)
-
-
-def ratio(mine: np.ndarray, theirs: np.ndarray, draws: int = 2000) -> tuple[float, list[float]]:
-    """Ratio of medians, and its 95 % interval with both sets of seeds drawn anew."""
-    rng = np.random.default_rng(0)
-    drawn = [np.median(v[rng.integers(0, len(v), (draws, len(v)))], axis=1) for v in (mine, theirs)]
-    low, high = np.quantile(drawn[0] / drawn[1], [0.025, 0.975])
-    return float(np.median(mine) / np.median(theirs)), [float(low), float(high)]

@@ -16,15 +16,19 @@ from collections.abc import Callable, Iterator
 from inspect import isgenerator
 from pathlib import Path
 
+from course_lib.machine import cores
+from course_lib.nets.compiled import switched_off
+
 Job = tuple[tuple, dict]  # the values that tell a run apart, and what else it is made from
 PATIENCE = 5.0  # s between two looks whether a process is still alive
 
 
 def rows_of(one_run: Callable, args, job: Job) -> Iterator[dict | None]:
-    """The rows of one run: one, or several that grow."""
+    """The rows of one run: one, or several that grow. Each says how many cores it had, and whether C was in use."""
     values, more = job
     made = one_run(args, *values, **more)
-    yield from made if isgenerator(made) else [made]
+    for row in made if isgenerator(made) else [made]:
+        yield row and row | {"cores": cores(), "native": not switched_off()}
 
 
 def run_pool(

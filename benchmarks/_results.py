@@ -195,6 +195,9 @@ class RunFile:
             old = next(f for n in count(1) if not (f := self.path.with_name(f"{self.path.name}.old{n}")).exists())
             shutil.copy(self.path, old)
             print(f"{self.path} holds runs of other settings and goes on without them; {old} has them all")
+        for name in ("cores", "native"):
+            if len(found := {row[name] for row in rows if name in row}) > 1:
+                print(f"{self.path} mixes runs with {name}={' and '.join(map(str, sorted(found)))}: see each row")
         written = {*ENTRIES, *self.facts, *self.note}
         self.by_hand = {name: value for name, value in before.items() if name not in written} if kept else {}
         facts = {name: value(rows) if callable(value) else value for name, value in self.facts.items()}

@@ -27,7 +27,7 @@ import warnings
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, claims_from, cli, column, parameters, run_all, select, thin_curve
+from _report import Table, claims_from, cli, column, counts_of, parameters, run_all, select, thin_curve
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -123,9 +123,9 @@ def wanted(args) -> list[tuple[str, int]]:
 
 
 def groups_of(rows: list[dict]) -> dict[str, list[float]]:
-    """Claim -> its figure for each seed. A run that never gets to the target counts with all its minutes."""
+    """Claim -> its figure for each seed. A run that never gets to the target takes infinitely long."""
     fading, mlp, ltc = (select(rows, setting=name) for name in ("mlp_fading", "mlp", "ltc"))
-    minutes = lambda mine: [r["minutes_to_target"] or r["minutes"] for r in mine]  # noqa: E731
+    minutes = lambda mine: [r["minutes_to_target"] or np.inf for r in mine]  # noqa: E731
     return {
         "sprint_minutes_to_5925": minutes(fading),
         "sprint_return_30min": column(fading, "return_deterministic"),
@@ -140,7 +140,7 @@ def groups_of(rows: list[dict]) -> dict[str, list[float]]:
 
 def seeds_behind(rows: list[dict]) -> dict[str, int]:
     """How many seeds each claim rests on."""
-    return {claim: len(values) for claim, values in groups_of(rows).items() if values}
+    return counts_of(groups_of(rows))
 
 
 def report(rows: list[dict]) -> Table:

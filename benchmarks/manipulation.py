@@ -31,7 +31,7 @@ import time
 from dataclasses import asdict
 
 import numpy as np
-from _report import Table, claims_from, cli, column, parameters, run_all, select, thin_curve
+from _report import Table, claims_from, cli, column, counts_of, parameters, run_all, select, thin_curve
 
 import course_lib as cl
 from course_lib.envs import TABLETOP
@@ -164,11 +164,16 @@ def wins(rows: list[dict], rng: np.random.Generator | None = None) -> float | No
     return float(count)
 
 
-def claims_of(rows: list[dict]) -> tuple[dict, dict]:
-    """Claims and their 95 % intervals over the seeds."""
+def groups_of(rows: list[dict]) -> dict[str, np.ndarray]:
+    """Claim -> share of successes of each seed."""
     runs = [(method, task, rate) for task in TABLETOP for method in METHODS for rate in RATES]
     names = [f"success_{m}_{short(task)}" + ("" if rate == RATE else f"_{rate}hz") for m, task, rate in runs]
-    claims, intervals = claims_from({n: successes(rows, *run) for n, run in zip(names, runs, strict=True)}, np.mean)
+    return {name: successes(rows, *run) for name, run in zip(names, runs, strict=True)}
+
+
+def claims_of(rows: list[dict]) -> tuple[dict, dict]:
+    """Claims and their 95 % intervals over the seeds."""
+    claims, intervals = claims_from(groups_of(rows), np.mean)
     if (count := wins(rows)) is not None:
         if seeds_behind(rows)["ndp_wins"] < LEAST_RUNS:  # a range: of each seed alone
             each = [wins(select(rows, seed=seed)) for seed in sorted({row["seed"] for row in rows})]
@@ -181,9 +186,9 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
 
 
 def seeds_behind(rows: list[dict]) -> dict[str, int]:
-    """The seeds of the least known of the runs that `wins` compares."""
+    """How many seeds each claim rests on; "ndp_wins" on those of the least known of the runs that `wins` compares."""
     count = [len(successes(rows, method, task)) for task in TABLETOP for method in ("ndp", "ppo", "ppo_multi")]
-    return {"ndp_wins": min(count)}
+    return counts_of(groups_of(rows)) | {"ndp_wins": min(count)}
 
 
 def losses(rows: list[dict]) -> list[str]:

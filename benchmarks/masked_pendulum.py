@@ -22,8 +22,19 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from _offpolicy import ratio
-from _report import Table, claims_from, cli, column, interval_of, parameters, run_all, select, thin_curve, train
+from _report import (
+    Table,
+    claims_from,
+    cli,
+    column,
+    interval_of,
+    parameters,
+    ratio_of_medians,
+    run_all,
+    select,
+    thin_curve,
+    train,
+)  # fmt: skip
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -127,7 +138,7 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
         one, other = (returns_of(rows, "halfcheetah_long", cell) for cell in pair)
         if len(one) and len(other):
             name = "cheetah_masked_long_{}_vs_{}".format(*pair)
-            claims[name], intervals[name] = ratio(one, other)
+            claims[name], intervals[name] = ratio_of_medians(one, other)
     return claims, intervals
 
 

@@ -34,6 +34,7 @@ from _report import Table, cli, column, parameters, run_all, select, thin_curve,
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
+from course_lib.evaluation.statistics import LEAST_RUNS
 from course_lib.nets.cells import LTC
 from course_lib.policies.base import Policy
 from course_lib.rl.offpolicy import SAC
@@ -193,8 +194,25 @@ def claims_of(rows: list[dict], zeros: dict[str, float]) -> tuple[dict, dict]:
                 samples[f"{claim}_{task}"] = found[task, setting]
     if pairs := [t for t in TASKS if (t, "rsac_ltc") in found and (t, "rsac_lstm") in found]:
         samples["ltc_vs_lstm"] = np.mean([found[t, "rsac_ltc"] - found[t, "rsac_lstm"] for t in pairs], axis=0)
-    interval = lambda s: [float(v) for v in np.quantile(s[1:], [0.025, 0.975])]  # noqa: E731
-    return {k: float(s[0]) for k, s in samples.items()}, {k: interval(s) for k, s in samples.items()}
+    counts = seeds_behind(rows)
+
+    def interval(claim: str) -> list[float]:  # of few seeds the range
+        edges = [0.0, 1.0] if counts[claim] < LEAST_RUNS else [0.025, 0.975]
+        return np.quantile(samples[claim][1:], edges).tolist()
+
+    return {k: float(s[0]) for k, s in samples.items()}, {k: interval(k) for k in samples}
+
+
+def seeds_behind(rows: list[dict]) -> dict[str, int]:
+    """How many seeds each claim rests on; of the smallest set, where several are compared."""
+    count = {(t, s): len(returns_of(rows, t, s)) for t in TASKS for s in SETTINGS}
+    found = {}
+    for task in TASKS:
+        for claim, setting in (("rsac_share", "rsac_lstm"), ("memoryless_share", "sac_memoryless")):
+            found[f"{claim}_{task}"] = min(count[task, setting], count[task, "sac_full"])
+    both = [[count[task, s] for s in ("rsac_ltc", "rsac_lstm", "sac_full")] for task in TASKS]
+    found["ltc_vs_lstm"] = min((n for each in both if all(each) for n in each), default=0)
+    return {claim: n for claim, n in found.items() if n}
 
 
 def report(rows: list[dict], zeros: dict[str, float]) -> Table:
@@ -223,4 +241,5 @@ if __name__ == "__main__":
         args, one_run, [(task, s, seed) for task in args.tasks for seed in args.seeds for s in args.settings],
         key=("task", "setting", "seed"), config=config, part="run", claims_of=lambda rows: claims_of(rows, zeros),
         report=lambda rows: report(rows, zeros), says="{return_deterministic:.4g}", random=zeros, tried=TRIED,
+        claim_seeds=seeds_behind,
     )  # fmt: skip

@@ -23,7 +23,7 @@ import io
 import time
 
 import numpy as np
-from _report import Table, claims_from, cli, column, run_all, seedless, thin_curve, train
+from _report import Table, claims_from, cli, column, counts_of, run_all, seedless, thin_curve, train
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes
@@ -133,11 +133,16 @@ def one_run(args, task: str, variant: str, seed: int) -> dict:
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     """Median return and final over-estimation of each variant, with intervals over seeds."""
+    return claims_from(groups_of(rows))
+
+
+def groups_of(rows: list[dict]) -> dict[str, list[float]]:
+    """Claim -> its figure for each seed."""
     figures = (("return", "return_deterministic"), ("bias", "bias"))
-    return claims_from({
+    return {
         f"{task}_{variant}_{name}": column(rows, key, task=task, variant=variant)
         for task in TASKS for variant in VARIANTS for name, key in figures
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def report(rows: list[dict]) -> Table:
@@ -165,7 +170,7 @@ if __name__ == "__main__":
     run_all(
         args, one_run, wanted, key=("task", "variant", "seed"), part="run",
         config={f"{t} {v}": facts_of(t, v) for t in TASKS for v in TASKS[t]["variants"]},
-        claims_of=claims_of, report=report,
+        claims_of=claims_of, report=report, claim_seeds=lambda rows: counts_of(groups_of(rows)),
         says="return {return_deterministic:,.4g}, Q - earned {bias:,.3g}, {train_seconds:.0f} s",
         changes={name: changes for name, (_, changes) in VARIANTS.items()}, sources=SOURCES,
     )  # fmt: skip

@@ -43,8 +43,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _offpolicy import COPIES, ENV, Peer, Tests, known, ratio, row_of
-from _report import Table, claims_from, cli, column, run_all, seedless, select, thin_curve, train
+from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
+from _report import (
+    Table,
+    claims_from,
+    cli,
+    column,
+    counts_of,
+    ratio_of_medians,
+    run_all,
+    seedless,
+    select,
+    thin_curve,
+    train,
+)  # fmt: skip
 
 import course_lib as cl
 from course_lib.envs.engine.task import quiet
@@ -245,14 +257,13 @@ def pairs_of(rows: list[dict]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     claims, intervals = claims_from(groups_of(rows))
     for claim, pair in pairs_of(rows).items():
-        claims[claim], intervals[claim] = ratio(*pair)
+        claims[claim], intervals[claim] = ratio_of_medians(*pair)
     return claims, intervals
 
 
 def seeds_behind(rows: list[dict]) -> dict[str, int]:
     """How many seeds each claim rests on; of the smaller set, where two are compared."""
-    own = {claim: len(values) for claim, values in groups_of(rows).items() if len(values)}
-    return own | {claim: min(map(len, pair)) for claim, pair in pairs_of(rows).items()}
+    return counts_of(groups_of(rows)) | {claim: min(map(len, pair)) for claim, pair in pairs_of(rows).items()}
 
 
 def report(rows: list[dict]) -> Table:

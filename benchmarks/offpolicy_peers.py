@@ -25,12 +25,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _offpolicy import COPIES, ENV, Peer, Tests, known, ratio, row_of
+from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
 from _report import (
     Table,
+    claims_from,
     cli,
     column,
+    counts_of,
     interval_of,
+    ratio_of_medians,
     run_all,
     seedless,
     select,
@@ -149,12 +152,18 @@ def best_peer(rows: list[dict]) -> str | None:
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     found, peer = returns_of(rows), best_peer(rows)
-    claims = {f"{name}_return_15min": float(np.median(values)) for name, values in found.items()}
-    intervals = {f"{name}_return_15min": interval_of(values) for name, values in found.items()}
+    claims, intervals = claims_from({f"{name}_return_15min": values for name, values in found.items()})
     if len(found) == 1 + len(PEERS):  # the best of all of them: not before each has a run
         claim = "sac_15min_vs_best_peer"
-        claims[claim], intervals[claim] = ratio(found["sac"], found[peer])
+        claims[claim], intervals[claim] = ratio_of_medians(found["sac"], found[peer])
     return claims, intervals
+
+
+def seeds_behind(rows: list[dict]) -> dict[str, int]:
+    """How many seeds each claim rests on; of the smaller set, where two are compared."""
+    found = returns_of(rows)
+    counts = counts_of({f"{name}_return_15min": values for name, values in found.items()})
+    return counts | {"sac_15min_vs_best_peer": min(counts.values(), default=0)}
 
 
 def report(rows: list[dict]) -> Table:
@@ -176,5 +185,5 @@ if __name__ == "__main__":
     run_all(
         args, one_run, [(name, seed) for seed in args.seeds for name in args.runs], key=("run", "seed"),
         config=args.config, part="run", claims_of=claims_of, report=report,
-        says="{return_deterministic:,.0f} after {env_steps:,} steps",
+        says="{return_deterministic:,.0f} after {env_steps:,} steps", claim_seeds=seeds_behind,
     )  # fmt: skip

@@ -18,6 +18,7 @@ import notebooks as pairs  # noqa: E402
 
 BEGIN, END = "<!-- {}:begin -->", "<!-- {}:end -->"
 MISSING = "not measured yet"
+COUNTED = ("robustness", "second_study", "ranges", "checks", "faults", "smallest_ltc")  # files and claims: no interval
 
 
 @dataclass(frozen=True)
@@ -210,14 +211,14 @@ GROUPS = (
     )),
     Group("Robustness",
           "Nine policies of about equal size, seven of them also on HalfCheetah, under disturbances (notebook 10).", (
-        Claim("hypotheses that are decided (all four: did not hold), of eight written down before the runs", "–", "≥ 6",
+        Claim("hypotheses that are decided, one way or the other, of eight written down before the runs", "–", "≥ 6",
               "hypotheses_decided", "robustness"),
         Claim("least number of seeds behind a compared policy", "–", "≥ 10", "seeds_least", "robustness"),
         Claim("spread of the number of parameters among the compared policies", "–", "≤ 5 %",
               "params_spread", "robustness", "%"),
     )),
     Group("The course itself",
-          "Counts, shares and times. The interval of a count is the count itself. "
+          "Counts, shares and times. A count has no interval. "
           "For checks, the last number counts answers or hints.", (
         Claim("ranges of what you should see that new seeds missed, all ten notebooks", "–", "0",
               "ranges_failed", "ranges"),
@@ -321,7 +322,7 @@ def number(value: float, unit: str) -> str:
 def missed(claim: Claim, value: float, low: float, high: float) -> bool:
     """Whether a target is a number that the value does not reach; other targets are words, and left to the reader."""
     if claim.target == "interval holds 0":
-        return not low <= 0 <= high
+        return not low <= 0 <= high  # neither end is infinite there
     found = re.match(r"([≥≤]?) ?([\d,.]+)", claim.target)
     if not found:
         return False
@@ -334,15 +335,19 @@ def row(claim: Claim, results: Path) -> str:
     """One line of the table; a claim without a result file says so."""
     path = results / f"{claim.file}.json"
     content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    value = content.get("claims", {}).get(claim.key)
-    if value is None:
-        cells = [MISSING, "–", "–"]
+    claims = content.get("claims", {})
+    if (value := claims.get(claim.key)) is None:  # infinite values are null in a file
+        cells = ["not reached" if claim.key in claims else MISSING, "–", "–"]
     else:
         low, high = content["intervals"][claim.key]
         seeds = content.get("claim_seeds", {}).get(claim.key, content["seeds"])
         count = len(seeds) if isinstance(seeds, list) else seeds
-        said = f"{number(low, claim.unit)} to {number(high, claim.unit)}"
-        said = said if count >= 5 else "one run" if count == 1 and low == high else f"range {said}"
+        low_end, high_end = ("beyond" if end is None else number(end, claim.unit) for end in (low, high))
+        said = f"{low_end} to {high_end}" if count >= 5 else f"range {low_end} to {high_end}"
+        if low == high and count == 1:
+            said = "one run"
+        if claim.file in COUNTED or claim.key in COUNTED:
+            said = "–"
         mark = " ✗" if missed(claim, value, low, high) else ""
         cells = [f"**{number(value, claim.unit)}**{mark}", said, str(count)]
     command = content.get("command") or f"python benchmarks/{claim.file}.py"

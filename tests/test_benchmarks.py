@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,18 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(BENCHMARKS.glob("[a-z]*.py"))
 sys.path.insert(0, str(BENCHMARKS))
 import _report  # noqa: E402
-from _report import Table, claims_from, cli, column, interval_of, run_all, select, take_turns, write_rounds  # noqa: E402
+from _report import (  # noqa: E402
+    Table,
+    claims_from,
+    cli,
+    column,
+    interval_of,
+    ratio_of_medians,
+    run_all,
+    select,
+    take_turns,
+    write_rounds,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -400,6 +412,30 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_ratio_of_medians_of_few_seeds_has_a_range():
+    value, ends = ratio_of_medians([2.0, 4.0, 6.0], [1.0, 2.0, 4.0, 2.0])
+    assert value == 2.0 and ends == [0.5, 6.0]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(10, 1, 40), rng.normal(5, 1, 40)
+    value, (low, high) = ratio_of_medians(x, y)
+    assert value == np.median(x) / np.median(y) and 1.7 < low < value < high < 2.4
+
+
+def test_claims_say_how_many_seeds_they_rest_on():
+    """Where the settings of a file have unequally many seeds, the file must say so of each claim that README shows."""
+    sys.path.insert(0, str(BENCHMARKS.parent / "scripts"))
+    import readme_table
+
+    for claim in (claim for group in readme_table.GROUPS for claim in group.claims):
+        content = json.loads((BENCHMARKS.parent / "assets" / "results" / f"{claim.file}.json").read_text())
+        rows = [row for row in content["per_seed"] if isinstance(row, dict) and "seed" in row]
+        kinds = ("run", "task", "training", "setting", "cell", "policy", "method", "rate")
+        names = [name for name in kinds if all(name in row for row in rows)]
+        counts = Counter(tuple(row[n] for n in names) for row in rows)
+        if len(set(counts.values())) > 1 and claim.key in content["claims"]:
+            assert claim.key in content.get("claim_seeds", {}), f"{claim.file}: {claim.key}"
 
 
 @pytest.mark.parametrize(

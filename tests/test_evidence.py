@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import Summary, iqm
 from course_lib.lessons.nb10_evidence import (
@@ -195,3 +196,18 @@ def test_solvers_differ_only_beyond_chance_and_few_seeds_give_a_range():
     assert found["matched"].value <= found["chance"].high and decide(HYPOTHESES[-1], rows)["verdict"] != "did not hold"
     few = solver_effects([r for r in rows if r["seed"] < 3])["mismatched"]
     assert few.kind == "range" and few.low <= few.value <= few.high
+
+
+def test_few_runs_are_paired_by_their_seeds():
+    a = [row("a", seed, noise=10.0 * seed) for seed in (0, 1, 2, 3)]
+    b = [row("b", seed, noise=10.0 * seed) for seed in (3, 0, 2)]
+    found = lead(a + b, ("a",), ("b",), ("noise",))
+    assert found.runs == 3 and (found.low, found.high) == (0.0, 0.0)
+
+
+def test_the_published_count_of_verdicts_is_that_of_the_published_runs():
+    names = ("robustness", "topology", "convergence")
+    decided = decide_all({name: cl.result(name)["per_seed"] for name in names})
+    claims = cl.result("robustness")["claims"]
+    assert claims["hypotheses_decided"] == sum(one["verdict"] != "cannot be told" for one in decided)
+    assert claims["seeds_least"] == min(one["runs"] for one in decided)

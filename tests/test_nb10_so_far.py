@@ -91,5 +91,7 @@ def test_solvers():
     assert so_far.solver_table(rows)["ltc", "rk4 4"] == {"rk4 4": 1000, "dopri5": 990, "fused 1": 10}
     assert so_far.unharmed(rows, "rk4 4", "dopri5") == "LTC 2 of 2"
     assert so_far.unharmed(rows, "rk4 4", "dopri5", least=0.99) == "LTC 1 of 2"
+    failed = trained("rk4 4", 0, 0, True)  # which has nothing to lose
+    assert so_far.unharmed([*rows, failed], "rk4 4", "dopri5") == "LTC 2 of 2"
     assert so_far.apart(rows, "rk4 4", "dopri5") == pytest.approx(0.01)
     assert so_far.ran_away(rows) == ["ltc, trained with fused 1: 1 of 1 runs"]

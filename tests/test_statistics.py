@@ -96,6 +96,23 @@ def test_a_profile_counts_runs():
     assert np.isnan(performance_profile([1.0, 2.0], [1.5])[1]).all()
 
 
+def test_rows_of_the_same_runs_are_one_sample():
+    """Twenty conditions under which a run scores alike tell no more than one."""
+    one = RNG.normal(size=10)
+    limits = [-0.5, 0.0, 0.5]
+    alone, both = performance_profile(one, limits), performance_profile(np.tile(one, (20, 1)), limits, same_runs=True)
+    for a, b in zip(alone, both, strict=True):
+        assert a == pytest.approx(b)
+    narrow = performance_profile(np.tile(one, (20, 1)), limits)
+    assert (narrow[2] - narrow[1] < 0.5 * (both[2] - both[1])).all()
+
+
+def test_runs_that_never_get_there_take_infinitely_long():
+    low, high = spread([3.0, 4.0, 5.0, np.inf, np.inf, 6.0])
+    assert 3.0 <= low <= 5.0 and high == np.inf
+    assert bootstrap_interval([1.0, 2.0, 3.0, np.inf], np.median)[1] == np.inf
+
+
 @pytest.mark.parametrize("difference, pairs", [(1.0, False), (0.8, True), (2.5, False)])
 def test_so_many_runs_are_needed(difference, pairs):
     """Simulated t-tests see the difference about as often as was asked for, and one run fewer sees it less often."""

@@ -7,7 +7,9 @@ one policy are not runs.
 
 With fewer than five runs a bootstrap interval says little: for three values it is nearly always their range. In that
 case `spread`, `summarize` and `paired` give the range, and call it a range. `probability_of_improvement` and
-`performance_profile` have no range: their ends are NaN.
+`performance_profile` have no range: their ends are NaN. With five runs the intervals are still too narrow. That of a
+median is the range of the five and covers the true median in 94 of 100 cases; that of a mean covers the true one in
+about 84, that of an IQM in about 89 (normal values). With ten all are near 95.
 """
 
 from __future__ import annotations
@@ -145,11 +147,17 @@ def paired(
 
 
 def performance_profile(
-    scores: np.ndarray, thresholds: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+    scores: np.ndarray,
+    thresholds: np.ndarray,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+    same_runs: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Share of runs, over all tasks, that score more than each of `thresholds` (k,) -> shares, lower, upper ends (k,).
 
-    The ends are those of pointwise intervals. With fewer than five runs they are NaN.
+    The ends are those of pointwise intervals. With fewer than five runs they are NaN. same_runs: column i is the same
+    run in every row, such as one policy under several conditions. Then whole columns are drawn.
     """
     table, limits = _table("scores", scores), np.asarray(thresholds, dtype=float)
 
@@ -159,7 +167,7 @@ def performance_profile(
     found = shares(table)
     if table.shape[1] < LEAST_RUNS:
         return found, np.full_like(found, np.nan), np.full_like(found, np.nan)
-    drawn = shares(_resampled(table, draws, np.random.default_rng(seed)))
+    drawn = shares(_resampled(table, draws, np.random.default_rng(seed), same_runs))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return found, low, high
 
@@ -214,10 +222,11 @@ def _table(name: str, scores) -> np.ndarray:
     return table
 
 
-def _resampled(table: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """(tasks, runs) -> (draws, tasks, runs): runs drawn with replacement, in each task for itself."""
+def _resampled(table: np.ndarray, draws: int, rng: np.random.Generator, columns: bool = False) -> np.ndarray:
+    """(tasks, runs) -> (draws, tasks, runs): runs drawn with replacement, in each task for itself or whole columns."""
     tasks, runs = table.shape
-    index = rng.integers(0, runs, (check_count("draws", draws), tasks, runs))
+    index = rng.integers(0, runs, (check_count("draws", draws), 1 if columns else tasks, runs))
+    index = np.broadcast_to(index, (draws, tasks, runs))
     return np.take_along_axis(np.broadcast_to(table, index.shape), index, axis=-1)
 
 
@@ -230,7 +239,9 @@ def _better(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _quantiles(stats, level: float) -> tuple[float, float]:
-    low, high = np.quantile(stats, [(1 - level) / 2, (1 + level) / 2])
+    # An infinite value, such as the time of a run that never got there, has no weighted mean with another.
+    method = "linear" if np.isfinite(stats).all() else "inverted_cdf"
+    low, high = np.quantile(stats, [(1 - level) / 2, (1 + level) / 2], method=method)
     return float(low), float(high)
 
 

@@ -51,8 +51,12 @@ def conditions_in(rows: Sequence[dict], conditions: Iterable[str]) -> list[str]:
     return [c for c in conditions if c in known or (c == "dead" and any(name.startswith("dead ") for name in known))]
 
 
+def stratum_of(row: dict) -> tuple:
+    return tuple(row.get(name) for name in STRATA)
+
+
 def strata_of(rows: Sequence[dict]) -> list[tuple]:
-    return sorted({tuple(row.get(name) for name in STRATA) for row in rows}, key=str)
+    return sorted({stratum_of(row) for row in rows}, key=str)
 
 
 def learned(rows: Sequence[dict]) -> dict[tuple, list[str]]:
@@ -73,7 +77,7 @@ def sides_of(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str]) 
 
 def by_policy(rows: Sequence[dict], stratum: tuple, conditions: Sequence[str] | None) -> dict[str, np.ndarray]:
     """Policy -> its runs' mean shares over the conditions (None: undisturbed returns), in the order of the seeds."""
-    mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
+    mine = [row for row in rows if stratum_of(row) == stratum]
     mine.sort(key=lambda row: row["seed"])
     out: dict[str, list[float]] = {}
     for row in mine:
@@ -90,8 +94,9 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
     the summary is the least number behind a policy.
     """
     rng, values, draws, each, runs = np.random.default_rng(0), [], [], [], []
-    for stratum, sides in sides_of(rows, better, worse).items():
-        shares = conditions_in([row for row in rows if tuple(row.get(name) for name in STRATA) == stratum], conditions)
+    compared = sides_of(rows, better, worse)
+    for stratum, sides in compared.items():
+        shares = conditions_in([row for row in rows if stratum_of(row) == stratum], conditions)
         measured = []
         if shares:
             measured += [(by_policy(rows, stratum, shares), len(shares))]
@@ -119,6 +124,12 @@ def lead(rows: Sequence[dict], better: Sequence[str], worse: Sequence[str], cond
             f"better={tuple(better)} and worse={tuple(worse)} cannot be compared: on no task did both learn"
         )
     if min(runs) < LEAST_RUNS:  # of the lead, seed by seed, with the seeds that all have
+        seeds = [
+            {row["seed"] for row in rows if (stratum_of(row), row["policy"]) == (stratum, name)}
+            for stratum, sides in compared.items() for side in sides for name in side
+        ]  # fmt: skip
+        if any(one != (shared := set.intersection(*seeds)) for one in seeds):
+            return lead([row for row in rows if row["seed"] in shared], better, worse, conditions)
         single = np.mean(each, axis=0)[: min(runs)]
         return Summary(iqm(single), float(single.min()), float(single.max()), min(runs), "range")
     low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
@@ -145,10 +156,11 @@ def solver_effects(rows: Sequence[dict]) -> dict[str, Summary]:
     found: dict[str, list[tuple[float, np.ndarray]]] = {"matched": [], "mismatched": []}
     runs, dealt = [], []
     for stratum in strata:
-        mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum]
+        mine = [row for row in rows if stratum_of(row) == stratum]
         solvers = sorted({row["policy"] for row in mine})
         able = learned(mine)[stratum]
         fit = [s for s in solvers if s in able]
+        mine.sort(key=lambda row: row["seed"])
         table = {s: [row["disturbed"] for row in mine if row["policy"] == s] for s in solvers}
         runs += [len(found_rows) for found_rows in table.values()]
 
@@ -194,7 +206,7 @@ def runs_that_learned(rows: Sequence[dict]) -> list[dict]:
     out = []
     for stratum, fit in learned(rows).items():
         best = max(float(np.median(values)) for values in by_policy(rows, stratum, None).values())
-        mine = [row for row in rows if tuple(row.get(name) for name in STRATA) == stratum and row["policy"] in fit]
+        mine = [row for row in rows if stratum_of(row) == stratum and row["policy"] in fit]
         out += [row for row in mine if row["return"] >= LEARNED * best]
     return out
 

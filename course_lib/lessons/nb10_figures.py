@@ -118,7 +118,7 @@ def profile_figure(
                 if not mine:
                     continue
                 table = np.array([[share(r, c) for r in mine] for c in conditions])
-                line, low, high = performance_profile(table, at)
+                line, low, high = performance_profile(table, at, same_runs=True)
                 counts.append(len(mine))
                 look = {k: v for k, v in LOOK[name].items() if k != "marker"}
                 axes.plot(at, line, label=NAMES[name], **look)

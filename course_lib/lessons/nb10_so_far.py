@@ -117,10 +117,12 @@ def solver_table(rows: Sequence[dict]) -> dict[tuple[str, str], dict[str, float]
 
 
 def unharmed(rows: Sequence[dict], trained: str, tested: str, least: float = 0.95) -> str:
-    """ "LTC 9 of 10, …": how many runs of each cell keep `least` of their return with another solver."""
+    """ "LTC 9 of 10, …": how many of the runs of each cell that learned keep `least` of it with another solver."""
     parts = []
     for cell in dict.fromkeys(r["cell"] for r in rows):
-        mine = [r["disturbed"] for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
+        most = max(r["return"] for r in rows if r["cell"] == cell)
+        own = [r for r in rows if (r["cell"], r["policy"]) == (cell, trained)]
+        mine = [r["disturbed"] for r in own if r["return"] >= LEARNED * most]
         good = sum(r[tested] >= least * r[trained] for r in mine)
         parts.append(f"{NAMES[cell]} {good} of {len(mine)}")
     return ", ".join(parts)
