@@ -198,6 +198,15 @@ def test_snapshot_and_restore_are_bit_identical(id, engine):
     assert same(run_again(env, snapshot, actions[60:]), future)  # the snapshot itself was left alone
 
 
+def test_a_snapshot_of_the_other_engine_is_refused():
+    engines = [make("HalfCheetah-v5", 2, engine=engine) for engine in ("rollout", "data")]
+    for env in engines:
+        env.reset(seed=0)
+    for env, other in (engines, engines[::-1]):
+        with pytest.raises(ArgumentError, match="a snapshot of .* numbers is not accepted, .* perhaps .* engine="):
+            env.restore(other.snapshot())
+
+
 def run_again(env, snapshot, actions):
     env.restore(snapshot)
     return run(env, actions)

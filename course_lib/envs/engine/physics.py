@@ -19,6 +19,7 @@ import numpy as np
 from mujoco.rollout import Rollout
 
 from course_lib.envs.engine.task import State, Task
+from course_lib.errors import ArgumentError
 
 FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
 CONTROL, PUSH = mujoco.mjtState.mjSTATE_CTRL, mujoco.mjtState.mjSTATE_XFRC_APPLIED
@@ -33,6 +34,14 @@ def _splitter(model: mujoco.MjModel):
         return State(physics[:, 0], physics[:, 1:q], physics[:, q:v], physics[:, v:a])
 
     return split
+
+
+def _check_fits(snapshot: np.ndarray, physics) -> None:
+    if snapshot.shape != (own := physics.snapshot().shape):
+        raise ArgumentError(
+            f"a snapshot of {snapshot.shape} numbers is not accepted, it must be {own}; perhaps it is of another "
+            "engine=… of cl.make"
+        )
 
 
 class RolloutPhysics:
@@ -114,6 +123,7 @@ class RolloutPhysics:
         return np.hstack(parts)
 
     def restore(self, snapshot: np.ndarray) -> State:
+        _check_fits(snapshot, self)
         self.physics = snapshot[:, : self.size].copy()
         column = self.size
         if self.task.substeps:
@@ -213,6 +223,7 @@ class DataPhysics:
         return np.hstack([out, *(v.reshape(self.num_envs, -1) for v in self._derived.values())])
 
     def restore(self, snapshot: np.ndarray) -> State:
+        _check_fits(snapshot, self)
         model = self.task.model
         column = mujoco.mj_stateSize(model, RESUME)
         for row, data in zip(snapshot, self.datas, strict=True):
