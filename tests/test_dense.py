@@ -320,9 +320,80 @@ def test_a_network_that_was_changed_is_torchs():
         assert torch.equal(dense.stack(hooked, x), hooked(x))
     agent, segments, order = agent_of()
     agent.policy.actor.append(nn.Tanh())
-    assert agent.in_c.run(segments, order, 64, 0.0) is None and not Epoch.fits(agent.policy, agent.optimizer)
-    assert agent.in_c.acting(*(torch.zeros(4, 16, n) for n in (6, 17, 6))) is None
+    assert agent.in_c is None and not Epoch.fits(agent.policy, agent.optimizer)
     agent.iterate(0.0)  # in torch
+
+
+def pruned(layers):
+    with torch.no_grad():
+        for m, rows, columns in ((layers[0], 5, 3), (layers[2], 2, 5)):
+            m.weight = nn.Parameter(m.weight[:rows, :columns].clone())
+            m.bias = nn.Parameter(m.bias[:rows].clone())
+    return layers
+
+
+def test_a_stack_is_what_its_tensors_are():
+    """Sizes that a layer's attributes no longer tell, a slope of ELU other than 1, one layer twice."""
+    x, twice = torch.randn(5, 3), nn.Linear(3, 3)
+    for network in (
+        pruned(nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))),
+        nn.Sequential(nn.Linear(3, 8), nn.ELU(0.1), nn.Linear(8, 2)),
+        nn.Sequential(twice, nn.Tanh(), twice),
+    ):
+        assert dense.kind_of(network) is None
+        with torch.no_grad():
+            assert torch.equal(dense.stack(network, x), network(x))
+
+
+def test_what_is_replaced_in_an_agent_is_noticed():
+    """C had gone on with the old optimiser's numbers, which nobody else looked at."""
+    envs, config = cl.make("InvertedPendulum-v5", 4), PPOConfig(rollout_steps=8, minibatch_size=16)
+    agent = PPO(envs, config)
+    first = agent.in_c
+    agent.iterate(0.0)
+    assert agent.in_c is first
+    agent.optimizer = FlatAdam(agent.policy, 1e-2)
+    before = agent.policy.actor[0].weight.clone()
+    agent.iterate(0.0)
+    assert agent.in_c is not first and agent.in_c.optimizer is agent.optimizer
+    assert not torch.equal(before, agent.policy.actor[0].weight), "the policy that is saved is the one that learns"
+    agent.policy.actor[1] = nn.ELU()
+    assert agent.in_c is None  # the critic's is another
+    agent.policy.critic[1] = agent.policy.actor[3] = agent.policy.critic[3] = nn.ELU()
+    assert agent.in_c.kind == dense.kind_of(agent.policy.actor)
+    agent.policy.actor[0] = nn.Linear(4, 64)  # which the optimiser does not know
+    assert agent.in_c is None
+    agent = PPO(envs, config)
+    agent.loss = lambda batch: PPO.loss(agent, batch)
+    assert agent.in_c is None
+    few = MLPActorCritic(17, 6)
+    few.log_std = nn.Parameter(torch.zeros(1))  # one σ for six actions
+    assert not Epoch.fits(few, FlatAdam(few, 1e-3))
+
+
+def test_a_policy_that_moved_too_far_is_told_as_in_torch():
+    agent, segments, order = agent_of()
+    segments.log_prob -= 200.0
+    segments.advantage[:] = -1.0
+    agent.config.normalize_advantage = False
+    assert not np.isfinite(agent.in_c.run(segments, order, 64, 0.0)[0])
+
+
+def test_a_second_way_back_leaves_the_first_alone():
+    torch.manual_seed(0)
+    ensemble, x = Ensemble(2, [3, 8, 1]), torch.randn(5, 3)
+    out = ensemble(x)
+    one, two = (torch.autograd.grad(out[k].sum(), ensemble.flat, retain_graph=True)[0] for k in range(2))
+    with torch.no_grad():
+        assert not torch.equal(one, two) and (one.abs() > 0).sum() == (two.abs() > 0).sum() > 0
+    flat = torch.randn_like(ensemble.flat, requires_grad=True)
+    loss = torch.func.functional_call(ensemble, {"flat": flat}, (x,)).square().sum()
+    (found,) = torch.autograd.grad(loss, flat)
+    copy = Ensemble(2, [3, 8, 1])
+    with torch.no_grad():
+        copy.flat.copy_(flat)
+    (expected,) = torch.autograd.grad(copy(x).square().sum(), copy.flat)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_an_epoch_checks_what_it_is_given():

@@ -5,9 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from course_lib.machine import Pace
 from course_lib.policies.actors import DeterministicActor, SquashedActor
+from course_lib.rl.fused_adam import FusedAdam
 from course_lib.rl.offpolicy import DDPG, SAC, TD3
 from course_lib.rl.q_learner import QLearner
 from course_lib.rl.q_update import PROGRAM, Update
@@ -36,7 +38,8 @@ def _compiled():
 def learner_of(kind, obs=7, act=3, **changes) -> tuple[QLearner, Replay]:
     torch.manual_seed(1)
     config = kind.Config(**{**dict(hidden=(40, 32), batch_size=50), **changes})
-    actor = (SquashedActor if config.stochastic else DeterministicActor)(obs, act, config.hidden)
+    kind = SquashedActor if config.stochastic else DeterministicActor
+    actor = kind(obs, act, config.hidden, normalize=config.normalize_observation)
     replay, rng = Replay(500, obs, act), np.random.default_rng(0)
     replay.add(
         rng.standard_normal((400, obs)), rng.uniform(-1, 1, (400, act)), rng.standard_normal((400, obs)),
@@ -158,3 +161,81 @@ def test_a_changed_config_counts_from_the_next_update_on(monkeypatch):
     one, other = changed("1"), changed("0")
     assert torch.allclose(one.target_critics.module.flat, other.target_critics.module.flat, rtol=1e-4, atol=1e-5)
     assert torch.allclose(one.log_temperature, other.log_temperature, atol=1e-5)
+
+
+def trained(monkeypatch, native: str, change) -> QLearner:
+    """Three updates, a change, three more."""
+    monkeypatch.setenv("COURSE_NATIVE", native)
+    monkeypatch.setattr(Pace, "choose", lambda pace: 1)
+    learner, replay = learner_of(SAC)
+    generator = torch.Generator().manual_seed(0)
+    for k in range(6):
+        if k == 3:
+            change(learner)
+        learner.update(replay.sample(50, generator), generator)
+    return learner
+
+
+def moved(learner):
+    """As a queue of multiprocessing does with what it carries."""
+    for p in learner.actor.parameters():
+        p.data = p.data.clone()
+
+
+def another_optimizer(learner):
+    trained = nn.Module()
+    trained.log_temperature, trained.network = learner.log_temperature, learner.actor.network
+    learner.actor_optimizer = FusedAdam(trained, learner.config.learning_rate)
+
+
+def other_widths(learner):
+    learner.config.hidden, learner.config.critics = (256, 256), 5
+
+
+def no_temperature(learner):
+    learner.config.temperature = 0.0
+
+
+def another_rate(learner):
+    learner.actor_optimizer.lr = 1e-2
+
+
+def clipping(learner):
+    learner.actor_optimizer.max_grad_norm = 1e-3
+
+
+@pytest.mark.parametrize(
+    "change", [moved, another_optimizer, other_widths, no_temperature, another_rate, clipping], ids=lambda f: f.__name__
+)
+def test_what_is_replaced_or_moved_between_updates_is_noticed(change, monkeypatch):
+    """C had kept addresses and sizes from its first update on: it wrote to memory that was free again."""
+    one, other = (trained(monkeypatch, native, change) for native in "10")
+    for name in ("actor.network", "critics"):
+        a, b = (torch.cat([p.flatten() for p in _at(it, name).parameters()]) for it in (one, other))
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5)
+    assert torch.allclose(one.log_temperature, other.log_temperature, atol=1e-5)
+
+
+def test_a_temperature_that_the_learner_was_built_without_stays_away(monkeypatch):
+    learner, replay = learner_of(SAC, temperature=0.0, learn_temperature=False)
+    learner.config.temperature = 0.2
+    generator = torch.Generator().manual_seed(0)
+    assert torch.isfinite(learner.update(replay.sample(50, generator), generator)["critic_loss"])
+
+
+def test_an_actor_of_the_other_kind_and_another_default_type_are_left_to_torch():
+    config = DDPG.Config(hidden=(8,), batch_size=50)
+    config.stochastic = True
+    assert not Update.fits(QLearner(DeterministicActor(7, 3, (8,)), config))
+    learner, replay = learner_of(SAC)
+    generator = torch.Generator().manual_seed(0)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        told = learner.update(replay.sample(50, generator), generator)
+    finally:
+        torch.set_default_dtype(before)
+    again, replay = learner_of(SAC)
+    generator = torch.Generator().manual_seed(0)
+    expected = again.update(replay.sample(50, generator), generator)
+    assert float(told["critic_loss"]) == pytest.approx(float(expected["critic_loss"]), rel=1e-5)

@@ -87,13 +87,13 @@ class Through:
         hidden = [self.take(("h", i), x, self.count, self.rows, width) for i, width in enumerate(sizes[1:-1], 1)]
         out = x.new_empty(self.count, self.rows, sizes[-1])
         self.layers = [self.take("x", x, *x.shape).copy_(x), *hidden, out]
-        self.h = (POINTER * len(self.layers))(*(layer.data_ptr() for layer in self.layers))
+        self.flat = self.ensemble.flat  # what `backward` goes through, even if the ensemble has other numbers by then
         self._run("ensemble_forward", x)
         return out
 
     def backward(self, grad: Tensor, wanted: bool, wanted_x: int) -> tuple[Tensor | None, Tensor | None]:
         """See `Pass.backward`."""
-        flat, sizes = self.ensemble.flat, self.ensemble.sizes
+        flat, sizes = self.flat, self.ensemble.sizes
         shape = (self.count, self.rows, sizes[-1])
         if grad.shape != shape or not 0 <= wanted_x <= sizes[0]:
             raise ArgumentError(f"grad of shape {tuple(grad.shape)} is not accepted; it must be {shape}")
@@ -117,17 +117,24 @@ class Through:
         # One matrix in panels, and of a narrow layer the gradient before it is turned.
         space = max(widest * widest, self.rows * widest + WIDE * widest)
         spaces = [self.take(("space", part), like, space).data_ptr() for part in (0, 1)]
+        h = (POINTER * len(self.layers))(*(layer.data_ptr() for layer in self.layers))
         pace, large = self.paces[name], self.work * self.count * self.rows > WORTH_IT
         number = pace.choose() if large else 1
         job = _Job(
             members=ensemble.members, count=self.count, layers=len(ensemble.sizes) - 1, rows=self.rows, threads=number,
-            sizes=ctypes.addressof(self.sizes), flat=ensemble.flat.data_ptr(), h=ctypes.addressof(self.h),
+            sizes=ctypes.addressof(self.sizes), flat=self.flat.data_ptr(), h=ctypes.addressof(h),
             space0=spaces[0], space1=spaces[1], **more,
         )  # fmt: skip
         began = time.perf_counter()
         getattr(PROGRAM.library(), name)(ctypes.byref(job))
         if large:
             pace.took(number, time.perf_counter() - began)
+
+
+def _is_whole(linear: nn.Linear) -> bool:
+    """Whether a layer has as many numbers as its attributes say: C goes by these."""
+    rows, columns, bias = linear.out_features, linear.in_features, linear.bias
+    return linear.weight.shape == (rows, columns) and bias.shape == (rows,) and bias.is_contiguous()
 
 
 def kind_of(network: nn.Module) -> int | None:
@@ -140,6 +147,8 @@ def kind_of(network: nn.Module) -> int | None:
     linear, between = modules[::2], {type(m) for m in modules[1::2]}
     plain = len(modules) % 2 == 1 and len(linear) <= MOST_LAYERS and len(between) <= 1 and between <= KINDS.keys()
     plain = plain and all(type(m) is nn.Linear and m.bias is not None for m in linear)
+    plain = plain and len({id(m) for m in linear}) == len(linear) and all(map(_is_whole, linear))
+    plain = plain and not any(type(m) is nn.ELU and m.alpha != 1.0 for m in modules)
     if not plain or any(m._forward_hooks or m._forward_pre_hooks for m in (network, *modules)):
         return None
     if any(a.out_features != b.in_features for a, b in zip(linear[:-1], linear[1:], strict=True)):

@@ -62,8 +62,8 @@ class Pass:
         )
         if self._in_c:
             return self._through.forward(x, first)
-        self.first, self.inputs = first, []
-        layers = self._layers(self.ensemble.flat, first)
+        self.first, self.inputs, self._flat = first, [], self.ensemble.flat
+        layers = self._layers(self._flat, first)
         h = self._take(0, x, len(layers[0][0]), *x.shape).copy_(x)  # once for all products
         for i, (weight, bias) in enumerate(layers, start=1):
             self.inputs.append(h)
@@ -78,7 +78,7 @@ class Pass:
         `wanted_x` columns of x, (B, wanted_x), if there are any."""
         if self._in_c:
             return self._through.backward(grad, wanted, wanted_x)
-        flat, d_flat, d_x = self.ensemble.flat, None, None
+        flat, d_flat, d_x = self._flat, None, None
         layers = self._layers(flat, self.first)
         if wanted:
             d_flat = self._take("gradient", grad, len(flat))
@@ -109,7 +109,7 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, flat: Tensor, ensemble: Ensemble, first: bool) -> Tensor:
         ctx.there_and_back, ctx.columns = Pass(ensemble), x.shape[1]
-        ctx.save_for_backward(flat)  # only so that torch objects where the parameters have changed meanwhile
+        ctx.save_for_backward(flat)  # only so that torch objects where torch has changed the parameters meanwhile
         return ctx.there_and_back.forward(x, first)
 
     @staticmethod
@@ -119,7 +119,8 @@ class _Layers(torch.autograd.Function):
         d_flat, d_x = ctx.there_and_back.backward(
             grad, ctx.needs_input_grad[1], ctx.columns if ctx.needs_input_grad[0] else 0
         )
-        return d_x, d_flat, None, None
+        # The next way back may be through the same memory.
+        return d_x, None if d_flat is None else d_flat.clone(), None, None
 
 
 class Ensemble(nn.Module):

@@ -91,7 +91,7 @@ class FusedAdam:
             grads = [g * (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) for g in grads]
         self.steps += 1
         with denormals_are_zero():
-            step = dense.adam if dense.usable(*self.params) and all(g.is_contiguous() for g in grads) else _adam
+            step = dense.adam if dense.usable(*self.params, *grads) and all(g.is_contiguous() for g in grads) else _adam
             step(self.params, list(grads), self.first, self.second, self.steps, self.lr, self.eps)
 
     def state_dict(self) -> dict[str, Tensor]:

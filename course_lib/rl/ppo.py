@@ -151,10 +151,17 @@ class PPO(Agent):
             )
         self.optimizer = FlatAdam(self.policy, c.learning_rate, c.adam_eps, c.max_grad_norm)
         self.return_moments, self.entropy_coef = RunningMoments(), c.entropy_coef
-        plain = (
-            type(self).loss is PPO.loss and type(self).epoch is PPO.epoch and Epoch.fits(self.policy, self.optimizer)
-        )
-        self.in_c = Epoch(self.policy, self.optimizer, c) if plain else None
+        self._epoch: Epoch | None = None
+
+    @property
+    def in_c(self) -> Epoch | None:
+        """Acting and `epoch` in C, as long as nobody has replaced what it does; made anew where parts were replaced."""
+        if (type(self).loss, type(self).epoch) != PLAIN or {"loss", "epoch"} & vars(self).keys():
+            return None
+        parts = self.policy, self.optimizer, self.config
+        if self._epoch is None or not self._epoch.is_for(*parts):
+            self._epoch = Epoch(*parts) if Epoch.fits(self.policy, self.optimizer) else None
+        return self._epoch
 
     def enter(self, envs: gym.vector.VectorEnv) -> None:
         check_horizon(self.policy.chunk, envs)
@@ -198,7 +205,7 @@ class PPO(Agent):
         starts, terminated, over = (np.empty((T, n), bool) for _ in range(3))
         # All the noise of the rollout in one draw: σ does not change while acting.
         noise = torch.randn(actions.shape, generator=self.generator) * policy.log_std.exp()
-        in_c = self.in_c.acting(noise, x, actions) if self.in_c else None
+        in_c = it.acting(noise, x, actions) if (it := self.in_c) else None
         ends = []  # where episodes ended: step, copies, their final observations, their memory
         for t in range(T):
             raw[t] = self.observation
@@ -282,7 +289,7 @@ class PPO(Agent):
                 segments = replace(rollout, state=fresh).segments(self.unrolled)
             order = torch.randperm(segments.x.shape[1], generator=self.generator)
             # The same in one call of C, where there is one for this policy.
-            done = self.in_c.run(segments, order, size, self.entropy_coef) if self.in_c else None
+            done = it.run(segments, order, size, self.entropy_coef) if (it := self.in_c) else None
             loss_pi, loss_v, log_ratio = done or self.epoch(segments, order, size)
             metrics = {"policy_loss": loss_pi, "value_loss": loss_v}
             epochs.append({**metrics, **ratio_statistics(log_ratio, c.clip)})
@@ -344,3 +351,6 @@ class PPO(Agent):
         if facts["envs"] is not None:
             self.state, self.starts = tensors["state"].clone(), tensors["starts"].numpy().copy()
             self.discounted = tensors["discounted"].numpy().copy()
+
+
+PLAIN = PPO.loss, PPO.epoch  # what `Epoch` does in C

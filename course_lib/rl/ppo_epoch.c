@@ -69,7 +69,8 @@ static void improve_actor(work *w, long from, long to)
                 z[k] = (a[k] - m[k]) * z[k + act];
                 log_prob += z[k] * z[k];
             }
-            const float log_ratio = -0.5f * log_prob - constant - j->log_prob[o], ratio = exponential(log_ratio);
+            const float log_ratio = -0.5f * log_prob - constant - j->log_prob[o];
+            const float ratio = log_ratio > 88.72f ? INFINITY : exponential(log_ratio); /* as torch */
             const float advantage = (j->advantage[o] - mean) / sd, low = 1 - j->clip, high = 1 + j->clip;
             const float clipped = ratio < low ? low : ratio > high ? high : ratio;
             const float free_part = ratio * advantage, held = clipped * advantage;

@@ -58,6 +58,11 @@ def _alike(policy: MLPActorCritic) -> bool:
     return len(kinds) == 1 and None not in kinds and len(policy.actor) == len(policy.critic)
 
 
+def _sizes(network: nn.Sequential) -> list[int]:
+    linear = [m for m in network if isinstance(m, nn.Linear)]
+    return [linear[0].in_features, *(m.out_features for m in linear)]
+
+
 class Acting:
     """The policy as it is now, acting for a rollout: normaliser, network, noise and bounds in one call.
 
@@ -112,10 +117,9 @@ class Epoch:
 
     def __init__(self, policy: MLPActorCritic, optimizer: FlatAdam, config: PPOConfig):
         self.policy, self.optimizer, self.config, self.pace = policy, optimizer, config, Pace()
-        layers = [[m for m in network if isinstance(m, nn.Linear)] for network in (policy.actor, policy.critic)]
-        sizes = [[network[0].in_features, *(m.out_features for m in network)] for network in layers]
-        self.sizes = (ctypes.c_int * len(sizes[0] + sizes[1]))(*sizes[0], *sizes[1])
-        self.layers, self.obs, self.act = len(layers[0]), sizes[0][0], len(policy.log_std)
+        self.shape = actor, critic = _sizes(policy.actor), _sizes(policy.critic)
+        self.sizes = (ctypes.c_int * len(actor + critic))(*actor, *critic)
+        self.layers, self.obs, self.act = len(actor) - 1, actor[0], len(policy.log_std)
         self.kind = kind_of(policy.actor)
 
     @staticmethod
@@ -126,12 +130,27 @@ class Epoch:
         ours, there = [policy.log_std, *policy.actor.parameters(), *policy.critic.parameters()], optimizer.params
         flat = optimizer.flat
         plain = flat.dtype == torch.float32 and flat.is_cpu and flat.is_contiguous()
-        return plain and len(ours) == len(there) and all(a is b for a, b in zip(ours, there, strict=True))
+        if not plain or len(ours) != len(there) or any(a is not b for a, b in zip(ours, there, strict=True)):
+            return False
+        actor, critic = _sizes(policy.actor), _sizes(policy.critic)
+        alike = actor[0] == critic[0] and (len(policy.log_std), 1) == (actor[-1], critic[-1])
+        place = flat.data_ptr()
+        for p in ours:
+            if p.data_ptr() != place or not p.is_contiguous():
+                return False
+            place += 4 * p.numel()
+        return alike and place == flat.data_ptr() + 4 * flat.numel()
+
+    def is_for(self, policy: nn.Module, optimizer: FlatAdam, config: PPOConfig) -> bool:
+        """Whether nothing was replaced since this was made: neither policy, layers nor optimiser, nor their memory."""
+        same = policy is self.policy and optimizer is self.optimizer and config is self.config
+        if not same or not self.fits(policy, optimizer):
+            return False
+        return (_sizes(policy.actor), _sizes(policy.critic)) == self.shape and kind_of(policy.actor) == self.kind
 
     def acting(self, noise: Tensor, x: Tensor, actions: Tensor) -> Acting | None:
-        """See `Acting`; None where there is no compiler, or the networks were changed since."""
-        single = all(t.dtype == torch.float32 for t in (noise, x, actions))
-        if not single or not _alike(self.policy) or PROGRAM.library() is None:
+        """See `Acting`; None where there is no compiler."""
+        if any(t.dtype != torch.float32 for t in (noise, x, actions)) or PROGRAM.library() is None:
             return None
         found = Acting(self.policy, self, noise, x, actions)
         return found if found.handle else None
@@ -142,7 +161,7 @@ class Epoch:
         rollout: a `Rollout` of single steps, each (1, B, …). entropy_coef: weight of the entropy bonus in this pass.
         None, and nothing is done, where there is no compiler.
         """
-        if (library := PROGRAM.library()) is None or not _alike(self.policy):
+        if (library := PROGRAM.library()) is None:
             return None
         c, adam, batch = self.config, self.optimizer, order.numel()
         given = {name: getattr(rollout, name).contiguous() for name in INPUTS}
@@ -158,7 +177,7 @@ class Epoch:
         if order.dtype != torch.int64 or not batch or not 0 <= int(order.min()) <= int(order.max()) < batch:
             raise ArgumentError(f"order is not accepted; it must be a permutation of 0 to {batch - 1}, torch.int64")
         number = self.pace.choose()
-        log_ratio, losses = torch.empty(batch), torch.empty(2, dtype=torch.float64)
+        log_ratio, losses = torch.empty(batch, dtype=torch.float32), torch.empty(2, dtype=torch.float64)
         pointers = {name: value.data_ptr() for name, value in given.items()}
         job = _Job(
             batch=batch, minibatch=minibatch, obs=self.obs, act=self.act, layers=self.layers, activation=self.kind,

@@ -53,7 +53,7 @@ class QLearner(LearnerState):
         self._target_critics = Pass(self.target_critics.module, memory)
         self._actor = Pass(actor.network)
         self._next_actor = Pass(self._acting_next().network, self._actor.memory)
-        self._fits, self._update = Update.fits(self), None
+        self._update: Update | None = None
 
     def _acting_next(self) -> Actor:
         return self.actor if self.target_actor is None else self.target_actor.module
@@ -97,7 +97,7 @@ class QLearner(LearnerState):
     def _in_c(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor] | None:
         """The whole update in one call of C, where there is one for this learner; else None, and nothing is done."""
         c, size = self.config, len(batch.reward)
-        if type(self) is not QLearner or not self._fits or PROGRAM.library() is None:
+        if type(self) is not QLearner or PROGRAM.library() is None:
             return None
         if self._update is None or not self._update.is_for(size):
             self._update = Update(self, size)
@@ -144,7 +144,7 @@ class QLearner(LearnerState):
         return q, log_prob
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.randn(len(like), self.act_dim, generator=generator)
+        return torch.randn(len(like), self.act_dim, generator=generator, dtype=torch.float32)
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised observation, next observation, and observation beside action."""

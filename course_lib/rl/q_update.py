@@ -7,12 +7,13 @@ Between its matrix products torch spends a third of the time on a hundred small 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import time
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.machine import Pace
 from course_lib.nets.compiled import Program
@@ -64,13 +65,19 @@ PROGRAM = Program([_HERE / "q_update.c", *(_NETS / name for name in HEADERS)], _
 
 
 def _constants(learner) -> dict[str, float | bool]:
-    """What C keeps of a config: fields that may be changed between two updates."""
+    """What C keeps of a learner but addresses and sizes: fields that may be changed between two updates."""
     c = learner.config
     return dict(
-        stochastic=c.stochastic, entropy=bool(c.temperature), smoothing=bool(c.smoothing),
-        first=c.actor_critic == "first", gamma=learner.gamma, tau=c.tau, sd=c.smoothing, clip=c.smoothing_clip,
-        target_entropy=learner.target_entropy,
+        stochastic=c.stochastic, entropy=bool(c.temperature) and learner.log_temperature is not None,
+        learned=isinstance(learner.log_temperature, nn.Parameter), smoothing=bool(c.smoothing),
+        first=c.actor_critic == "first", gamma=learner.gamma, tau=c.tau, eps=learner.critic_optimizer.eps,
+        sd=c.smoothing, clip=c.smoothing_clip, target_entropy=learner.target_entropy,
     )  # fmt: skip
+
+
+def _count(sizes) -> int:
+    """Numbers in one network."""
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
 class Update:
@@ -78,22 +85,23 @@ class Update:
 
     def __init__(self, learner, batch: int):
         self.learner, self.batch, self.pace = learner, batch, Pace()
-        self.library, self.handle = PROGRAM.library(), None
-        if self.library is None:
+        self.library, self.handle, self.made_with = PROGRAM.library(), None, self._state()
+        if self.library is None or not self.fits(learner):
             return
-        c, numbers, self.made_with = learner.config, self._numbers(), _constants(learner)
-        self.kept = (INT * max(len(c.hidden), 1))(*c.hidden)
+        widths = learner.critics.sizes[1:-1]
+        self.kept = (INT * max(len(widths), 1))(*widths)
         setting = _Setting(
-            obs=learner.actor.obs_dim, act=learner.act_dim, batch=batch, critics=c.critics, hidden=len(c.hidden),
-            widths=ctypes.addressof(self.kept), learned=c.learn_temperature, eps=learner.critic_optimizer.eps,
-            **self.made_with,
-            **{name: None if tensor is None else tensor.data_ptr() for name, tensor in numbers.items()},
+            obs=learner.actor.obs_dim, act=learner.act_dim, batch=batch, critics=learner.critics.members,
+            hidden=len(widths), widths=ctypes.addressof(self.kept), **_constants(learner), **self._addresses(),
         )  # fmt: skip
         self.handle = self.library.q_begin(ctypes.byref(setting))
 
     def _numbers(self) -> dict[str, Tensor | None]:
-        """Where the numbers lie that C reads and moves."""
-        it = self.learner
+        return self._numbers_of(self.learner)
+
+    @staticmethod
+    def _numbers_of(it) -> dict[str, Tensor | None]:
+        """Where the numbers of a learner lie that C reads and moves."""
         adam, last = it.actor_optimizer, len(it.actor_optimizer.params) - 1  # log α comes first, where it is learned
         found = {
             "actor": it.actor.network.flat, "critic": it.critics.flat, "actor_first": adam.first[last],
@@ -103,28 +111,46 @@ class Update:
             "target_actor": None if it.target_actor is None else it.target_actor.module.network.flat,
             "log_temperature": it.log_temperature,
         }  # fmt: skip
-        learned = it.config.learn_temperature
+        learned = isinstance(it.log_temperature, nn.Parameter)
         return found | {f"temperature_{m}": getattr(adam, m)[0] if learned else None for m in ("first", "second")}
+
+    def _addresses(self) -> dict[str, int | None]:
+        return {name: None if tensor is None else tensor.data_ptr() for name, tensor in self._numbers().items()}
+
+    def _state(self) -> tuple:
+        """All that `__init__` and `fits` go by and that may be changed between two updates, or moved in memory."""
+        it, c = self.learner, self.learner.config
+        norms = it.actor_optimizer.max_grad_norm, it.critic_optimizer.max_grad_norm, it.actor_optimizer.eps
+        sizes = tuple(it.actor.network.sizes), tuple(it.critics.sizes), it.critics.members
+        return _constants(it), self._addresses(), norms, sizes, it.actor.normalizer.enabled, c.products
 
     @staticmethod
     def fits(learner) -> bool:
         """Whether C can do what this learner needs."""
-        c, actor = learner.config, learner.actor
-        plain = type(actor) in (DeterministicActor, SquashedActor) and not actor.normalizer.enabled
-        # A policy to start from may have other widths than the config, which its critics have.
-        alike = actor.network.sizes[:-1] == [actor.obs_dim, *c.hidden]
-        flats = [actor.network.flat, learner.critics.flat]
-        here = all(f.dtype == torch.float32 and f.is_cpu and f.is_contiguous() for f in flats)
-        factors = c.products == "float32" or not bfloat16_is_fast()
-        return plain and alike and here and factors and c.max_grad_norm == math.inf and len(c.hidden) < MOST_LAYERS
+        actor, critics, optimizers = learner.actor, learner.critics, (learner.actor_optimizer, learner.critic_optimizer)
+        kind = SquashedActor if learner.config.stochastic else DeterministicActor
+        plain = type(actor) is kind and not actor.normalizer.enabled
+        # A policy to start from may have other widths than the critics.
+        obs, act, widths = actor.obs_dim, learner.act_dim, critics.sizes[1:-1]
+        alike = list(actor.network.sizes) == [obs, *widths, actor.outputs * act]
+        alike = alike and critics.sizes[0] == obs + act and len(widths) < MOST_LAYERS
+        numbers = {name: t for name, t in Update._numbers_of(learner).items() if t is not None}
+        here = all(t.dtype == torch.float32 and t.is_cpu and t.is_contiguous() for t in numbers.values())
+        counts = {"actor": actor.network, "critic": critics}
+        fit = all(len(t) == len(counts[part].flat) for name, t in numbers.items() for part in counts if part in name)
+        fit = fit and all(len(n.flat) == n.members * _count(n.sizes) for n in counts.values())
+        factors = learner.config.products == "float32" or not bfloat16_is_fast()
+        steps = all(o.max_grad_norm == math.inf and o.eps == optimizers[0].eps for o in optimizers)
+        return plain and alike and here and fit and factors and steps
 
     def is_for(self, batch: int) -> bool:
-        """Whether batches of this size are meant, and nothing that C keeps was changed since."""
-        return batch == self.batch and self.made_with == _constants(self.learner)
+        """Whether batches of this size are meant, and nothing that C keeps was changed or moved since."""
+        return batch == self.batch and self.made_with == self._state()
 
     def ready(self, batch: Batch) -> bool:
-        """Whether there is memory for it, and the batch lies as rows of the buffer do."""
-        return self.handle is not None and self._is_row(batch)
+        """Whether there is memory for it, the batch lies as rows of the buffer do, and both step sizes are one."""
+        alike = self.learner.actor_optimizer.lr == self.learner.critic_optimizer.lr
+        return self.handle is not None and alike and self._is_row(batch)
 
     def run(self, batch: Batch, noise: list[Tensor | None], improve_actor: bool, rate: float) -> list[float]:
         """One update on a batch that is `ready` -> critic loss, mean Q, actor loss, mean of -log π.

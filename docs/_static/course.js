@@ -4,5 +4,5 @@ document.addEventListener("DOMContentLoaded", () => {
     button.setAttribute("aria-label", button.innerText.replace(/\s+/g, " ").trim() || "Search");
   });
   document.querySelectorAll("details.hide summary").forEach((summary) => summary.removeAttribute("aria-label"));
-  document.querySelectorAll(".cell_output table, .math").forEach((wide) => wide.setAttribute("tabindex", "0"));
+  document.querySelectorAll(".cell_output table, div.math").forEach((wide) => wide.setAttribute("tabindex", "0"));
 });

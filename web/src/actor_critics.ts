@@ -137,6 +137,8 @@ export class RecurrentActorCritic extends Policy {
  */
 export class ChunkActorCritic extends Policy {
   readonly plan: Plan;
+  get stepsOfCell(): number { return this.plan.chunk; }
+  get hearsTime(): boolean { return false; }
   private readonly core: Core;
   /** Whether the numbers of a plan are part of the memory. */
   private readonly kept: boolean;

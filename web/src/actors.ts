@@ -72,6 +72,8 @@ class RecurrentActor extends Actor {
     this.state = new Float32Array(this.summarizer.stateWidth + besides);
   }
 
+  get hearsTime(): boolean { return false; }
+
   rewarded(reward: number): void {
     if (this.seesReward) this.state[this.state.length - 1] = reward;
   }
@@ -80,7 +82,7 @@ class RecurrentActor extends Actor {
     const { memory, stateWidth } = this.summarizer;
     const input = joined(x, this.state.subarray(stateWidth));
     let remembered: Vector = this.state.slice(0, stateWidth);
-    if (memory) remembered = memory.step(input, remembered, this.dt);
+    if (memory) remembered = memory.step(input, remembered, 1); // as in Python, at every rate
     this.clamp(remembered.subarray(this.neuronsAt));
     this.seen = input;
     const unit = this.unit(this.summarizer.read(input, remembered));

@@ -35,6 +35,8 @@ export class App {
     const begun = readSettings({ ...source.start });
     const address = source.linked ? readSettings(location.hash) : { settings: begun.settings, trouble: [] };
     this.settings = source.linked && location.hash ? address.settings : begun.settings;
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    if (still && !/paused=/.test(location.hash) && !('paused' in (source.start ?? {}))) this.settings.paused = true;
     this.say([...begun.trouble, ...address.trouble].join(' '));
   }
 
@@ -67,7 +69,7 @@ export class App {
     const keys = settings.beside ? [settings.policy, settings.beside] : [settings.policy];
     const made: Pane[] = [];
     try {
-      for (const key of keys) made.push(await this.pane(this.entry(key)!, keys.length > 1));
+      for (const key of keys) made.push(await this.pane(this.entry(key)!, keys.length > 1, made.length > 0));
       notes.push(...fitPlayers(settings, made.map((pane) => pane.player)));
       for (const pane of made) pane.apply(settings);
     } catch (error) {
@@ -92,8 +94,10 @@ export class App {
     };
     this.bar = new Bar(abilities, react);
     this.panel = new Panel(abilities, react);
+    const focused = (document.activeElement as HTMLElement | null)?.dataset.setting; // a list in which one was chosen
     this.root.replaceChildren(this.trouble, this.bar.root, this.place, this.panel.root);
     this.show();
+    if (focused) this.root.querySelector<HTMLElement>(`[data-setting="${focused}"]`)?.focus();
     for (const pane of made) {
       pane.setDark(this.dark); // colours can be read now that it is on the page
       pane.draw();
@@ -102,7 +106,7 @@ export class App {
     this.root.dataset.ready = settings.policy;
   }
 
-  private async pane(entry: PolicyEntry, titled: boolean): Promise<Pane> {
+  private async pane(entry: PolicyEntry, titled: boolean, beside: boolean): Promise<Pane> {
     const [xml, bytes] = await Promise.all([this.source.text(entry.model), this.source.bytes(entry.file)]);
     const policy = await loadPolicy(entry.file.split('/').pop()!, bytes);
     const task = makeTask(entry.task, entry.options);
@@ -110,7 +114,8 @@ export class App {
     try {
       const player = new Player(physics, task, policy, this.settings.seed);
       const pane = new Pane(player, entry, {
-        dark: this.dark, video: this.source.video, titled, moves: moves(entry.task), onHold: (neuron, held) => this.hold(neuron, held),
+        dark: this.dark, video: this.source.video, titled, moves: moves(entry.task), beside,
+        onHold: (neuron, held) => this.hold(beside ? 'holdBeside' : 'hold', neuron, held),
       });
       return pane;
     } catch (error) {
@@ -129,7 +134,8 @@ export class App {
       pushes: !('goalPlace' in player.task),
       commands: player.steered !== null,
       neurons: policies.some((policy) => policy.neurons > 0),
-      constants: policies.some((policy) => policy.cell !== null && policy.cell.timed),
+      constants: policies.some((policy) => policy.hearsTime),
+      turns: !player.steered?.keepsHeading,
       noiseUnit: '',
     };
   }
@@ -158,7 +164,8 @@ export class App {
     this.settings[key] = value;
     this.say('');
     if (key === 'policy' || key === 'beside') {
-      this.settings.hold = []; // neurons of another network
+      this.settings.holdBeside = []; // neurons of another network
+      if (key === 'policy') this.settings.hold = [];
       this.building = this.building.then(() => this.build());
       return;
     }
@@ -166,9 +173,9 @@ export class App {
     this.show();
   }
 
-  private hold(neuron: number, held: boolean): void {
-    const others = this.settings.hold.filter(([other]) => other !== neuron);
-    this.set('hold', held ? [...others, [neuron, 0]] : others);
+  private hold(key: 'hold' | 'holdBeside', neuron: number, held: boolean): void {
+    const others = this.settings[key].filter(([other]) => other !== neuron);
+    this.set(key, held ? [...others, [neuron, 0]] : others);
   }
 
   reset(): void {
@@ -216,7 +223,7 @@ export class App {
     addEventListener('hashchange', () => {
       const { settings, trouble } = readSettings(location.hash);
       const notes = [...trouble, ...fitPolicies(settings, this.robot)];
-      const other = settings.policy !== this.settings.policy || settings.beside !== this.settings.beside;
+      const other = (['policy', 'beside', 'seed'] as const).some((key) => settings[key] !== this.settings[key]);
       if (!other) notes.push(...fitPlayers(settings, this.panes.map((pane) => pane.player)));
       this.settings = settings;
       this.say(notes.join(' '));
@@ -266,8 +273,8 @@ export class App {
   private tick(): void {
     const [first, second] = this.panes;
     const [own, its] = [first.pull(null), second?.pull(null) ?? null];
-    first.tick(own ?? its);
-    second?.tick(its ?? own);
+    first.tick(own ?? (its && first.carried(its, second)));
+    second?.tick(its ?? (own && second.carried(own, first)));
   }
 }
 

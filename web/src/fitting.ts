@@ -37,7 +37,8 @@ export function fitPlayers(settings: Settings, players: Player[]): string[] {
     if (lost.length) said.push(`${name}=${lost} is not there; accepted: ${count ? `0 to ${count - 1}` : 'none'}.`);
     return list.filter((one) => index(one) < count);
   };
-  settings.hold = cut('hold', settings.hold, ([neuron]) => neuron, Math.max(...players.map((p) => p.policy.neurons)));
+  settings.hold = cut('hold', settings.hold, ([neuron]) => neuron, players[0].policy.neurons);
+  settings.holdBeside = cut('holdBeside', settings.holdBeside, ([neuron]) => neuron, players[1]?.policy.neurons ?? 0);
   settings.dead = cut('dead', settings.dead, (entry) => entry, task.observationKinds.length);
   return said;
 }

@@ -62,6 +62,11 @@ export class Player {
 
   /** s of a control step. */
   get controlStep(): number { return this.task.frameSkip * this.task.timestep; }
+  /** s that one step of the cell's own time lasts: that of training, but for neurons that are not told another. */
+  get cellStep(): number {
+    const told = this.told && this.policy.hearsTime;
+    return this.controlStep * this.policy.stepsOfCell * (told ? this.pace : 1);
+  }
   /** s since the episode began. */
   get seconds(): number { return this.physics.time; }
   get total(): number { return this.episode.total; }

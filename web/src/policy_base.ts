@@ -34,6 +34,11 @@ export abstract class Policy {
   /** Duration of a control step in the cell's time: another value acts at another rate than in training. */
   dt = 1;
 
+  /** How many control steps a step of the cell lasts. */
+  get stepsOfCell(): number { return 1; }
+  /** Whether `dt` changes what the neurons do. */
+  get hearsTime(): boolean { return this.cell !== null && this.cell.timed; }
+
   /** Neurons held at a value. */
   protected readonly held = new Map<number, number>();
   protected normalizer!: Normalizer;

@@ -15,6 +15,7 @@ export interface Settings {
   delay: number; // control steps
   dead: number[]; // entries of the observation that read 0
   hold: [neuron: number, value: number][];
+  holdBeside: [neuron: number, value: number][]; // of the second policy
   push: number; // of a push, times the robot's weight
   command: number[]; // forward m/s, left m/s, turn rad/s; [] for what the episode draws
   paused: boolean;
@@ -22,7 +23,7 @@ export interface Settings {
 
 export const DEFAULTS: Readonly<Settings> = {
   policy: '', beside: '', seed: 0, speed: 1, gravity: 1, friction: 1, rate: 1, told: true, noise: 0, drop: 0, delay: 0,
-  dead: [], hold: [], push: 0.5, command: [], paused: false,
+  dead: [], hold: [], holdBeside: [], push: 0.5, command: [], paused: false,
 };
 
 /** Numbers with a least and a most; the steps are those of the sliders. */
@@ -37,7 +38,8 @@ export const RANGES = {
 } as const;
 export type Ranged = keyof typeof RANGES;
 
-const COMMANDS: [number, number][] = [[-1, 2], [-0.6, 0.6], [-1.5, 1.5]];
+/** Of a walker: forward (m/s), left (m/s), turn (rad/s). */
+export const COMMANDS: [number, number][] = [[-1, 2], [-0.6, 0.6], [-1.5, 1.5]];
 const MOST_ENTRIES = 1000;
 const MOST_HELD = 100;
 
@@ -81,7 +83,7 @@ function written(value: Settings[keyof Settings]): string {
 }
 
 const holding = ([neuron, value]: number[]) => (value === 0 ? `${neuron}` : `${neuron}:${short(value)}`);
-const short = (value: number) => String(Number(value.toPrecision(4)));
+const short = (value: number) => String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
 const said = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))?.slice(0, 60);
 
 type Reader = (value: unknown) => unknown;
@@ -99,13 +101,8 @@ const READ: Partial<Record<keyof Settings, Reader>> = {
   paused: flag,
   delay: (value) => whole(value, RANGES.delay.least, RANGES.delay.most),
   dead: (value) => [...new Set(list(value).map((entry) => whole(entry, 0, MOST_ENTRIES)))].sort((a, b) => a - b),
-  hold: (value) =>
-    list(value).map((entry) => {
-      const [neuron, at = 0] = Array.isArray(entry) ? entry : String(entry).split(':');
-      const value = number(at);
-      if (Math.abs(value) > MOST_HELD) throw new Error(`accepted: neurons, held at values from -${MOST_HELD} to ${MOST_HELD}`);
-      return [whole(neuron, 0, MOST_ENTRIES), value];
-    }),
+  hold: neurons,
+  holdBeside: neurons,
   command(value) {
     const command = list(value).map(number);
     const fits = command.length === 3 && command.every((v, i) => v >= COMMANDS[i][0] && v <= COMMANDS[i][1]);
@@ -116,6 +113,15 @@ const READ: Partial<Record<keyof Settings, Reader>> = {
     return command;
   },
 };
+
+function neurons(value: unknown): [number, number][] {
+  return list(value).map((entry) => {
+    const [neuron, at = 0] = Array.isArray(entry) ? entry : String(entry).split(':');
+    const value = number(at);
+    if (Math.abs(value) > MOST_HELD) throw new Error(`accepted: neurons, held at values from -${MOST_HELD} to ${MOST_HELD}`);
+    return [whole(neuron, 0, MOST_ENTRIES), value];
+  });
+}
 
 function ranged(key: Ranged, value: unknown): number {
   const { least, most } = RANGES[key];

@@ -61,7 +61,8 @@ export async function sourceOf(host: HTMLElement): Promise<Source> {
     wasm: async () => {
       try {
         return await unpacked(await bytes('mujoco.wasm.gz'));
-      } catch {
+      } catch (error) {
+        if (!(error as Error).message.endsWith('answers 404.')) throw error;
         return new URL(CDN); // a build without it
       }
     },

@@ -32,6 +32,21 @@ test('at 10 the picture becomes plainer, step by step', () => {
   expect(played(100, 4).plainer).toBe(2);
 });
 
+test('a frame after the page was asleep, or the first one, tells nothing', () => {
+  let plainer = 0;
+  const quality = new Quality(() => plainer++);
+  const frames = (from: number, count: number, every: number) => {
+    for (let i = 0; i < count; i++) quality.details(from + i * every, false);
+  };
+  frames(5_000, 1, 16); // loading took five seconds
+  frames(5_100, 100, 16.7); // and the second frame a tenth
+  frames(70_000, 2, 100); // another tab for a minute
+  frames(70_216, 100, 16.7);
+  frames(200_000, 60, 33);
+  frames(300_000, 60, 33);
+  expect(plainer).toBe(0);
+});
+
 test('a clock that stands still is drawn in full', () => {
   expect(new Set(played(100, 3, true).drawn)).toEqual(new Set(['all']));
 });

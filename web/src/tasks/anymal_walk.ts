@@ -64,6 +64,9 @@ export class AnymalC implements Task<WalkMemory> {
   steering: Command | null = null;
   private readonly terrain: Terrain;
 
+  /** Whether a pilot who keeps the heading tells the turning rate. */
+  get keepsHeading(): boolean { return this.options.keep_heading === true; }
+
   constructor(private readonly options: WalkOptions = {}) {
     checkOptions(this.id, options, OPTIONS);
     this.terrain = new Terrain(options.terrain);
@@ -91,7 +94,7 @@ export class AnymalC implements Task<WalkMemory> {
   /** What the robot is told now. */
   command(state: State<WalkMemory>): number[] {
     const told = this.steering ? [...this.steering] : commandNow(state);
-    if (this.options.keep_heading) told[2] = clip(-headingOf(state.qpos), -STEER, STEER);
+    if (this.keepsHeading) told[2] = clip(-headingOf(state.qpos), -STEER, STEER);
     return told;
   }
 

@@ -1,6 +1,6 @@
 /** What the reader sets, as buttons, sliders and lists. Knows settings, not what they do. */
 import type { PolicyEntry } from '../sources';
-import { RANGES, type Ranged, type Settings } from '../settings';
+import { COMMANDS, RANGES, type Ranged, type Settings } from '../settings';
 import { RATES } from '../tasks/paced';
 import { make } from './dom';
 
@@ -12,6 +12,7 @@ export interface Abilities {
   commands: boolean;
   neurons: boolean;
   constants: boolean; // neurons that hear how long a control step is
+  turns: boolean; // the reader tells the turning rate, not a pilot who keeps the heading
   noiseUnit: string;
 }
 
@@ -24,11 +25,7 @@ export interface Reactions {
 }
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
-const COMMANDS = [
-  { name: 'forward', unit: 'm/s', least: -0.5, most: 1.2 },
-  { name: 'left', unit: 'm/s', least: -0.4, most: 0.4 },
-  { name: 'turn', unit: 'rad/s', least: -1, most: 1 },
-];
+const COMMAND_NAMES = [['forward', 'm/s'], ['left', 'm/s'], ['turn', 'rad/s']];
 
 /** What stands above the robot: the clock and the push. */
 export class Bar {
@@ -139,30 +136,41 @@ export class Panel {
   }
 
   private neurons(): HTMLElement {
-    const free = make('button', { type: 'button', onclick: () => this.react.set('hold', []) }, 'Let all go');
-    this.shows.push((settings) => (free.disabled = settings.hold.length === 0));
+    const free = make('button', {
+      type: 'button',
+      onclick: () => {
+        this.react.set('hold', []);
+        this.react.set('holdBeside', []);
+      },
+    }, 'Let all go');
     const words = make('p', { class: 'hint' }, 'Click a neuron in the graph to hold it at 0.');
-    this.shows.push(({ hold }) => {
-      words.textContent = hold.length
-        ? `Held: ${hold.map(([neuron, at]) => (at ? `${neuron} at ${at}` : neuron)).join(', ')}.`
-        : 'Click a neuron in the graph to hold it at 0.';
+    const told = (held: Settings['hold']) => held.map(([neuron, at]) => (at ? `${neuron} at ${at}` : neuron)).join(', ');
+    this.shows.push(({ hold, holdBeside }) => {
+      free.disabled = !hold.length && !holdBeside.length;
+      const parts = [hold.length ? told(hold) : '', holdBeside.length ? `${told(holdBeside)} of the second policy` : ''].filter(Boolean);
+      words.textContent = parts.length ? `Held: ${parts.join('; ')}.` : 'Click a neuron in the graph to hold it at 0.';
     });
     return make('div', {}, words, free);
   }
 
   private commands(): HTMLElement[] {
     let told: number[] = [];
-    const inputs = COMMANDS.map(({ least, most }) =>
-      make('input', { type: 'range', min: least, max: most, step: 0.05, value: 0, 'data-setting': 'command' }),
+    const inputs = COMMANDS.map(([least, most], i) =>
+      make('input', {
+        type: 'range', min: least, max: most, step: 0.05, value: 0, 'data-setting': 'command', disabled: i === 2 && !this.can.turns,
+      }),
     );
     const own = make('input', { type: 'checkbox' });
-    const set = () => this.react.set('command', own.checked ? [] : inputs.map((input) => Number(input.value)));
-    own.addEventListener('change', set);
-    const rows = COMMANDS.map(({ name, unit }, i) => {
+    const set = (moved?: number) => {
+      const value = (input: HTMLInputElement, i: number) => (told.length && i !== moved ? told[i] : Number(input.value));
+      this.react.set('command', own.checked ? [] : inputs.map(value)); // a slider that was not moved may not reach so far
+    };
+    own.addEventListener('change', () => set());
+    const rows = COMMAND_NAMES.map(([name, unit], i) => {
       const output = make('output');
       inputs[i].addEventListener('input', () => {
         own.checked = false;
-        set();
+        set(i);
       });
       this.shows.push((settings) => {
         told = settings.command;

@@ -18,8 +18,10 @@ export interface Now {
   activations: ArrayLike<number>;
   /** -1..1 */
   actions: ArrayLike<number>;
-  /** Control steps. */
+  /** In steps of the cell. */
   timeConstants: ArrayLike<number> | null;
+  /** What these are: control steps, or decisions on several of them. */
+  timeUnit: 'steps' | 'decisions';
   held: ReadonlySet<number>;
 }
 
@@ -157,7 +159,7 @@ export class NeuronGraph {
     }
     const facts: string[] = [];
     if (now) facts.push(`activation ${said(now.activations[index], this.largest[index])}`);
-    if (now?.timeConstants) facts.push(`time constant ${said(now.timeConstants[index])} steps`);
+    if (now?.timeConstants) facts.push(`time constant ${said(now.timeConstants[index])} ${now.timeUnit}`);
     if (now?.held.has(index)) facts.push('held');
     return `neuron ${index}${facts.length ? `: ${facts.join(', ')}` : ''}`;
   }

@@ -36,6 +36,7 @@ export class Pane {
   private readonly span: Float32Array;
   private readonly pushed: number;
   private readonly weight: number; // N
+  private readonly beside: boolean; // the second of two
   private kick: { force: number; until: number } | null = null;
   private held: ReadonlySet<number> = new Set();
   private finished: string[] = [];
@@ -44,10 +45,11 @@ export class Pane {
   constructor(
     readonly player: Player,
     readonly entry: PolicyEntry,
-    options: { dark: boolean; video: string | null; titled: boolean; moves: boolean; onHold: (neuron: number, held: boolean) => void },
+    options: { dark: boolean; video: string | null; titled: boolean; moves: boolean; beside: boolean; onHold: (neuron: number, held: boolean) => void },
   ) {
     const { physics, policy, task } = player;
     const { model } = physics;
+    this.beside = options.beside;
     this.pushed = task.pushed ?? Number(model.jnt_bodyid[0]);
     this.weight = 9.81 * model.body_subtreemass[this.pushed];
     this.centre = task.actionLow.map((low, i) => (low + task.actionHigh[i]) / 2);
@@ -86,8 +88,7 @@ export class Pane {
       add(() => policy.activations, { title: 'neurons', series: policy.neurons, seconds: WINDOW, heat: policy.neurons > MOST_LINES });
     }
     if (policy.cell?.timeConstants(new Float32Array(policy.cell.inputs), new Float32Array(policy.cell.neurons))) {
-      const step = player.controlStep;
-      add(() => policy.timeConstants()?.map((steps) => steps * step) ?? null, {
+      add(() => policy.timeConstants()?.map((steps) => steps * player.cellStep) ?? null, {
         title: 'time constants', unit: 's', series: policy.neurons, seconds: WINDOW, heat: policy.neurons > MOST_LINES, log: true,
       });
     }
@@ -118,6 +119,12 @@ export class Pane {
     if (this.kick && this.player.seconds >= this.kick.until) this.kick = null;
     if (this.kick) return { body: this.pushed, force: [this.kick.force, 0, 0] };
     return own ?? other;
+  }
+
+  /** A pull at the other robot's body, at the same place of this one's: the two may be far apart. */
+  carried(pull: Pull, other: Pane): Pull {
+    const { point, ...rest } = pull;
+    return point ? { ...rest, point: onBody(this, pull.body, inBody(other, pull.body, point)) } : rest;
   }
 
   /** One physics step. */
@@ -164,10 +171,14 @@ export class Pane {
     physics.friction = settings.friction;
     player.faults = { noise: settings.noise, drop: settings.drop, delay: settings.delay, dead: new Set(settings.dead) };
     player.tells = settings.told;
-    player.rate = settings.rate;
+    if (player.rate !== settings.rate) {
+      player.rate = settings.rate; // begins a new episode
+      this.since = 0;
+      this.kick = null;
+    }
     const steered = player.steered;
     if (steered) steered.steering = settings.command.length ? (settings.command as [number, number, number]) : null;
-    const held = settings.hold.filter(([neuron]) => neuron < policy.neurons);
+    const held = settings[this.beside ? 'holdBeside' : 'hold'].filter(([neuron]) => neuron < policy.neurons);
     for (const neuron of this.held) policy.hold(neuron, null);
     for (const [neuron, value] of held) policy.hold(neuron, value);
     this.held = new Set(held.map(([neuron]) => neuron));
@@ -195,6 +206,7 @@ export class Pane {
       activations: policy.activations,
       actions: this.unit(player.action),
       timeConstants: policy.timeConstants(),
+      timeUnit: policy.stepsOfCell === 1 ? 'steps' : 'decisions',
       held: this.held,
     });
   }
@@ -233,6 +245,19 @@ export class Pane {
     this.root.remove();
     this.player.physics.free();
   }
+}
+
+/** A point of the world (m) in the frame of a body, and back. */
+function inBody({ player }: Pane, body: number, point: [number, number, number]): number[] {
+  const { xpos, xmat } = player.physics.data;
+  const away = point.map((v, i) => v - xpos[3 * body + i]);
+  return [0, 1, 2].map((column) => away.reduce((sum, v, row) => sum + xmat[9 * body + 3 * row + column] * v, 0));
+}
+
+function onBody({ player }: Pane, body: number, place: number[]): [number, number, number] {
+  const { xpos, xmat } = player.physics.data;
+  const at = (row: number) => place.reduce((sum, v, column) => sum + xmat[9 * body + 3 * row + column] * v, xpos[3 * body + row]);
+  return [at(0), at(1), at(2)];
 }
 
 function rounded(value: number): string {

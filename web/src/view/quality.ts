@@ -5,6 +5,7 @@ const SLOW = 28; // ms from frame to frame: from there on graph and charts are d
 const SELDOM = 150; // one of them every so many ms
 const VERY_SLOW = 40; // ms from frame to frame: if it is so for longer than
 const PATIENCE = 1500; // ms, the robot's picture becomes plainer
+const AWAY = 250; // ms: the page was loading, or asleep in another tab, and this frame tells nothing about the machine
 
 export class Quality {
   private interval = 16; // ms from frame to frame, of late
@@ -18,6 +19,7 @@ export class Quality {
 
   /** What this frame draws beside the robot: a pull at it is to be seen first. */
   details(now: number, paused: boolean): Details {
+    if (now - this.last > AWAY) this.last = this.fast = now - this.interval;
     this.interval += 0.1 * (Math.min(now - this.last, 200) - this.interval);
     this.last = now;
     if (this.interval < SLOW || paused) {
