@@ -112,6 +112,7 @@ format: $(INSTALLED)  ## lay out the code and mend what ruff can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-clean:  ## remove what the commands made, except .venv and runs
-	rm -rf build dist web/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
+clean:  ## remove what the commands made, except .venv, runs and the class in build/class
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 -not -name class -exec rm -rf {} +
+	rm -rf dist web/dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis MUJOCO_LOG.TXT notebooks/MUJOCO_LOG.TXT
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -70,7 +70,12 @@ def judge(root: Path, files: list[Path]) -> None:
 
 
 def grade(root: Path, wanted: str | None = None) -> Path:
-    """Grade what lies in build/class/submitted, write feedback -> the table of points."""
+    """Grade what lies in build/class/submitted, write feedback -> the table of points.
+
+    Raises:
+        SystemExit: at the end, if nbgrader could not grade a submission.
+    """
+    trouble: list[str] = []
     for source in pairs.sources(wanted):
         name, files = source.stem, submissions(root, source.stem)
         if not files:
@@ -78,10 +83,18 @@ def grade(root: Path, wanted: str | None = None) -> Path:
         began = time.perf_counter()
         judge(root, files)
         verdicts = str(root / "build/class/verdicts")
-        nbgrader(root, "autograde", name, "--force", COURSE_VERDICTS=verdicts)
+        try:
+            nbgrader(root, "autograde", name, "--force", COURSE_VERDICTS=verdicts)
+        except SystemExit as error:  # of one submission; the others are graded all the same
+            trouble.append(name)
+            print(error, file=sys.stderr)
         nbgrader(root, "generate_feedback", name, "--force")
         print(f"{name}: {len(files)} submissions graded in {time.perf_counter() - began:.0f} s")
     nbgrader(root, "export", "--to", "build/class/points.csv")
+    if trouble:
+        raise SystemExit(
+            f"{', '.join(trouble)}: not all submissions could be graded; build/class/points.csv has the rest"
+        )
     return root / "build/class/points.csv"
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from course_lib.__main__ import main
 from course_lib.classroom import grading
 from course_lib.classroom.checks import packed_texts
-from course_lib.errors import ArgumentError
+from course_lib.errors import ArgumentError, CourseError
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -75,6 +76,15 @@ RIGHT = """def rewards_to_go(rewards, gamma):
         (RIGHT, (), "✓"),
         (f"%matplotlib inline\n{RIGHT}", ("!pip list",), "✓"),
         (RIGHT, ("1 / 0", "while True: pass"), "✓"),  # a cell that never ends is left out after a while
+        (RIGHT, ("def first(x):\n        y = x\n    return y",), "✓"),  # one that is no Python, too
+        (f"{RIGHT}display(rewards_to_go([1.0], 0.5))", (), "✓"),
+        (f"%%time\n{RIGHT}", (), "✓"),
+        (f"{RIGHT}%time g = 3\nassert g == 3", (), "✓"),
+        (
+            RIGHT,
+            ("%%capture\nimport time\nuntil = time.process_time() + 9\nwhile time.process_time() < until: pass",),
+            "✓",
+        ),
         ("def rewards_to_go(r, g):\n    return helper(r, g)", ("def helper(r, g):\n    return r",), "is 0, and"),
         (f"raise SystemExit\n{RIGHT}", (), "the cell stops with SystemExit"),
         ("def rewards_to_go(r, g)\n    return r", (), "the cell stops with SyntaxError"),
@@ -110,8 +120,23 @@ def test_an_answer_that_never_ends_is_stopped(released):
 def test_the_same_answers_are_judged_once(released, solutions, tmp_path, monkeypatch):
     nb = students.right(released, solutions, {})
     first = grading.grade(nb, kept=tmp_path)
-    monkeypatch.setattr(grading.subprocess, "run", None)
-    assert grading.grade(nb, kept=tmp_path) == first and len(list(tmp_path.glob("*.json"))) == 1
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    with monkeypatch.context() as only:
+        only.setattr(grading.subprocess, "run", None)
+        assert grading.grade(nb, kept=tmp_path) == first
+        only.setattr(grading, "rules", lambda: b"a check was mended")
+        with pytest.raises(TypeError):  # judged anew
+            grading.grade(nb, kept=tmp_path)
+
+
+def test_what_tells_of_the_machine_is_not_kept_and_a_lost_process_is_a_sentence(released, tmp_path, monkeypatch):
+    slow = with_answer(released, 1, "def rewards_to_go(r, g):\n    while True:\n        pass")
+    assert "no answer within 1 s" in grading.grade(slow, seconds=1, kept=tmp_path)["1.1"]
+    assert not list(tmp_path.glob("*.json"))
+    lost = SimpleNamespace(returncode=-9, stdout="", stderr="")
+    monkeypatch.setattr(grading.subprocess, "run", lambda *_, **__: lost)
+    with pytest.raises(CourseError, match="grading notebook 01 stopped: -9"):
+        grading.grade(slow, seconds=1)
 
 
 def marked(grade_id):

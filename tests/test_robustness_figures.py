@@ -90,7 +90,7 @@ def test_the_panel_plays_both_worlds_and_tells_the_cell():
     policy = cl.load("robust_ltc")
     film, words = panel.pair(policy, "LTC", seconds=0.4, rate=0.5)
     assert film.shape[1:] == (200, 600, 3) and words.startswith("LTC: rate 0.5. Return in 0.4 s: ")
-    assert policy.dt == 1.0
+    assert policy.dt == 1.0 and film.fps == 20 and len(film) == 8
     plain, before = panel.played(policy, seconds=0.4)
     same, after = panel.played(policy, seconds=0.4, noise=0.1)  # what it was trained with
     assert before == after and (plain == same).all()

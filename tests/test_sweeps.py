@@ -370,6 +370,17 @@ def test_two_callers_share_one_sweep():
     assert len({t.params["x"] for t in found.trials}) == 7
 
 
+def test_a_trial_that_waits_beyond_the_number_asked_for_keeps_nobody():
+    """An interrupted sweep of fifty leaves one waiting; a later call for twelve is done with its twelve."""
+    found = cl.sweep(objective=itself, space=X, trials=2, **QUIET)
+    study = optuna.load_study(study_name=found.name, storage=storage_module.open_storage(LOG)[0])
+    study.enqueue_trial({"x": 0.5})
+    began = time.monotonic()
+    assert len(cl.sweep(objective=itself, space=X, trials=2, **QUIET).of_state("complete")) == 2
+    assert time.monotonic() - began < 20
+    assert len(cl.sweep(objective=itself, space=X, trials=3, **QUIET).of_state("complete")) == 3
+
+
 def test_a_trial_that_a_living_owner_runs_is_left_alone():
     study = optuna.create_study(storage=storage_module.open_storage(LOG)[0], study_name="s")
     with storage_module.Owner(study) as owner:

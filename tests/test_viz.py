@@ -263,6 +263,18 @@ def test_background_stops_and_keeps_the_run():
     assert not handle.running and run.interrupted and len(run.curve["env_steps"]) >= 1
 
 
+def test_an_agent_is_trained_by_one_at_a_time():
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=64))
+    handle = session.background(agent, 10_000_000)
+    while not handle.run.curve and handle.running:
+        time.sleep(0.01)
+    for again in (lambda: cl.train(agent, 100), lambda: session.background(handle.run, 100)):
+        with pytest.raises(ArgumentError, match="agent=one that is being trained already, in the background"):
+            again()
+    handle.stop()
+    cl.train(handle.wait(30), 100, progress=False)
+
+
 def test_background_hands_errors_over():
     class Broken:
         def on_update(self, run):
@@ -389,6 +401,19 @@ def test_without_ffmpeg_there_is_a_sentence(rollout, no_gl, tmp_path, monkeypatc
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
     with pytest.raises(film.VideoError, match="pip install imageio-ffmpeg"):
         video.save_video(tmp_path / "a.mp4", np.zeros((2, 16, 16, 3), np.uint8))
+
+
+def test_a_montage_of_clips_of_different_rates_shows_the_same_moment():
+    def clip(fps, seconds):  # each picture is as bright as its second, times 100
+        times = np.arange(round(fps * seconds)) / fps
+        return video.as_frames(np.ones((1, 8, 8, 3)) * np.round(100 * times)[:, None, None, None], fps)
+
+    both = video.montage([clip(20, 2), clip(10, 2)])
+    assert both.fps == 20 and len(both) == 40
+    left, right = both[:, 4, 4, 0].astype(int), both[:, 4, 12, 0].astype(int)
+    assert (left - right).tolist() == [0, 5] * 20
+    other = video.montage([clip(10, 1), clip(25, 2)])
+    assert other.fps == 25 and len(other) == 50 and other[30:, 4, 4, 0].tolist() == [90] * 20
 
 
 def test_montage_holds_the_last_frame_of_a_short_clip():

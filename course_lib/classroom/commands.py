@@ -107,8 +107,8 @@ def grade(argv: list[str]) -> int:
         print(f"{path}: {earned:g} of {worth:g} points", *lines.values(), sep="\n  ")
         if args.gradescope:
             args.gradescope.write_text(json.dumps(grading.for_gradescope(lines)), encoding="utf-8")
-    if args.out:
-        args.out.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
+        if args.out:  # after each: a class takes long
+            args.out.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
     return trouble
 
 

@@ -22,6 +22,8 @@ from course_lib.course.answers import Wrong, array_of
 from course_lib.course.exercises import Compare, Demands, attempt
 
 OWN_SECONDS = 20  # for a cell that the author added; what takes longer is left out
+# How sentences begin that tell about this machine and this time as much as about the answer.
+LOST = ("no answer within", "the process of this answer ended before it answered")
 PATIENCE = 5  # a machine with many jobs may need as many times longer by the clock
 
 
@@ -45,21 +47,42 @@ def snapshot() -> Callable[[], None]:
 
 def run(source: str, names: dict, seconds: int) -> str:
     """Run a cell as a notebook would -> why it stopped, "" where it did not."""
-    source = TransformerManager().transform_cell(source)
-    names["get_ipython"] = _NoShell
-    signal.signal(signal.SIGALRM, _late)
-    signal.alarm(seconds)
+    names["get_ipython"], names["display"] = lambda: _NoShell(names), lambda *args, **kwargs: None
+    # By the processor, since the machine may be busy with others; by the clock for a cell that sleeps.
+    for number, timer, allowed in (
+        (signal.SIGVTALRM, signal.ITIMER_VIRTUAL, seconds), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE * seconds),
+    ):  # fmt: skip
+        signal.signal(number, _late)
+        signal.setitimer(timer, allowed)
     try:
-        exec(compile(source, "answer", "exec"), names)
+        _execute(source, names)
     except BaseException as error:  # SystemExit and what else a cell may raise
         return f"the cell stops with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return ""
 
 
+def _execute(source: str, names: dict) -> None:
+    exec(compile(TransformerManager().transform_cell(source), "answer", "exec"), names)
+
+
 class _NoShell:
-    """In the place of the notebook's shell: magics and commands of a cell do nothing."""
+    """In the place of the notebook's shell: what a magic would measure or catch is run, other magics do nothing."""
+
+    RUN = ("time", "timeit", "capture", "prun")
+
+    def __init__(self, names: dict):
+        self._names = names
+
+    def run_cell_magic(self, magic: str, line: str, cell: str) -> None:
+        if magic in self.RUN:
+            _execute(cell, self._names)
+
+    def run_line_magic(self, magic: str, line: str, *_) -> None:
+        if magic in ("time", "prun"):
+            _execute(line, self._names)
 
     def __getattr__(self, name: str) -> Callable:
         return lambda *args, **kwargs: None
@@ -90,8 +113,12 @@ def decoded(sent: dict) -> object:
     return np.array(sent["values"], dtype=float).reshape(sent["shape"])
 
 
-def in_a_fork(work, seconds: float) -> dict | str:
-    """`work()` in a fork, whose result comes back as JSON; a sentence where it does not come."""
+def in_a_fork(work, seconds: float, more: float = 0.0) -> dict | str:
+    """`work()` in a fork, whose result comes back as JSON; a sentence where it does not come.
+
+    seconds: of processor time, and `more` for what is run before the answer.
+    """
+    allowed = math.ceil(seconds + more)
     read, written = os.pipe()
     nonce, sys_write, dumps, leave = secrets.token_hex(16), os.write, json.dumps, os._exit
     child = os.fork()
@@ -99,7 +126,7 @@ def in_a_fork(work, seconds: float) -> dict | str:
         status = 1
         try:
             os.close(read)
-            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 5))
+            resource.setrlimit(resource.RLIMIT_CPU, (allowed, allowed + 5))
             quiet = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
                 os.dup2(quiet, stream)
@@ -112,7 +139,7 @@ def in_a_fork(work, seconds: float) -> dict | str:
         finally:
             leave(status)
     os.close(written)
-    content, until = b"", time.monotonic() + PATIENCE * seconds
+    content, until = b"", time.monotonic() + PATIENCE * allowed
     while (left := until - time.monotonic()) > 0 and select.select([read], [], [], left)[0]:
         part = os.read(read, 1 << 16)
         if not part:
@@ -124,8 +151,9 @@ def in_a_fork(work, seconds: float) -> dict | str:
     _, status = os.waitpid(child, 0)
     out_of_time = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
     if not content and (out_of_time or time.monotonic() >= until):
-        return f"no answer within {seconds:g} s of processor time"
+        return f"{LOST[0]} {seconds:g} s of processor time"
     text = content.decode(errors="replace")
-    if not text.startswith(nonce):
-        return "the process of this answer ended before it answered"
-    return json.loads(text[len(nonce) :])
+    with contextlib.suppress(ValueError):  # cut off
+        if text.startswith(nonce):
+            return json.loads(text[len(nonce) :])
+    return LOST[1]

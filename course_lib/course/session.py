@@ -10,7 +10,7 @@ import threading
 
 from course_lib import sweeps
 from course_lib.errors import check_count
-from course_lib.rl.train import Run
+from course_lib.rl.train import Run, check_free
 from course_lib.rl.train import train as train_quietly
 from course_lib.sweeps import Sweep
 from course_lib.viz.live import has_front_end, live_plots
@@ -56,7 +56,7 @@ class Background:
             self._error = error
         finally:
             if self.button is not None:
-                self.button.done(self.run)
+                self.button.done(self.run, self._error)
 
     @property
     def running(self) -> bool:
@@ -99,10 +99,10 @@ class StopButton:
         self._button.disabled, self._button.description = True, "Stopping…"
         background.stop()
 
-    def done(self, run) -> None:
+    def done(self, run, error: BaseException | None = None) -> None:
         from IPython.display import HTML
 
-        how = run.interrupted or "finished"
+        how = f"stopped by {type(error).__name__}: {error}" if error else run.interrupted or "finished"
         self._handle.update(HTML(f"<small>training {html.escape(how)} at {run.agent.env_steps:,} steps</small>"))
         self._button.close()
 
@@ -115,6 +115,7 @@ def background(agent, env_steps: int, *, live: bool = True, callbacks: tuple = (
     """
     check_count("env_steps", env_steps)  # a wrong argument is better told here than from a thread
     run = agent if isinstance(agent, Run) else Run(agent)
+    check_free(run.agent)
     plots = live_plots() if live else []
     for plot in plots:
         plot.place()  # here, in the caller's cell; the thread would draw below whichever cell runs by then

@@ -29,13 +29,15 @@ def played(policy, seed: int = 0, seconds: float = SECONDS, tell: bool = True, *
 
     tell: a cell in continuous time is told the length of a step at another control rate.
     """
-    rate, told = disturb.get("rate", 1.0), tell and hasattr(policy, "cell")
+    # A policy with a clock among its observations is told by that.
+    rate, told = disturb.get("rate", 1.0), tell and hasattr(policy, "cell") and not getattr(policy, "clock", False)
     before = getattr(policy, "dt", 1.0)
     usual = {name: value for name, value in policy.env_options.get("disturb", {}).items() if name not in disturb}
     try:
         if told:
             policy.dt = before / rate
-        steps = round(seconds * rate / make_task(policy.env_id).dt)
+        own = {name: value for name, value in policy.env_options.items() if name not in ("disturb", "hide")}
+        steps = round(seconds * rate / make_task(policy.env_id, **own).dt)
         episode = rollout_states(policy, seed=seed, steps=steps, disturb={**usual, **disturb})
     finally:
         if told:

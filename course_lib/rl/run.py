@@ -44,8 +44,8 @@ class Run:
 
     @property
     def curve(self) -> dict[str, np.ndarray]:
-        names = self._rows[0] if self._rows else {}
-        return {name: np.array([row[name] for row in self._rows]) for name in names}
+        rows = list(self._rows)  # a training in the background goes on adding
+        return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else {})}
 
     @property
     def latest(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,27 @@ class _Interrupt:
     def __exit__(self, *exc):
         if self._old is not None:
             signal.signal(signal.SIGINT, self._old)
+
+
+_BUSY = weakref.WeakSet()  # agents that are being trained, perhaps in another thread
+
+
+def check_free(agent: Agent) -> None:
+    """Raise if the agent is being trained already: two trainings would share environments, optimiser and curve."""
+    if agent in _BUSY:
+        raise ArgumentError(
+            "agent=one that is being trained already, in the background, is not accepted; stop() that training or "
+            "wait() for it first"
+        )
+
+
+@contextlib.contextmanager
+def _alone(agent: Agent):
+    _BUSY.add(agent)
+    try:
+        yield
+    finally:
+        _BUSY.discard(agent)
 
 
 @single_precision()
@@ -90,6 +112,7 @@ def train(
         raise ArgumentError("resume=True needs folder=…, the place of the checkpoint to go on from")
     logs.check(log, run.folder)
     agent = run.agent
+    check_free(agent)
     run.start = agent.env_steps
     if run.folder is not None and settle(run, resume, overwrite):
         _tell_what_differs(run, env_steps)
@@ -104,7 +127,7 @@ def train(
     began = time.perf_counter()
     notify(callbacks, "on_start", run)
     torn = False  # stopped in the middle of an iteration
-    with _Interrupt() as interrupt, contextlib.closing(bar):
+    with _Interrupt() as interrupt, contextlib.closing(bar), _alone(agent):
         try:
             while agent.env_steps < run.target:
                 seen, torn = agent.env_steps, True

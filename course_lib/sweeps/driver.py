@@ -53,7 +53,7 @@ class Driver:
                     if self.running:
                         for number, outcome in pool.finished(POLL):
                             self._settle(number, outcome)
-                    elif self._late() or not self.sweep.of_state("running", "waiting"):
+                    elif self._late() or not any(t.state in ("running", "waiting") for t in self._asked()):
                         break
                     else:  # the last ones run elsewhere; should their owner die, they come here
                         time.sleep(POLL)
@@ -65,6 +65,10 @@ class Driver:
         if self._late() and len(self.sweep.of_state("complete", "pruned", "failed")) < self.trials:
             self.sweep.interrupted = self.sweep.interrupted or "out of time"
         notify(self._callbacks, "on_end", self.sweep)
+
+    def _asked(self) -> list:
+        """Of the trials that there are, those among the number that this call asks for."""
+        return self.sweep.trials[: self.trials]
 
     def _late(self) -> bool:
         return self.until is not None and time.monotonic() > self.until

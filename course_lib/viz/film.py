@@ -36,7 +36,10 @@ def as_frames(pictures, fps: float) -> Frames:
 
 
 def montage(videos, titles=None, columns: int | None = None) -> Frames:
-    """Several clips (T_i, H, W, 3) side by side, `titles` burnt in; a shorter clip holds its last frame."""
+    """Several clips (T_i, H, W, 3) side by side, `titles` burnt in; a shorter clip holds its last frame.
+
+    All show the same moment at the same time: clips of fewer pictures a second repeat some.
+    """
     videos = list(videos)
     if not videos:
         raise ArgumentError("videos=[] is not accepted; it must hold at least one clip of shape (T, H, W, 3)")
@@ -47,15 +50,18 @@ def montage(videos, titles=None, columns: int | None = None) -> Frames:
     if len(shapes) != 1:
         raise ArgumentError(f"videos have pictures of shapes {sorted(shapes)}; they must all have the same shape")
     columns = min(len(videos), 4 if columns is None else check_count("columns", columns))
-    length = max(len(v) for v in videos)
+    rates = [getattr(v, "fps", 30.0) for v in videos]
+    fps = max(rates)
+    length = round(max(len(v) / rate for v, rate in zip(videos, rates, strict=True)) * fps)
     blank = np.full_like(np.asarray(videos[0][0]), 255)
     rows = -(-len(videos) // columns)
     pictures = []
     for t in range(length):
-        cells = [write_on(np.asarray(v[min(t, len(v) - 1)]), s) for v, s in zip(videos, titles, strict=True)]
+        at = [min(int(t * rate / fps + 1e-6), len(v) - 1) for v, rate in zip(videos, rates, strict=True)]
+        cells = [write_on(np.asarray(v[k]), s) for v, k, s in zip(videos, at, titles, strict=True)]
         cells += [blank] * (rows * columns - len(cells))
         pictures.append(np.vstack([np.hstack(cells[r * columns : (r + 1) * columns]) for r in range(rows)]))
-    return as_frames(pictures, getattr(videos[0], "fps", 30.0))
+    return as_frames(pictures, fps)
 
 
 def write_on(picture: np.ndarray, text: str) -> np.ndarray:
