@@ -186,3 +186,12 @@ def test_options_that_no_file_can_hold_are_refused_before_the_first_step(value):
     for id, name in (("Pendulum-v1", "g"), ("InvertedPendulum-v5", "reset_noise_scale")):
         with pytest.raises(ArgumentError, match=f"{name}=.*could not name it"):
             cl.make(id, 2, **{name: value})
+
+
+def test_a_task_that_was_changed_by_hand_is_not_told_as_a_plain_one():
+    for name, value in (("frame_skip", 10), ("horizon", 500)):
+        task = cl.make_task("HalfCheetah-v5")
+        setattr(task, name, value)
+        envs = adopt(BatchedEnv(task, 2))
+        assert envs.options == {} and envs.note == f"with another {name} than its options give"
+    assert adopt(BatchedEnv(cl.make_task("HalfCheetah-v5"), 2)).note == ""

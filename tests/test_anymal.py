@@ -322,7 +322,7 @@ def test_commands_change_and_stay_in_range():
 
 def test_the_heading_is_kept():
     """Turned by 20 degrees to either side, the robot is told to turn back; by 90 degrees, no faster than 0.5 rad/s."""
-    env = make(WALK, 4, seed=0, command=(0.8, 0, 0.3), keep_heading=True, reset_noise=0.0)
+    env = make(WALK, 4, seed=0, command=(0.8, 0, 0), keep_heading=True, reset_noise=0.0)
     env.reset()
     state = env.state.take(np.arange(4))
     angles = np.deg2rad([20, -20, 90, 0])
@@ -721,3 +721,9 @@ def test_gymnasium_can_vectorise_the_task():
     action = actions_for(ours, 1)[0].astype(np.float32)
     np.testing.assert_array_equal(envs.step(action)[1], ours.step(action)[1])
     envs.close()
+
+
+def test_who_keeps_the_heading_is_told_no_turning_rate():
+    with pytest.raises(ArgumentError, match="is not accepted with keep_heading=True"):
+        make_task("AnymalC-v0", command=(0.5, 0.0, 0.7), keep_heading=True)
+    assert make_task("AnymalC-v0", command=(0.5, 0.0, 0.0), keep_heading=True).keep_heading

@@ -534,3 +534,10 @@ def test_twice_disturbed_is_refused():
         Disturbed(make_task(CHEETAH), dict(rate=(1, 2)))
     assert make_task(CHEETAH, disturb=dict(rate=(4, 2))).horizon == 4000  # that of copy 0
     assert copy.copy(task).disturbance is task.disturbance
+
+
+@pytest.mark.parametrize("id", ["InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Swimmer-v5", "Reacher-v5"])
+def test_another_friction_where_nothing_touches_is_refused(id):
+    """It would change nothing, and look like a robust policy."""
+    with pytest.raises(ArgumentError, match="friction"):
+        make(id, 1, disturb=dict(friction=0.5))

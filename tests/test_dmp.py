@@ -261,3 +261,8 @@ def test_copies_and_precisions():
     assert dmp(*full).position.dtype == torch.float64 and dmp(*half).position.dtype == torch.float32
     assert torch.equal(copy.deepcopy(dmp)(*full).position, dmp.float()(*full).position)
     assert not list(dmp.parameters()) and not dmp.state_dict()
+
+
+def test_a_phase_that_would_change_its_sign_is_refused():
+    with pytest.raises(ArgumentError, match="phase_rate=90 is not accepted.*must be below 40"):
+        DMP(1, 6, steps=40, phase_rate=90.0)

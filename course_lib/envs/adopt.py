@@ -66,9 +66,14 @@ def _of_task(task: Task) -> tuple[dict, str]:
     if type(inner) is not known:
         return {}, f"of a task of its own, {type(inner).__name__}"
     try:
-        return plain({**inner.arguments(), **options}), ""
+        told = plain({**inner.arguments(), **options})
     except ArgumentError as error:
         return {}, f"with options that a file cannot hold ({error})"
+    fresh = environments.make_task(inner.id, **told)
+    for name in ("frame_skip", "horizon", "dt"):
+        if getattr(task, name) != getattr(fresh, name):
+            return {}, f"with another {name} than its options give"
+    return told, ""
 
 
 def _recipe(envs: VectorEnv) -> tuple[str, dict, str]:

@@ -243,6 +243,11 @@ class DMP(nn.Module):
                 f"steps={self.steps} is too few for alpha={self.alpha:g}: Euler's method would explode; "
                 f"it must be at least {least}"
             )
+        if self.phase_rate * self.dt >= self.tau:
+            raise ArgumentError(
+                f"phase_rate={self.phase_rate:g} is not accepted: the phase would change its sign in a step of "
+                f"{self.dt:g} s; it must be below {self.tau / self.dt:g}"
+            )
 
 
 def _positive(name: str, value: float) -> float:

@@ -76,7 +76,8 @@ class AnymalC(Task):
     Args:
         weights: replaces some of `WEIGHTS`, e.g. {"energy": 0.0} drops a term.
         command: (forward, left, turn) for the whole episode; by default drawn anew every 5 s to 10 s.
-        keep_heading: the commanded turning rate steers back to +x: 1 rad/s for each rad off, at most 0.5 rad/s.
+        keep_heading: the commanded turning rate steers back to +x: 1 rad/s for each rad off, at most 0.5 rad/s, also
+            where the robot is told to stand still. `turn` has no effect then.
         forward, left, turn: ranges that commands are drawn from, m/s, m/s and rad/s. One in ten is to stand still.
         push_force: N on the base for 0.2 s in a random level direction every 3 s to 8 s; 0 for none.
         push_at: s at which the only push of the episode comes.
@@ -126,6 +127,11 @@ class AnymalC(Task):
         self._bare = build(physics, actuation, self.terrain, look=False, sensors=True)
         seconds = self.horizon * self.dt
         self.keep_heading = bool(keep_heading)
+        if self.keep_heading and command is not None and len(command) == 3 and command[2]:
+            raise ArgumentError(
+                f"command={tuple(command)} is not accepted with keep_heading=True, which tells the turning rate "
+                "itself; the third number must be 0"
+            )
         self._commands = Commands(command, forward, left, turn, seconds)
         self._pushes = Pushes(push_force, push_at, seconds)
         self.randomize, self.randomize_seed = bool(randomize), check_count("randomize_seed", randomize_seed, least=0)

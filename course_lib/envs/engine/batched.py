@@ -50,7 +50,8 @@ class BatchedEnv(VectorEnv):
         id, options: with these `cl.make` makes such copies again, so that a policy is evaluated where it was trained.
         note: why `cl.make` cannot make them again ("of a task of its own, MyTask"); "" if it can.
         task: the control problem. horizon: control steps of an episode.
-        model, dt, physics: the simulator, s of a control step, the state of each copy.
+        model, dt, physics: what is drawn, s of a control step, the state of each copy. Physics runs the models that
+            `task.variant(i)` gives; of robots and tabletops these are others, without what is only drawn.
         step_length: length of a control step, in control steps of the undisturbed task (1 unless it is `Disturbed`).
         steps, returns: control steps of each copy in its episode, and the sum of its rewards (N,).
     """

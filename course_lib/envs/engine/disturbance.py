@@ -77,9 +77,9 @@ class Disturbance(Nested):
     rate: control rate, relative to that of the task: 2 means twice as many control steps in the same time. A ratio of
         whole numbers up to 64, or several, which the copies take in turn: copy i has number i modulo their count. If
         the physics step fits into the new control step, it stays the same; if not, it is divided by the smallest
-        whole number that makes it fit. An episode lasts as long as before. Terms of the reward are divided by the rate
-        (De Asis & Sutton 2024, arXiv 2406.14951), except those that do not grow with the number of steps
-        (`Task.integrals`), so returns can be compared. `gymnasium.make` counts steps itself: give it
+        whole number that makes it fit. An episode lasts as long as before, to the nearest control step. Terms of the
+        reward are divided by the rate (De Asis & Sutton 2024, arXiv 2406.14951), except those that do not grow with the
+        number of steps (`Task.integrals`), so returns can be compared. `gymnasium.make` counts steps itself: give it
         `max_episode_steps` too.
     noise: standard deviation of Gaussian noise on each entry of the observation, in the entry's unit: one number, or
         one for each entry.

@@ -45,6 +45,8 @@ class Bumps(Equations):
 
     What to remember: how many bumps have gone by. The first and the second feel the same, and where the first
     stands in one episode the second stands in another.
+    A way round: the first bump stands at 0 or left of it, and the second right of 0 in three of four episodes. Whoever
+    stays soft up to 0 and is stiff from there on needs no memory and succeeds in 76 % of the episodes.
 
     observation:
         "partial" (2): [place of the finger (m) | its angle (rad)].

@@ -156,6 +156,8 @@ THINGS = {
       {_SEE}type="box" size="{BOX + 0.0006} {BOX * 0.3} {BOX + 0.0006}" material="light"/>--></body>
     <body name="goal">{_PLACE.format("goal")}<joint name="goal_z" class="idle" axis="0 0 1"/>{_STILL}
       <!--{_SEE}type="sphere" size=".024" material="goal"/>--></body>""",
+    # The sphere reaches 2 cm into the table. That contact, with the friction 1 of the table (MuJoCo takes the larger of
+    # two), is what brakes the puck; the friction and damping of its joints hardly count.
     "push": f"""
     <body name="object" pos="0 0 .02"><inertial pos="0 0 0" mass=".2" diaginertia="1e-4 1e-4 1e-4"/>
       <joint name="object_x" class="axis" axis="1 0 0" range="-.58 .58" frictionloss=".4" damping=".8"/>

@@ -125,7 +125,9 @@ class Pick(Tabletop):
 class Push(Tabletop):
     """Push a puck to a mark, and leave it there. 75 steps (3 s).
 
-    Success: within 0.07 m of the mark's middle. goal: x, y (m) of the mark. The puck slides without tipping.
+    Success: within 0.07 m of the mark's middle. goal: x, y (m) of the mark. The puck does not tip, and it moves only
+    while it is pushed: the table holds it back with about 200 N for each m/s, so the hand pushes it at 0.5 m/s at most,
+    and a puck that has left the hand stops within millimetres.
     """
 
     id, kind = "Push-v0", "push"

@@ -20,6 +20,7 @@ class InvertedDoublePendulum(Task):
     id = "InvertedDoublePendulum-v5"
     frame_skip = 5
     horizon = 1000
+    refuses = ("friction",)  # nothing touches anything
     derived = ("site_xpos", "qfrc_constraint")
 
     def __init__(self, healthy_reward: float = 10.0, reset_noise_scale: float = 0.1):

@@ -17,6 +17,7 @@ class InvertedPendulum(Task):
     id = "InvertedPendulum-v5"
     frame_skip = 2
     horizon = 1000
+    refuses = ("friction",)  # nothing touches anything
 
     def __init__(self, reset_noise_scale: float = 0.01):
         super().__init__(load_model(gymnasium_asset("inverted_pendulum.xml")))

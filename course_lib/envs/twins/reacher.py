@@ -20,6 +20,7 @@ class Reacher(Task):
     id = "Reacher-v5"
     frame_skip = 2
     horizon = 50
+    refuses = ("friction",)  # nothing touches anything
     derived = ("xpos",)  # of tip and target, which RK4 leaves at its last stage
 
     def __init__(self, reward_dist_weight: float = 1.0, reward_control_weight: float = 1.0):
@@ -61,7 +62,7 @@ class Reacher(Task):
         return np.concatenate(parts, axis=1)
 
     def observation_kinds(self) -> list[str]:
-        return ["positions"] * 4 + ["target"] * 2 + ["velocities"] * 2 + ["positions"] * 2
+        return ["positions"] * 4 + ["target"] * 2 + ["velocities"] * 2 + ["target"] * 2  # tip - target
 
     def reward_terms(self, before: State, action: Array, after: State) -> dict[str, Array]:
         return {

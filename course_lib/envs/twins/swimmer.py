@@ -17,6 +17,7 @@ class Swimmer(Task):
     id = "Swimmer-v5"
     frame_skip = 4
     horizon = 1000
+    refuses = ("friction",)  # nothing touches anything
 
     def __init__(
         self,
