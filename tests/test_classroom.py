@@ -110,6 +110,16 @@ def test_whatever_an_answer_does_is_a_line(released, source, own, words, monkeyp
     assert words in line and "\n" not in line
 
 
+def test_grading_asks_no_less_than_the_notebook():
+    """In the smallest budget this check asks for one step on the pole."""
+    names = {}
+    for source in packed_texts()["prelude"]["10"]:
+        exec(compile(source, "prelude", "exec"), names)
+    untrained = "def tough_policy():\n    return cl.PPO(cl.make('InvertedPendulum-v5', 16, hide='velocities')).policy"
+    line = grading.grade_one("10.7", [grading.Cell("10.7", untrained)], names, 60.0)
+    assert "it must stand for 100 steps" in line
+
+
 def test_an_answer_that_never_ends_is_stopped(released):
     line = lines_of(released, "def rewards_to_go(r, g):\n    while True:\n        pass", seconds=1)
     assert "no answer within 1 s of processor time" in line
