@@ -364,13 +364,24 @@ def test_what_is_wrong_is_said(arguments, said):
         cl.live(**arguments)
 
 
+def test_a_policy_of_a_cell_or_a_solver_that_the_page_lacks():
+    for cell, said in (
+        (dict(name="attention", neurons=4), "cell 'attention', which the live player lacks"),
+        (dict(name="ltc", neurons=4, options=dict(solver="dopri5")), "solver 'dopri5', which the live player lacks"),
+    ):
+        policy = cl.PPO(cl.make("InvertedPendulum-v5", 16), cl.PPOConfig(cell=cell)).policy
+        with pytest.raises(ArgumentError, match=said):
+            cl.live(policy)
+
+
 @pytest.mark.parametrize(
     "made, said",
     [
         (dict(id="Hopper-v5"), "acts in Hopper-v5"),
         (dict(id="HalfCheetah-v5", reset_noise_scale=0.2), "with reset_noise_scale=0.2"),
         (dict(id="AnymalC-v0", terrain="rough"), "terrain 'rough'.*accepted: flat, step"),
-        (dict(id="InvertedPendulum-v5", disturb={"clock": True}), "observations"),
+        (dict(id="InvertedPendulum-v5", disturb={"clock": True}), "disturb={'clock': True}, which"),
+        (dict(id="HalfCheetah-v5", disturb={"rate": 2, "noise": 0.1}), "disturb={'rate': 2}, which"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

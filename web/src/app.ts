@@ -115,7 +115,7 @@ export class App {
       const player = new Player(physics, task, policy, this.settings.seed);
       const pane = new Pane(player, entry, {
         dark: this.dark, video: this.source.video, titled, moves: moves(entry.task), beside,
-        onHold: (neuron, held) => this.hold(beside ? 'holdBeside' : 'hold', neuron, held),
+        onHold: (neuron, held) => this.hold(beside ? 'hold_beside' : 'hold', neuron, held),
       });
       return pane;
     } catch (error) {
@@ -164,7 +164,7 @@ export class App {
     this.settings[key] = value;
     this.say('');
     if (key === 'policy' || key === 'beside') {
-      this.settings.holdBeside = []; // neurons of another network
+      this.settings.hold_beside = []; // neurons of another network
       if (key === 'policy') this.settings.hold = [];
       this.building = this.building.then(() => this.build());
       return;
@@ -173,7 +173,7 @@ export class App {
     this.show();
   }
 
-  private hold(key: 'hold' | 'holdBeside', neuron: number, held: boolean): void {
+  private hold(key: 'hold' | 'hold_beside', neuron: number, held: boolean): void {
     const others = this.settings[key].filter(([other]) => other !== neuron);
     this.set(key, held ? [...others, [neuron, 0]] : others);
   }

@@ -38,7 +38,7 @@ export function fitPlayers(settings: Settings, players: Player[]): string[] {
     return list.filter((one) => index(one) < count);
   };
   settings.hold = cut('hold', settings.hold, ([neuron]) => neuron, players[0].policy.neurons);
-  settings.holdBeside = cut('holdBeside', settings.holdBeside, ([neuron]) => neuron, players[1]?.policy.neurons ?? 0);
+  settings.hold_beside = cut('hold_beside', settings.hold_beside, ([neuron]) => neuron, players[1]?.policy.neurons ?? 0);
   settings.dead = cut('dead', settings.dead, (entry) => entry, task.observationKinds.length);
   return said;
 }

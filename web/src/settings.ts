@@ -15,7 +15,7 @@ export interface Settings {
   delay: number; // control steps
   dead: number[]; // entries of the observation that read 0
   hold: [neuron: number, value: number][];
-  holdBeside: [neuron: number, value: number][]; // of the second policy
+  hold_beside: [neuron: number, value: number][]; // of the second policy
   push: number; // of a push, times the robot's weight
   command: number[]; // forward m/s, left m/s, turn rad/s; [] for what the episode draws
   paused: boolean;
@@ -23,7 +23,7 @@ export interface Settings {
 
 export const DEFAULTS: Readonly<Settings> = {
   policy: '', beside: '', seed: 0, speed: 1, gravity: 1, friction: 1, rate: 1, told: true, noise: 0, drop: 0, delay: 0,
-  dead: [], hold: [], holdBeside: [], push: 0.5, command: [], paused: false,
+  dead: [], hold: [], hold_beside: [], push: 0.5, command: [], paused: false,
 };
 
 /** Numbers with a least and a most; the steps are those of the sliders. */
@@ -102,7 +102,7 @@ const READ: Partial<Record<keyof Settings, Reader>> = {
   delay: (value) => whole(value, RANGES.delay.least, RANGES.delay.most),
   dead: (value) => [...new Set(list(value).map((entry) => whole(entry, 0, MOST_ENTRIES)))].sort((a, b) => a - b),
   hold: neurons,
-  holdBeside: neurons,
+  hold_beside: neurons,
   command(value) {
     const command = list(value).map(number);
     const fits = command.length === 3 && command.every((v, i) => v >= COMMANDS[i][0] && v <= COMMANDS[i][1]);

@@ -7,8 +7,8 @@ export interface PolicyEntry {
   task: string;
   options: Record<string, unknown>;
   model: string;
-  /** Mean return in Python, with its interval. */
-  return: { mean: number; low: number; high: number } | null;
+  /** Mean return in Python, and the noise of the sensors that it was measured with; null: none. */
+  return: { mean: number; low: number | null; high: number | null; noise?: number | null } | null;
 }
 
 export interface Robot {

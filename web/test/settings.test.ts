@@ -4,7 +4,7 @@ import { DEFAULTS, type Settings, formatSettings, readSettings } from '../src/se
 
 const some: Settings = {
   policy: 'anymal_walk_ltc', beside: 'anymal_walk_mlp', seed: 123456789, speed: 0.3, gravity: 1.5, friction: 0.25, rate: 0.5, told: false,
-  noise: 0.12, drop: 0.3, delay: 3, dead: [1, 12], hold: [[3, 0], [5, -0.41]], holdBeside: [[1, 0]], push: 2, command: [0.5, 0, -1], paused: true,
+  noise: 0.12, drop: 0.3, delay: 3, dead: [1, 12], hold: [[3, 0], [5, -0.41]], hold_beside: [[1, 0]], push: 2, command: [0.5, 0, -1], paused: true,
 };
 
 test('nothing is written of defaults', () => expect(formatSettings({ ...DEFAULTS } as Settings)).toBe(''));

@@ -29,6 +29,8 @@ PORTED = {
 TERRAINS = ("flat", "step", "stairs", "hurdles")
 # Conditions of training, not parts of the task. The page has sliders of its own.
 LEFT_OUT = ("disturb", "randomize", "randomize_seed", "meshes")
+OF_THE_WORLD = ("rate", "clock", "mass", "friction", "strength")  # conditions that are another task
+SOLVERS = ("fused", "euler", "midpoint", "rk4")  # adaptive ones are torchdiffeq's
 
 
 _CELLS = {"ltc": "LTC", "cfc": "CfC", "ctrnn": "CT-RNN", "gru": "GRU", "lstm": "LSTM", "neural_ode": "neural ODE",
@@ -48,6 +50,11 @@ def page_options(said: str, env_id: str | None, options: dict) -> dict:
         raise ArgumentError(
             f"{said} acts in {env_id}, which the live player does not have; accepted: policies of {', '.join(PORTED)}"
             f"{nearest(env_id, PORTED)}"
+        )
+    if changed := {name: v for name, v in (options.get("disturb") or {}).items() if name in OF_THE_WORLD}:
+        raise ArgumentError(
+            f"{said} was trained with disturb={changed!r:.100}, which the live player does not have; accepted: "
+            f"policies without {', '.join(OF_THE_WORLD)}"
         )
     kept = {name: value for name, value in options.items() if name not in LEFT_OUT}
     for name, value in kept.items():
@@ -90,6 +97,17 @@ def model_of(entry: dict) -> str:
 # --- what is said of a policy ---------------------------------------------------------------------
 
 
+def check_cell(said: str, header: dict) -> None:
+    """Raise if the page lacks the policy's cell or its solver."""
+    cell = nested(header["settings"]).get("cell") or {}
+    if (name := cell.get("name")) not in (None, *_CELLS):
+        raise ArgumentError(f"{said} has the cell {name!r}, which the live player lacks; accepted: {', '.join(_CELLS)}")
+    if (solver := (cell.get("options") or {}).get("solver", "fused")) not in SOLVERS:
+        raise ArgumentError(
+            f"{said} has the solver {solver!r}, which the live player lacks; accepted: {', '.join(SOLVERS)}"
+        )
+
+
 def title_of(header: dict) -> str:
     """What a policy is, in a few words, from the header of its file."""
     settings = nested(header["settings"])
@@ -123,8 +141,10 @@ def measured(header: dict) -> str:
 
 def entry_of(key: str, header: dict, said: str) -> dict:
     """What the catalogue says of the policy `key` with this header."""
-    options = page_options(said, header.get("env_id"), header.get("env_options") or {})
-    mean = header.get("return_deterministic")
+    given = header.get("env_options") or {}
+    options, mean = page_options(said, header.get("env_id"), given), header.get("return_deterministic")
+    check_cell(said, header)
+    noise = (given.get("disturb") or {}).get("noise")  # it was measured with that, and the page plays without
     return {
         "key": key,
         "file": f"policies/{key}.safetensors",
@@ -132,7 +152,7 @@ def entry_of(key: str, header: dict, said: str) -> dict:
         "task": header["env_id"],
         "options": options,
         "model": model_file(header["env_id"], options),
-        "return": None if mean is None else {"mean": round(mean, 2), "low": None, "high": None},
+        "return": None if mean is None else {"mean": round(mean, 2), "low": None, "high": None, "noise": noise},
         "measured": measured(header),
     }
 

@@ -38,8 +38,9 @@ def live(policy="anymal_walk_ltc", *, beside=None, height: int = 640, **start) -
         start: settings to begin with, as they stand in the page's address: rate (control steps in the same time: 0.25,
             0.5, 1, 2, 4), told (whether the neurons are told of it), noise, drop (share of lost observations), delay
             (control steps), dead (entries of the observation that read 0), hold (neurons that stand still, or pairs of
-            a neuron and its value), gravity and friction (times the usual), speed (of the clock), push (times the
-            robot's weight), command (of ANYmal: forward and left in m/s, turning in rad/s), seed, paused.
+            a neuron and its value), hold_beside (the same of the second policy), gravity and friction (times the
+            usual), speed (of the clock), push (times the robot's weight), command (of ANYmal: forward and left in m/s,
+            turning in rad/s), seed, paused.
 
     Returns:
         A `Live`, which a notebook shows as the last line of a cell; `.page` is the whole page, to be saved as a file.

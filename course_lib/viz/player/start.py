@@ -65,6 +65,7 @@ SETTINGS = {
     "delay": Whole(0, 10),
     "dead": Indices(),
     "hold": _Held(),
+    "hold_beside": _Held(),
     "push": Between(0, 4),
     "command": _Command(),
     "paused": _Flag(),

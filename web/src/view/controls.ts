@@ -140,14 +140,14 @@ export class Panel {
       type: 'button',
       onclick: () => {
         this.react.set('hold', []);
-        this.react.set('holdBeside', []);
+        this.react.set('hold_beside', []);
       },
     }, 'Let all go');
     const words = make('p', { class: 'hint' }, 'Click a neuron in the graph to hold it at 0.');
     const told = (held: Settings['hold']) => held.map(([neuron, at]) => (at ? `${neuron} at ${at}` : neuron)).join(', ');
-    this.shows.push(({ hold, holdBeside }) => {
-      free.disabled = !hold.length && !holdBeside.length;
-      const parts = [hold.length ? told(hold) : '', holdBeside.length ? `${told(holdBeside)} of the second policy` : ''].filter(Boolean);
+    this.shows.push(({ hold, hold_beside }) => {
+      free.disabled = !hold.length && !hold_beside.length;
+      const parts = [hold.length ? told(hold) : '', hold_beside.length ? `${told(hold_beside)} of the second policy` : ''].filter(Boolean);
       words.textContent = parts.length ? `Held: ${parts.join('; ')}.` : 'Click a neuron in the graph to hold it at 0.';
     });
     return make('div', {}, words, free);

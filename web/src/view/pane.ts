@@ -178,7 +178,7 @@ export class Pane {
     }
     const steered = player.steered;
     if (steered) steered.steering = settings.command.length ? (settings.command as [number, number, number]) : null;
-    const held = settings[this.beside ? 'holdBeside' : 'hold'].filter(([neuron]) => neuron < policy.neurons);
+    const held = settings[this.beside ? 'hold_beside' : 'hold'].filter(([neuron]) => neuron < policy.neurons);
     for (const neuron of this.held) policy.hold(neuron, null);
     for (const [neuron, value] of held) policy.hold(neuron, value);
     this.held = new Set(held.map(([neuron]) => neuron));
@@ -222,7 +222,10 @@ export class Pane {
     const told = player.steered?.command(player.episode.state as never);
     if (told) parts.push(`told: ${told.map((v, i) => `${v.toFixed(1)} ${['forward', 'left', 'turn'][i]}`).join(', ')}`);
     if (this.finished.length) parts.push(`before: ${this.finished.join(', ')}`);
-    if (entry.return) parts.push(`mean in Python: ${rounded(entry.return.mean)}`);
+    if (entry.return) {
+      const noise = entry.return.noise ? ` (with noise ${entry.return.noise})` : '';
+      parts.push(`mean in Python: ${rounded(entry.return.mean)}${noise}`);
+    }
     return parts.join(' · ');
   }
 
