@@ -381,7 +381,7 @@ def test_a_policy_of_a_cell_or_a_solver_that_the_page_lacks():
         (dict(id="HalfCheetah-v5", reset_noise_scale=0.2), "with reset_noise_scale=0.2"),
         (dict(id="AnymalC-v0", terrain="rough"), "terrain 'rough'.*accepted: flat, step"),
         (dict(id="InvertedPendulum-v5", disturb={"clock": True}), "disturb={'clock': True}, which"),
-        (dict(id="HalfCheetah-v5", disturb={"rate": 2, "noise": 0.1}), "disturb={'rate': 2}, which"),
+        (dict(id="HalfCheetah-v5", disturb={"rate": 2, "noise": 0.1}), "disturb={'rate': 2.0}, which"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -593,14 +593,14 @@ def returns(rows, task, *settings):
 swings = returns(starts, "pendulum", *WAYS)
 medians = [np.median(each) for each in swings.values()]
 cl.see("pendulum, best median less worst", max(medians) - min(medians), (0, 100))
-viz.bars(swings, title="pendulum, 16 learned steps a segment")
+viz.bars(swings, title="pendulum: segments of 16 learned steps, or whole episodes")
 
 # %%
 car = {"whole": returns(shipped["per_seed"], "car", "rsac_lstm")["rsac_lstm"], **returns(starts, "car", *WAYS[1:])}
 (always,) = [way for way, each in car.items() if min(each) == 1]
 print(f"heaven in every episode of every seed: {always}" + compared("08.7", always))
 cl.see("car, mean return of the seeds of the four other ways", [np.mean(each) for way, each in car.items() if way != always], (0.2, 0.9))
-viz.bars(car, title="car, 40 learned steps a segment")
+viz.bars(car, title="car: segments of 40 learned steps, or whole episodes")
 
 # %% [markdown]
 # *Look at* whether the lines overlap before you rank anything: there are few seeds. A return of 1 on the car is heaven
