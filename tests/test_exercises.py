@@ -401,3 +401,8 @@ def test_numbers_that_differ_are_shown_differently():
     line = compared(lambda x: (x, 1.00001), lambda x: (x, 1.0), [(2.0,)])
     assert "is 1.00001, and 1 is expected" in line
     assert shown((None, 2.0)) == "None, 2"
+
+
+def test_an_infinite_value_is_not_near_every_number():
+    assert "✗" in verdict("0", "answer", lambda: Compare(lambda x: np.inf, [(1.0,)]).verdict(lambda x: 3.0))
+    assert "✓" in verdict("0", "answer", lambda: Compare(lambda x: np.inf, [(1.0,)]).verdict(lambda x: np.inf))

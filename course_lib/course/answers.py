@@ -104,7 +104,7 @@ def equal(found: list[np.ndarray], true: list[np.ndarray], tolerance: float) -> 
 
 def _near(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return (np.abs(a - b) <= tolerance * np.maximum(1, np.abs(b))) | (a == b)
+        return np.isfinite(b) & (np.abs(a - b) <= tolerance * np.maximum(1, np.abs(b))) | (a == b)
 
 
 def difference(found, true, names: Sequence[str], tolerance: float, matters: str) -> str:

@@ -222,6 +222,7 @@ def put_back(study: optuna.Study, trial, why: str | None) -> bool:
                 storage.set_trial_user_attr(trial._trial_id, "reason", reason)
                 storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
                 return False
+        storage.set_trial_user_attr(trial._trial_id, "owner", None)  # whoever takes it next may be about to sign
         storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
         return True
     return False

@@ -89,9 +89,8 @@ class Explorer:
 
     def replay(self, seed: int | None = None) -> Record:
         """Play again, from the start of `seed` if one is given, with the same neurons held; the cursor goes to 0."""
-        if seed is not None:
-            self.seed = seed
-            self.whole = self._play({})
+        self.seed = self.seed if seed is None else seed
+        self.whole = self._play({})  # the policy may have learned since
         self._step = 0
         return self.ablate(self.held)
 
