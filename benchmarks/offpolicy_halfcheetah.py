@@ -23,7 +23,7 @@ other. (What a second core would give the peer is a contestant of `offpolicy_spe
 
     sac_30min_vs_sb3        median return of "sac" over that of "sb3_sac"; the interval draws both sets of seeds anew
     sac_equal_vs_sb3        the same of "sac_equal", at equal settings and equally many steps
-    best_halfcheetah_return the run "best": SAC with a falling learning rate, 1.5M steps, at most 4 h, 100 episodes
+    best_halfcheetah_return the run "best": SAC with a falling learning rate, 2.5M steps, at most 4 h, 100 episodes
 
 "best" keeps a checkpoint with its buffer in build/, renewed every 3 minutes: the same command goes on after a stop, or
 another day (`--minutes` ends a sitting; its 4 h are counted over all of them), and the result is the same as if it had
@@ -81,7 +81,7 @@ RUNS = {
     "best": lambda seed: SAC.Config(**OURS, **ENTROPY, lr_schedule="linear", seed=seed),
 }
 PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
-BEST_STEPS = 1_500_000
+BEST_STEPS = 2_500_000
 SHIPPED = {"sac": "halfcheetah_sac_30min", "td3": "halfcheetah_td3_30min", "best": "halfcheetah_sac"}
 
 
