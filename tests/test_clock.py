@@ -137,7 +137,8 @@ def test_what_does_not_fit_gets_a_sentence():
         RecurrentActorCritic(1, 1, dict(name="ltc", clock=True))
     for plan in (5, dict(chunk=2, trajectory="dmp")):
         with pytest.raises(ArgumentError, match="cell.clock=True does not go with a plan: .*; accepted: False"):
-            cl.PPO(cl.make("Push-v0", 2), cl.PPOConfig(cell=dict(name="ltc", clock=True), plan=plan, minibatch_size=64))
+            envs = cl.make("Push-v0", 2, disturb=dict(clock=True))
+            cl.PPO(envs, cl.PPOConfig(cell=dict(name="ltc", clock=True), plan=plan, minibatch_size=64))
     with pytest.raises(ArgumentError, match="cell.clock='yes' is not accepted; it must be True or False"):
         cl.CellConfig("ltc", clock="yes")
 

@@ -375,7 +375,8 @@ def test_what_was_returned_belongs_to_the_caller():
 @pytest.mark.parametrize("engine", ["rollout", "data"])
 @pytest.mark.parametrize("id", [CHEETAH, "InvertedPendulum-v5"])
 def test_resumed_in_the_middle_bit_for_bit(id, engine):
-    env, other = (make(id, 4, seed=1, hide="velocities", disturb=EVERYTHING, engine=engine) for _ in range(2))
+    disturb = {name: value for name, value in EVERYTHING.items() if name not in make_task(id).refuses}
+    env, other = (make(id, 4, seed=1, hide="velocities", disturb=disturb, engine=engine) for _ in range(2))
     env.reset(options={"stagger": True})
     actions = actions_for(env, 40)
     follow(env, actions[:13])
