@@ -241,9 +241,36 @@ def test_two_policies_get_the_same_pushes(page):
     tab.evaluate("for (let k = 0; k < 10; k++) player.tick()")
     forces = tab.evaluate("player.panes.map(p => [...p.player.physics.xfrcApplied.slice(6, 9)])")
     assert forces[0] == forces[1] and any(forces[0])
+    # The robots part. The pull still acts at the same place of the second body, not metres away from it.
+    tab.evaluate(
+        "for (const pane of player.panes) pane.player.physics.data.qpos[0] += pane === player.panes[0] ? 0 : 20"
+    )
+    tab.evaluate("for (let k = 0; k < 2; k++) player.tick()")
+    turning = tab.evaluate("player.panes.map(p => Math.hypot(...p.player.physics.xfrcApplied.slice(9, 12)))")
+    strength = tab.evaluate("Math.hypot(...player.panes[0].player.physics.xfrcApplied.slice(6, 9))")
+    assert turning[1] < 0.5 * strength  # N m: an arm of less than half a metre
     sets(tab, "beside", "")
     tab.wait_for_function("player.panes.length === 1")
     assert tab.errors == []
+
+
+def test_neurons_are_held_in_one_network_at_a_time(page):
+    tab = page("anymal_walk.html#policy=anymal_walk_ltc&beside=anymal_walk_ltc&paused=1&hold=3&seed=123456789")
+    assert "seed=123456789" in tab.url
+    held = "player.panes.map(p => [...p.held])"
+    assert tab.evaluate(held) == [[3], []]
+    tab.evaluate("player.hold('hold_beside', 5, true)")
+    assert tab.evaluate(held) == [[3], [5]] and "hold_beside=5" in tab.url
+    assert "Held: 3; 5 of the second policy." in tab.inner_text("#live form")
+    tab.get_by_role("button", name="Let all go").click()
+    assert tab.evaluate(held) == [[], []] and tab.errors == []
+
+
+def test_motion_is_not_begun_for_who_wants_none(page):
+    still = page("pendulum.html", None, reduced_motion="reduce")
+    still.wait_for_selector("#live .pane")
+    assert still.evaluate("player.settings.paused")
+    assert not page("pendulum.html").evaluate("player.settings.paused")
 
 
 def test_other_policies_can_be_chosen(page):

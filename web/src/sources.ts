@@ -62,7 +62,8 @@ export async function sourceOf(host: HTMLElement): Promise<Source> {
       try {
         return await unpacked(await bytes('mujoco.wasm.gz'));
       } catch (error) {
-        if (!(error as Error).message.endsWith('answers 404.')) throw error;
+        const { message } = error as Error;
+        if (!message.endsWith('answers 404.')) throw new Error(`The physics engine could not be loaded: ${message}`);
         return new URL(CDN); // a build without it
       }
     },
