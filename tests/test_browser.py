@@ -94,11 +94,13 @@ def ask(address: str, what: str):
             return json.load(answer)
 
 
-def wait_for(condition, seconds: float, otherwise: str) -> None:
+def wait_for(condition, seconds: float, otherwise: str):
+    """What the condition returns once it is true."""
     end = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < end, otherwise
         time.sleep(0.25)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +163,14 @@ def test_every_cell_ran_without_an_error(lab, page):
     path = lab[1] / NAME
 
     def saved():
-        nb = nbformat.read(path, as_version=4)
+        try:
+            nb = nbformat.read(path, as_version=4)
+        except nbformat.reader.NotJSONError:  # JupyterLab is writing it
+            return None
         codes = [cell for cell in nb.cells if cell.cell_type == "code"]
         return codes if all(cell.execution_count for cell in codes) else None
 
-    wait_for(saved, 60, "the notebook was not saved")
-    for cell in saved():
+    for cell in wait_for(saved, 60, "the notebook was not saved"):
         bad = [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
         assert not bad, (cell.source, bad)
 
