@@ -34,7 +34,7 @@ from _report import (
     select,
     thin_curve,
     train,
-)  # fmt: skip
+)
 
 import course_lib as cl
 from course_lib.evaluation.returns import run_episodes

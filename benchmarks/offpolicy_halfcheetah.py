@@ -56,7 +56,7 @@ from _report import (
     select,
     thin_curve,
     train,
-)  # fmt: skip
+)
 
 import course_lib as cl
 from course_lib.envs.engine.task import quiet

@@ -149,6 +149,12 @@ def test_what_tells_of_the_machine_is_not_kept_and_a_lost_process_is_a_sentence(
         grading.grade(slow, seconds=1)
 
 
+@pytest.mark.parametrize("sent", [{}, {"answers": []}, {"answers": [3]}, {"answers": [{"shape": [2], "values": [1]}]}])
+def test_what_is_no_answer_is_a_line(released, sent, monkeypatch):
+    monkeypatch.setattr(grading, "in_a_fork", lambda *_: sent)
+    assert "what its process sent back are no answers" in lines_of(released, RIGHT)
+
+
 def marked(grade_id):
     return {"cell_type": "code", "source": ["1", None], "metadata": {"tags": None, "nbgrader": {"grade_id": grade_id}}}
 

@@ -96,11 +96,8 @@ class Update:
         )  # fmt: skip
         self.handle = self.library.q_begin(ctypes.byref(setting))
 
-    def _numbers(self) -> dict[str, Tensor | None]:
-        return self._numbers_of(self.learner)
-
     @staticmethod
-    def _numbers_of(it) -> dict[str, Tensor | None]:
+    def _numbers(it) -> dict[str, Tensor | None]:
         """Where the numbers of a learner lie that C reads and moves."""
         adam, last = it.actor_optimizer, len(it.actor_optimizer.params) - 1  # log α comes first, where it is learned
         found = {
@@ -115,7 +112,9 @@ class Update:
         return found | {f"temperature_{m}": getattr(adam, m)[0] if learned else None for m in ("first", "second")}
 
     def _addresses(self) -> dict[str, int | None]:
-        return {name: None if tensor is None else tensor.data_ptr() for name, tensor in self._numbers().items()}
+        return {
+            name: None if tensor is None else tensor.data_ptr() for name, tensor in self._numbers(self.learner).items()
+        }
 
     def _state(self) -> tuple:
         """All that `__init__` and `fits` go by and that may be changed between two updates, or moved in memory."""
@@ -134,7 +133,7 @@ class Update:
         obs, act, widths = actor.obs_dim, learner.act_dim, critics.sizes[1:-1]
         alike = list(actor.network.sizes) == [obs, *widths, actor.outputs * act]
         alike = alike and critics.sizes[0] == obs + act and len(widths) < MOST_LAYERS
-        numbers = {name: t for name, t in Update._numbers_of(learner).items() if t is not None}
+        numbers = {name: t for name, t in Update._numbers(learner).items() if t is not None}
         here = all(t.dtype == torch.float32 and t.is_cpu and t.is_contiguous() for t in numbers.values())
         counts = {"actor": actor.network, "critic": critics}
         fit = all(len(t) == len(counts[part].flat) for name, t in numbers.items() for part in counts if part in name)
