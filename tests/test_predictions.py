@@ -90,6 +90,16 @@ def test_a_prediction_is_kept_and_stands_behind_the_result(capsys):
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["02.7", "02.8"]
 
 
+def test_an_arrow_stands_for_what_no_place_on_the_axis_can_say():
+    for number, said, came in (("1", -0.5, 0.2), ("2", 0.0, 0.0), ("3", 3.0, 2.0), ("4", 500.0, 2.0), ("5", 1.0, 0.0)):
+        cl.predict(f"02.{number}", said)
+        cl.see("number", came, (-1, 3), predicted=f"02.{number}")
+    axes = cl.calibration("02").axes[0]
+    drawn = [(float(line.get_xdata()[0]), line.get_marker()) for line in axes.lines if line.get_marker() in "o<>"]
+    assert drawn == [(0.01, "<"), (1.0, "o"), (1.5, "o"), (100.0, ">"), (100.0, ">")]
+    assert "other sign" in axes.get_xlabel()
+
+
 def test_without_an_answer_nothing_happens(capsys):
     assert cl.predict("03.1") is None and cl.predict("03.1", choices=("a", "b")) is None
     assert not predictions.home().exists() and said(capsys) == ""

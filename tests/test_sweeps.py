@@ -652,6 +652,20 @@ def test_importances_are_the_shares_of_the_variance():
     assert next(iter(cl.importances(sweeps[0], method="ped-anova"))) == "a"
 
 
+@pytest.mark.parametrize("three", [cl.choice("low", "middle", "high"), cl.integer(1, 3)])
+def test_each_of_three_values_weighs_the_same_in_the_importances(three):
+    # Value 1 for the middle one, and b adds ± c. Alone they explain 1/3 · 2/3 and c²: with c² = 2/9 as much each.
+    rng, records, values = np.random.default_rng(0), [], three.choices or (1, 2, 3)
+    for n in range(180):
+        at, sign = n % 3, 1 if n // 3 % 2 else -1
+        params = {"three": values[at], "b": sign * rng.uniform(0.2, 1)}
+        records.append(Record(n, "complete", (at == 1) + sign * math.sqrt(2 / 9), params, {}))
+    found = cl.importances(
+        cl.Sweep("s", {"three": three, "b": cl.uniform(-1, 1)}, {"seed": 0}, records=records), trees=16
+    )
+    assert found["three"].value == pytest.approx(0.5, abs=0.008)  # with the middle one double it would be .53
+
+
 @pytest.mark.slow
 def test_intervals_of_importances_are_as_wide_as_sweeps_scatter():
     sweeps = [sweep_of(lambda a, b, noise: 2 * math.log10(a) + b + 0.3 * noise, 50, seed) for seed in range(10)]

@@ -124,7 +124,7 @@ def right(said, came) -> bool:
 
 
 def calibration(notebook: str):
-    """Draw a notebook's predictions. A number is shown divided by the result.
+    """Draw a notebook's predictions. A number is shown divided by the result; an arrow: further out than the figure.
 
     Returns the figure. If no prediction has been answered yet, it prints that and returns None.
 
@@ -137,6 +137,7 @@ def calibration(notebook: str):
     from course_lib.viz.style import COLOURS, new_figure, style
 
     marks = {k: right(v["said"], v["came"]) for k, v in answered.items()}
+    arrows = False
     with style():
         figure, axes = new_figure(figsize=(6.4, 0.9 + 0.26 * len(answered)))
         for row, (number, entry) in enumerate(answered.items()):
@@ -145,15 +146,18 @@ def calibration(notebook: str):
             if isinstance(said, str) or isinstance(came, str):
                 axes.plot(1.0, row, "o" if marks[number] else "x", color=colour)
             else:
-                off = said / came if came else np.inf
-                axes.plot([1.0, np.clip(off, 0.01, 100)], [row, row], color=colour, linewidth=2)
-                axes.plot(np.clip(off, 0.01, 100), row, "o", color=colour)
+                off = 1.0 if said == came else said / came if came else np.inf
+                end = np.clip(off, 0.01, 100)
+                axes.plot([1.0, end], [row, row], color=colour, linewidth=2)
+                axes.plot(end, row, "o" if end == off else "<" if off < 1 else ">", color=colour)
+                arrows = arrows or end != off
         axes.axvspan(1 - CLOSE, 1 + CLOSE, color="#e6f2ec", zorder=0)
         axes.axvline(1.0, color="#22303f", linewidth=0.9)
         axes.set_xscale("log")
         axes.set_yticks(range(len(answered)), list(answered))
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set(xlabel="what you said over what came; words: ○ right, × wrong")
+        further = "\n◁ ▷ further out, or of the other sign" if arrows else ""
+        axes.set(xlabel=f"what you said over what came; words: ○ right, × wrong{further}")
         axes.set_title(f"{sum(marks.values())} of {len(marks)} close", loc="left")
     return figure

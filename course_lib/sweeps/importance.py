@@ -12,6 +12,7 @@ import optuna
 from course_lib.errors import ArgumentError, check_choice, check_count
 from course_lib.sweeps.choose import quiet
 from course_lib.sweeps.results import Sweep
+from course_lib.sweeps.space import Dimension
 
 
 @dataclass
@@ -105,12 +106,27 @@ def _points(sweep: Sweep, names: list[str], at: int | None) -> tuple[np.ndarray,
     for t in sweep.trials:
         value = t.value if at is None else t.reports.get(at, math.nan)
         if math.isfinite(value) and len(t.params) == len(names):
-            rows.append(([sweep.space[n].position(t.params[n]) for n in names], value))
+            rows.append(([_place(sweep.space[n], t.params[n]) for n in names], value))
     if len(rows) < 4:
         what = "complete trials" if at is None else f"trials with a report at step {at}"
         raise ArgumentError(f"sweep {sweep.name!r} has {len(rows)} {what}; importances need at least 4")
     x, y = zip(*rows, strict=True)
     return np.array(x, float), np.array(y, float)
+
+
+def _place(found: Dimension, value) -> float:
+    """Where `value` lies in [0, 1]. A choice or a whole number stands in a part of its own, as wide as it is likely.
+
+    A forest weighs values by the width of their parts. With the first and the last one at the ends, as `position` has
+    them for figures, the middle one of three would count twice.
+    """
+    if found.kind == "choice":
+        count = len(found.choices)
+        return (found.position(value) * (count - 1) + 0.5) / count
+    if found.kind == "integer":
+        low, high, x = (math.log(v) if found.log else v for v in (found.low - 0.5, found.high + 0.5, value))
+        return (x - low) / (high - low)
+    return found.position(value)
 
 
 def _shares(x: np.ndarray, y: np.ndarray, names: list[str], method: str, trees: int, seed: int) -> np.ndarray:
