@@ -158,6 +158,29 @@ def test_empty_space_turns_the_camera_and_pulls_at_nothing(page):
     assert tab.evaluate("player.panes[0].stage.view.camera.position.toArray()") != pytest.approx(before, abs=1e-3)
 
 
+def test_a_stopped_clock_draws_what_somebody_does_and_nothing_else(page):
+    tab = page("pendulum.html#paused=1")
+    count = """async (after) => {
+      const [pane] = player.panes, draw = pane.draw.bind(pane);
+      let drawn = 0;
+      pane.draw = (details) => { drawn++; draw(details); };
+      await new Promise((resolve) => setTimeout(resolve, after));
+      drawn = 0;
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      pane.draw = draw;
+      return drawn;
+    }"""
+    assert tab.evaluate(count, 1500) == 0
+    box = tab.locator("canvas.stage").bounding_box()
+    tab.mouse.move(box["x"] + 30, box["y"] + 30)
+    assert tab.evaluate(count, 0) > 0
+    assert tab.evaluate(count, 1500) == 0
+    tab.keyboard.press(".")  # one step
+    assert tab.evaluate(count, 0) > 0
+    tab.keyboard.press(" ")
+    assert tab.evaluate(count, 1500) > 0
+
+
 def test_pushes_by_button_and_key(page):
     tab = page("anymal_walk.html#paused=1&command=0,0,0")
     tab.evaluate(RUN, 2.0)

@@ -10,7 +10,7 @@ import { observationNames, sensorsOf } from './names';
 import { type Abilities, Bar, Panel } from './view/controls';
 import { make } from './view/dom';
 import { Pane } from './view/pane';
-import { Quality } from './view/quality';
+import { Quality, Rest } from './view/quality';
 
 const MOST_BEHIND = 0.25; // s: a page that was asleep goes on from where it was
 const TAKERS = 'input, select, textarea, video, [role="button"]';
@@ -27,6 +27,7 @@ export class App {
   private panel: Panel | null = null;
   private behind = 0;
   private readonly quality = new Quality(() => this.panes.forEach((pane) => pane.simplify()));
+  private readonly rest = new Rest();
   private last = 0;
   private building = Promise.resolve();
   private readonly theme = matchMedia('(prefers-color-scheme: dark)');
@@ -142,6 +143,7 @@ export class App {
 
   /** Bring controls, address and panes to the settings. */
   private show(): void {
+    this.rest.wake();
     this.bar?.show(this.settings);
     this.panel?.show(this.settings);
     if (this.source.linked) {
@@ -179,6 +181,7 @@ export class App {
   }
 
   reset(): void {
+    this.rest.wake();
     for (const pane of this.panes) pane.restart();
     this.behind = 0;
   }
@@ -190,6 +193,7 @@ export class App {
   /** One control step, with the clock stopped. */
   step(): void {
     if (!this.settings.paused) this.set('paused', true);
+    this.rest.wake();
     for (let k = this.panes[0].player.task.frameSkip; k > 0; k--) this.tick();
     for (const pane of this.panes) pane.wait(1);
   }
@@ -231,7 +235,11 @@ export class App {
       else for (const pane of this.panes) pane.apply(settings);
       this.show();
     });
-    const darker = () => this.panes.forEach((pane) => pane.setDark(this.dark));
+    this.rest.listen(this.root, this.place);
+    const darker = () => {
+      this.rest.wake();
+      this.panes.forEach((pane) => pane.setDark(this.dark));
+    };
     this.theme.addEventListener('change', darker);
     new MutationObserver(darker).observe(document.documentElement, { attributeFilter: ['data-theme'] });
   }
@@ -244,7 +252,7 @@ export class App {
     try {
       if (!this.settings.paused) this.advance(passed);
       const details = this.quality.details(now, this.settings.paused);
-      for (const pane of this.panes) pane.draw(details);
+      if (!this.settings.paused || this.rest.awake()) for (const pane of this.panes) pane.draw(details);
     } catch (error) {
       // Nothing known ends here; whatever it is, the page says it and stands still instead of failing at every frame.
       this.settings.paused = true;
