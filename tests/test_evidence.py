@@ -19,7 +19,14 @@ from course_lib.lessons.nb10_evidence import (
     share,
     solver_effects,
 )
-from course_lib.lessons.nb10_hypotheses import HYPOTHESES, SECOND_STUDY, Hypothesis, verdict, verdict_of_equality
+from course_lib.lessons.nb10_hypotheses import (
+    AS_FIRST_SEEN,
+    HYPOTHESES,
+    SECOND_STUDY,
+    Hypothesis,
+    verdict,
+    verdict_of_equality,
+)
 
 
 def row(policy="ltc", seed=0, value=100.0, task="pole", **disturbed):
@@ -137,6 +144,9 @@ def test_the_second_study_needs_twenty_seeds_and_looks_at_its_tasks_only():
         assert h.seeds == range(100, 120) and h.benchmark == "second_study"
         if h.key in first:  # the same question
             assert replace(h, seeds=range(10), benchmark=first[h.key].benchmark) == first[h.key]
+    for h, seen in zip(SECOND_STUDY, AS_FIRST_SEEN, strict=True):  # nothing else than the runs differs
+        assert seen.seeds == range(10) and seen.benchmark in ("robustness", "topology")
+        assert replace(seen, seeds=h.seeds, benchmark=h.benchmark) == h
     h = Hypothesis("H9", "", ("a",), ("b",), ("noise",), tasks=("run",), seeds=range(20))
     rows = runs("a", [0.9] * 20, "run") + runs("b", [0.5] * 20, "run") + runs("a", [0.1] * 20) + runs("b", [0.9] * 20)
     found = decide(h, rows)

@@ -79,6 +79,10 @@ def test_verdicts_as_picture_and_as_text():
     figure = figures.verdict_figure(found)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["H1 (n=10)", "H3 (n=3)"]
     assert [t.get_text() for t in figure.axes[0].texts] == ["held", "cannot be told"]
+    earlier = [found[1] | {"difference": Summary(0.3, 0.1, 0.4, 10, "interval")}]
+    axes = figures.verdict_figure(found, earlier).axes[0]
+    (thin,) = [line for line in axes.lines if np.allclose(line.get_xdata(), [0.1, 0.4])]
+    assert 0 < thin.get_ydata()[0] < 1 and "thin: first study" in axes.get_xlabel()
     text = figures.verdict_table(found)
     assert "range of 3 runs" in text and "Told the length of a step" in text
     assert "    HalfCheetah: LTC, CfC against GRU; pole on a cart: CfC against GRU\n" in text

@@ -238,8 +238,11 @@ def lost_figure(rows: Sequence[Mapping], cell: str, policies: Sequence[str], tas
 COLOUR_OF = {"held": "#009E73", "did not hold": "#D55E00", "cannot be told": GREY}
 
 
-def verdict_figure(decided: Sequence[Mapping]):
-    """The difference behind each verdict, its interval, and what would matter; see `nb10_evidence.decide_all`."""
+def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
+    """The difference behind each verdict, its interval, and what would matter; see `nb10_evidence.decide_all`.
+
+    before: what an earlier study said to the same hypotheses, drawn thin above each.
+    """
     with style():
         figure, axes = new_figure(figsize=(7.6, 0.9 + 0.36 * len(decided)))
         for k, one in enumerate(decided):
@@ -248,14 +251,21 @@ def verdict_figure(decided: Sequence[Mapping]):
             axes.plot([difference.low, difference.high], [k, k], color=colour, linewidth=2.4, solid_capstyle="butt")
             axes.plot(difference.value, k, "o", color=colour, markersize=6)
             axes.annotate(one["verdict"], (1.01, k), xycoords=("axes fraction", "data"), va="center", color=colour)
+        rows = {one["key"]: k for k, one in enumerate(decided)}
+        for difference, k in ((one["difference"], rows[one["key"]] - 0.27) for one in before if one["key"] in rows):
+            axes.plot([difference.low, difference.high], [k, k], color=GREY, linewidth=1.4, solid_capstyle="butt")
+            axes.plot(difference.value, k, "o", color=GREY, markerfacecolor="white", markersize=5)
         axes.axvline(0.0, color=DARK, linewidth=0.9)
         axes.axvline(MATTERS, color=GREY, linewidth=0.9, linestyle=":")
         axes.set_yticks(range(len(decided)), [f"{one['key']} (n={one['runs']})" for one in decided])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set(xlabel=f"difference in the share kept; dotted: {MATTERS:g}, the least that matters")
+        thin = "; thin: first study" if before else ""
+        axes.set(xlabel=f"difference in the share kept; dotted: {MATTERS:g}, the least that matters{thin}")
     said = (f"{one['key']}: {one['difference']}, {one['runs']} seeds, {one['verdict']}" for one in decided)
     figure.alt = "Difference in the share kept, with its interval or range. " + "; ".join(said)
+    if before:
+        figure.alt += ". In the first study: " + "; ".join(f"{one['key']}: {one['difference']}" for one in before)
     return figure
 
 
