@@ -290,6 +290,18 @@ def test_a_broken_gradient_breaks_the_weights():
     assert agent.optimizer.flat.isnan().any()
 
 
+@pytest.mark.parametrize("low, high", [(None, None), (np.array(-0.3), np.array([0.2])), (np.full(6, -0.3), None)])
+def test_a_policy_acts_within_bounds_of_any_shape_or_none(low, high):
+    agent, *_ = agent_of()
+    agent.policy.action_low, agent.policy.action_high = low, high
+    noise, drawn = torch.randn(3, 5, 6), torch.empty(3, 5, 6)
+    acting = agent.in_c.acting(noise, torch.empty(3, 5, 17), drawn)
+    for t in range(3):
+        done = acting(t, np.random.default_rng(t).normal(size=(5, 17)))
+        wanted = drawn[t].clamp(-np.inf if low is None else -0.3, np.inf if high is None else 0.2)
+        assert drawn[t].abs().max() > 0.5 and np.array_equal(done, wanted)
+
+
 def test_only_what_fits_is_done_in_c():
     class Other(MLPActorCritic):
         pass

@@ -82,7 +82,7 @@ class Acting:
         self.kept = (  # what C points to
             (normal._mean if on else torch.zeros(obs)).contiguous(),
             (normal._scale if on else torch.ones(obs)).contiguous(),
-            *(torch.from_numpy(np.ascontiguousarray(b, np.float32)) for b in (policy.action_low, policy.action_high)),
+            *(self._bound(*end) for end in ((policy.action_low, -np.inf), (policy.action_high, np.inf))),
         )
         mean, scale, low, high = (t.data_ptr() for t in self.kept)
         start = epoch.optimizer.flat.data_ptr() + 4 * epoch.act  # behind log σ
@@ -91,6 +91,11 @@ class Acting:
         self.handle = self.library.acting_begin(
             epoch.layers, epoch.kind, ctypes.addressof(epoch.sizes), start, mean, scale, clip, low, high
         )
+
+    def _bound(self, given: np.ndarray | None, free: float) -> Tensor:
+        """(act,): C reads one bound for each action, whatever shape a policy has them in, or none."""
+        count = self.actions.shape[-1]
+        return torch.from_numpy(np.broadcast_to(free if given is None else given, count).astype(np.float32))
 
     def __call__(self, t: int, observation: np.ndarray) -> np.ndarray:
         """Step t with observations (n, obs) -> actions (n, act) within the bounds."""
