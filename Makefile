@@ -63,7 +63,7 @@ notebooks: $(INSTALLED)  ## regenerate and execute the notebooks, all or NB=01
 sync: $(INSTALLED)  ## regenerate the notebooks without executing them
 	@$(PY) scripts/notebooks.py sync $(NB)
 
-bench:  ## every benchmark's table; known trainings are not made again, speeds are measured anew; QUICK=--quick for a minute each
+bench:  ## every benchmark's table; trains what is missing (many hours), measures speeds anew; QUICK=--quick for a minute each
 	@$(MAKE) --no-print-directory environment EXTRAS=dev,bench,peers,instructor,site,browser
 	@failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script $(QUICK) || failed="$$failed $$script"; \
 		done; [ -z "$$failed" ] || { echo "these ended with an error:$$failed" >&2; exit 1; }

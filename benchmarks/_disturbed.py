@@ -56,7 +56,7 @@ def make(task: str, copies: int, seed: int, training: str = "one rate", test: bo
 
 
 def train_policy(task: str, config: cl.PPOConfig, training: str = "one rate", steps: int | None = None):
-    """-> run; the same configuration and seed give the same policy."""
+    """-> run; the same configuration and seed give the same policy on the same kind of processor."""
     facts = TASKS[task]
     rates = dict(rate=RATES) if training == "many rates" else {}
     agent = cl.PPO(make(task, facts["copies"], 1000 * config.seed, training, test=False, **rates), config)

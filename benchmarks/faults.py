@@ -1,6 +1,6 @@
 """What bad input gets: random configs, damaged and forged policy files, trainings killed at random moments.
 
-    python benchmarks/faults.py [--parts configs files kills] [--configs 2000] [--files 5000] [--kills 30]
+    python benchmarks/faults.py [--parts configs files "kills ppo" …] [--configs 2000] [--files 5000] [--kills 30]
 
 A config is made of fields that are right, of another type, of absurd size, or not numbers; accepted ones build their
 agent. A file is a shipped policy with bytes flipped, cut, zeroed or swapped, or with another header and a digest that

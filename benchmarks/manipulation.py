@@ -7,7 +7,7 @@
     ppo_multi  decides every five steps; the network emits the five actions
     ndp        decides every five steps; the network emits goal and weights of a DMP, whose path the hand follows
     ndp_ltc    the same, goal and weights read out from a liquid cell of 32 neurons; half as many steps, twice the
-               learning rate, judged by 100 episodes, not run on Pick
+               learning rate, not run on Pick. The shipped runs were judged by 100 episodes, the others by 400
     ndp_steps  ndp with the noise on the actions along the path in place of goal and weights; only on demand
 
 What is drawn at random is what the network emits: one action, five actions, or a path. How strong that noise is in the

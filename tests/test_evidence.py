@@ -22,6 +22,8 @@ from course_lib.lessons.nb10_evidence import (
 from course_lib.lessons.nb10_hypotheses import (
     AS_FIRST_SEEN,
     HYPOTHESES,
+    PLANNED,
+    SECOND_SEEDS,
     SECOND_STUDY,
     Hypothesis,
     verdict,
@@ -85,6 +87,27 @@ def test_the_interval_covers_the_truth():
         found = lead(rows, ("a",), ("b",), ("noise",))
         inside += found.low <= 0.1 <= found.high
     assert 0.84 <= inside / 120 <= 0.99  # a bootstrap of 10 values covers a little less than it says
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing, least", [(0.2, 0.9), (0.5, 0.84)])
+def test_the_interval_covers_the_truth_where_some_runs_fail(failing, least):
+    """Shares of runs that learned and of runs that did not, on two tasks; half of one side's fail in the worst case."""
+    rng, inside = np.random.default_rng(5), 0
+
+    def shares(count, failing):
+        return np.where(rng.random(count) < failing, rng.normal(0.1, 0.05, count), rng.normal(0.8, 0.1, count))
+
+    truth = iqm(shares(200_000, 0.1)) - iqm(shares(200_000, failing))
+    for _ in range(300):
+        rows = [
+            r
+            for task in ("pole", "run")
+            for r in runs("a", shares(10, 0.1), task) + runs("b", shares(10, failing), task)
+        ]
+        found = lead(rows, ("a",), ("b",), ("noise",))
+        inside += found.low <= truth <= found.high
+    assert least <= inside / 300 <= 0.99
 
 
 def test_verdicts():
@@ -160,6 +183,36 @@ def test_the_second_study_needs_twenty_seeds_and_looks_at_its_tasks_only():
     assert decide(equal, [r for r in rows if r["seed"]])["verdict"] == "cannot be told"
 
 
+def test_the_second_study_decides_nothing_before_its_last_run():
+    h, wanted = SECOND_STUDY[4], [(part, *run) for part, runs in PLANNED.items() for run in runs]
+    assert h.key == "H10" and len(wanted) * len(SECOND_SEEDS) == 260
+    rows = []
+    for part, task, policy in wanted:
+        share = 0.9 if policy == "gru" else 0.5
+        for one in runs(policy, [share] * 20, task):
+            kept = {name: one["disturbed"]["noise"] for name in h.conditions}
+            rows.append(one | {"part": part, "seed": one["seed"] + 100, "disturbed": kept})
+    assert decide(h, rows)["verdict"] == "held"
+    for missing in (0, 100, 259):  # of a policy that H10 compares, of one that it does not, of the wirings
+        assert decide(h, rows[:missing] + rows[missing + 1 :])["verdict"] == "cannot be told"
+    twice = [row for row in rows if row["seed"] > 100] + [row for row in rows if row["seed"] == 119]
+    assert decide(h, twice)["verdict"] == "cannot be told"  # twenty runs of each policy, but of nineteen seeds
+
+
+def test_run_by_run_takes_return_and_shares_of_a_run_together():
+    """Where the better policy's runs have a high return or a large share, never both, they add up to less."""
+    h = Hypothesis("H7", "", ("a",), ("b",), ("return", "noise"))
+    a = [row("a", s, value, noise=kept) for s, (value, kept) in enumerate([(1000.0, 500.0), (600.0, 540.0)] * 5)]
+    rows = [r | {"training": "one rate"} for r in a + runs("b", [0.5] * 10, value=900.0)]
+    returns, shares = np.array([r["return"] for r in a]), np.array([r["disturbed"]["noise"] for r in a])
+    mean = (iqm(returns) + 900.0) / 2
+    both = (returns / mean + shares / returns) / 2
+    found = decide(h, rows)
+    assert found["run_by_run"].value == pytest.approx(iqm(both) - (900.0 / mean + 0.5) / 2)
+    assert found["run_by_run"].high - found["run_by_run"].low < found["difference"].high - found["difference"].low
+    assert found["failed"] == {"a": (0, 10), "b": (0, 10)}
+
+
 def test_what_only_runs_that_learned_would_say_stands_beside_the_verdict():
     """Three failed runs of a keep all of their little return: they make its lead, and are told apart."""
     h = Hypothesis("H3", "", ("a",), ("b",), ("noise",))
@@ -168,6 +221,7 @@ def test_what_only_runs_that_learned_would_say_stands_beside_the_verdict():
     found = decide(h, rows)
     assert found["difference"].value > 0.05 and found["learned_only"].value == 0.0
     assert found["learned_only"].runs == 7 and len(runs_that_learned(rows)) == 17
+    assert found["failed"] == {"a": (3, 10), "b": (0, 10)} and found["run_by_run"] is None
 
 
 def test_only_hypotheses_without_runs_are_left_out_of_the_table():

@@ -11,9 +11,10 @@ import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb04_bptt as bptt
 from course_lib.lessons import nb04_watch as watch
-from course_lib.lessons.nb04_replay import toy_states, wrong_replays
+from course_lib.lessons.nb04_replay import collect_as_acted, toy_states, wrong_replays
 from course_lib.lessons.nb04_runs import BASE, gradient_errors, settings_with
 from course_lib.nets.cells import LTC
+from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.viz.states.states import record
 
 IN_THE_LIBRARY = {  # names on the slider -> options of the cell
@@ -164,6 +165,24 @@ def test_each_wrong_program_is_wrong_in_its_own_way():
         pairs = {name: (value, getattr(right, name)) for name, value in vars(pieces).items()}
         changed[letter] = {name for name, (a, b) in pairs.items() if not torch.equal(a, b)}
     assert changed == {"A": {"starts"}, "B": {"state"}, "C": {"x"}, "D": {"starts"}}
+
+
+@pytest.mark.parametrize("cell", ["ctrnn", "ltc", "mlp"])
+def test_a_fault_of_acting_shows_only_where_the_old_probability_is_that_of_acting(cell):
+    config = cl.PPOConfig(cell=cell, rollout_steps=16, sequence_length=16, minibatch_size=64, seed=0)
+    agent = cl.PPO(cl.make("InvertedPendulum-v5", num_envs=4, seed=0), config)
+    agent.begin()
+    agent.collect()
+
+    def off(rollout):  # a piece as long as the rollout: replayed from its own first state
+        mean, _ = agent.policy.sequence(rollout.x, rollout.state[0], rollout.starts)
+        return (gaussian_log_prob(rollout.action, mean, agent.policy.log_std) - rollout.log_prob).abs().max().item()
+
+    assert off(collect_as_acted(agent)[0]) < 1e-5 and "step" not in vars(agent.policy)
+    kind = type(agent.policy)
+    broken = type("Broken", (kind,), {"step": lambda policy, x, state: kind.step(policy, 3 * x, state)})
+    agent.policy.__class__ = broken
+    assert off(agent.collect()[0]) < 1e-5 and off(collect_as_acted(agent)[0]) > 1e-3
 
 
 def test_a_gradient_is_exact_over_the_whole_rollout_and_settings_are_in_full():

@@ -67,12 +67,13 @@ def test_verdicts_as_picture_and_as_text():
     found = [
         dict(
             key="H1", verdict="held", difference=Summary(0.1, 0.06, 0.2, 10, "interval"), runs=10,
-            learned_only=Summary(0.12, 0.05, 0.3, 8, "interval"),
+            learned_only=Summary(0.12, 0.05, 0.3, 8, "interval"), run_by_run=None,
+            failed={"ltc": (0, 20), "gru": (3, 20)},
             sides={("halfcheetah", None): [["ltc", "cfc"], ["gru"]], ("pendulum", None): [["cfc"], ["gru"]]},
         ),
         dict(
             key="H3", verdict="cannot be told", difference=Summary(-0.1, -0.2, 0.2, 3, "range"), runs=3,
-            learned_only=None,
+            learned_only=None, run_by_run=Summary(-0.05, -0.1, 0.2, 3, "range"), failed={},
             sides={("pendulum", "ltc"): [["ncp"], ["random"]], (None, "ctrnn"): [["rk4 1", "fused 1"]]},
         ),
     ]  # fmt: skip
@@ -83,11 +84,17 @@ def test_verdicts_as_picture_and_as_text():
     axes = figures.verdict_figure(found, earlier).axes[0]
     (thin,) = [line for line in axes.lines if np.allclose(line.get_xdata(), [0.1, 0.4])]
     assert 0 < thin.get_ydata()[0] < 1 and "thin: first study" in axes.get_xlabel()
+    picked = [one | {"key": key} for one, key in zip(found, ("H9", "H3"), strict=True)]
+    axes = figures.verdict_figure(picked, [earlier[0] | {"key": "H9"}]).axes[0]  # found there: no interval
+    assert not [line for line in axes.lines if np.allclose(line.get_xdata(), [0.1, 0.4])]
+    assert [line for line in axes.lines if np.allclose(line.get_xdata(), [0.3])]
     text = figures.verdict_table(found)
     assert "range of 3 runs" in text and "Told the length of a step" in text
     assert "    HalfCheetah: LTC, CfC against GRU; pole on a cart: CfC against GRU\n" in text
-    assert "    counting only runs that learned: 0.12 [0.05, 0.30]\nH3" in text
-    assert text.endswith("    LTC, pole on a cart: ncp against random; CT-RNN: rk4 1, fused 1")
+    assert (
+        "    counting only runs that learned: 0.12 [0.05, 0.30]\n    runs that did not learn: GRU 3 of 20\nH3" in text
+    )
+    assert "    LTC, pole on a cart: ncp against random; CT-RNN: rk4 1, fused 1\n    run by run: -0.05" in text
 
 
 def test_the_panel_plays_both_worlds_and_tells_the_cell():

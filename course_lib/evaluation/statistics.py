@@ -9,7 +9,7 @@ With fewer than five runs a bootstrap interval says little: for three values it 
 case `spread`, `summarize` and `paired` give the range, and call it a range. `probability_of_improvement` and
 `performance_profile` have no range: their ends are NaN. With five runs the intervals are still too narrow. That of a
 median is the range of the five and covers the true median in 94 of 100 cases; that of a mean covers the true one in
-about 84, that of an IQM in about 89 (normal values). With ten all are near 95.
+about 84, that of an IQM in about 89 (normal values). With ten these are 94, 90 and 93.
 """
 
 from __future__ import annotations

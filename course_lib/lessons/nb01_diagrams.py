@@ -84,11 +84,11 @@ def pole_figure(rollout, limit: float = 0.2):
 
 
 def trajectory_figure(angle: np.ndarray, alive: np.ndarray, score: np.ndarray, dt: float = 0.04):
-    """Sampled episodes of the pole, coloured by their score: over time (left), and their return over the score (right).
+    """Sampled episodes of the pole, coloured by their score: over time (left), and their length over the score (right).
 
     Args:
         angle: (T, N) lean of the pole, rad.
-        alive: (T, N) whether the step belongs to the episode; its length is the return.
+        alive: (T, N) whether the step belongs to the episode. (That on which the pole falls does, and pays nothing.)
         score: (N,) score of each episode with respect to one parameter.
         dt: seconds of a step.
     """
@@ -123,10 +123,10 @@ def trajectory_figure(angle: np.ndarray, alive: np.ndarray, score: np.ndarray, d
             right.plot(ends, line, color="#444444", ls="--", lw=1.4, label="least squares")
             right.legend(loc="upper left")
         right.set_ylim(0, 1.25 * lengths.max())  # room for the legend
-        right.set(xlabel="score of the episode", ylabel="return (steps)", title="colour: the same score")
+        right.set(xlabel="score of the episode", ylabel="length (steps)", title="colour: the same score")
     figure.alt = (
         f"Left: {len(score)} episodes, the lean of the pole over time, blue for a positive score, red for a "
-        f"negative one. Right: their returns, {lengths.min()} to {lengths.max()} steps, over their scores"
+        f"negative one. Right: their lengths, {lengths.min()} to {lengths.max()} steps, over their scores"
     )
     figure.alt += f"; the dashed line has a slope of {slope:.2g}." if score.std() > 0 else "."
     return figure

@@ -76,7 +76,7 @@ def settings(env_id: str, rows: Sequence[Mapping] = ()) -> list[Setting]:
             reason, variant = REASONS.get(field.name, ("", ""))
             found.append(Setting(field.name, default, value, reason, worth.get(variant)))
     reason, variant = REASONS[STARTS]
-    return [*found, Setting(STARTS, "all together", "spread out", reason, worth.get(variant))]
+    return [*found, Setting(STARTS, "spread out", "spread out", reason, worth.get(variant))]
 
 
 def described() -> str:

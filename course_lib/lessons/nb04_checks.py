@@ -224,6 +224,10 @@ def my_pole(rng):
             lambda f: cell_of(f).name in ("ltc", "synaptic_ltc"),
         ),
         ("two neurons at most: cell=dict(…, neurons=2), or 1", lambda f: cell_of(f).neurons <= 2),
+        (
+            "an encoder or feedthrough leads the observation around the neurons: the cell has neither",
+            lambda f: cell_of(f).encoder is None and not cell_of(f).feedthrough,
+        ),
         ("fewer than six updates fit into the steps: shorten rollout_steps", lambda f: len(kl_of(f)) >= 6),
         (
             "KL stays under 0.0005: the policy hardly moves. A larger learning rate, or smaller minibatches",

@@ -26,7 +26,6 @@ TITLES = {  # settings of the result file that are not NAME_NEURONS
     "cfc_8": "CfC",
     "gru_8": "GRU",
 }
-
 CELL_NAMES = {**{s.removesuffix("_8"): title for s, title in TITLES.items()}, "mlp": "MLP, no memory"}
 
 
@@ -194,18 +193,18 @@ def solve_figure(rows: Sequence[Mapping], before: Mapping):
         axes.errorbar(counts, clipped[:, 0], reach, **bars)
         for n, values in found.items():
             at = n * np.exp(np.linspace(-0.07, 0.07, len(values)))
-            solved = np.isfinite(values)
-            axes.plot(at[solved], values[solved], "o", color=COLOURS[0], markersize=3.5, alpha=0.5)
-            axes.plot(at[~solved], np.full((~solved).sum(), ceiling), "^", mfc="none", color=COLOURS[0], markersize=5)
+            axes.plot(at, values, "o", color=COLOURS[0], markersize=3.5, alpha=0.5)
         axes.plot(list(old), list(old.values()), "D--", color=COLOURS[1], label=f"{STUDENT} (one seed)")
+        if lost := [n for n, values in found.items() for steps in values if not np.isfinite(steps)]:
+            axes.plot(lost, [ceiling] * len(lost), "^", mfc="none", color=COLOURS[0], label="here: a seed, never")
         axes.plot(NEVER, [ceiling] * len(NEVER), "D", mfc="none", color=COLOURS[1], label=f"{STUDENT}: never")
         if "smallest" in before:
-            label = "smallest that solved it there"
-            axes.axvline(before["smallest"], color=COLOURS[1], linewidth=0.9, linestyle=":", label=label)
+            dotted = dict(color=COLOURS[1], linewidth=0.9, linestyle=":", label="smallest that solved it there")
+            axes.axvline(before["smallest"], **dotted)
         axes.axhline(ceiling, color=GREY, linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="LTC neurons", ylabel="environment steps to solve")
         _plain_ticks(axes, counts, (1, 2, 5))
-        axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.68), fontsize=8.5)
+        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.56), fontsize=8)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Notebook 04: a toy state carried through a rollout, and four programs that replay a rollout, each with one bug."""
+"""Notebook 04: states of a rollout. A toy, a rollout as it was acted, four programs that replay one with a bug each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.rl.ppo import PPO, Rollout
 
 
@@ -23,6 +24,28 @@ def toy_states(starts: np.ndarray, zeroed_every: int | None = None) -> np.ndarra
         state = np.where(begins | border, 0.0, state) / 2 + 1
         after.append(state)
     return np.array(after)
+
+
+def collect_as_acted(agent: PPO) -> tuple[Rollout, np.ndarray]:
+    """`agent.collect()`, but the `log_prob` of the rollout is that of each action when it was drawn.
+
+    `collect` itself takes it from a replay of the whole rollout, which also gives the values. That cannot show a
+    difference between acting and replaying.
+    """
+    means, step = [], agent.policy.step
+
+    def noted(x, state):
+        mean, after = step(x, state)
+        means.append(mean)
+        return mean, after
+
+    agent.policy.step = noted
+    try:
+        rollout, raw = agent.collect()
+    finally:
+        del agent.policy.step
+    log_prob = gaussian_log_prob(rollout.action, torch.stack(means), agent.policy.log_std.detach())
+    return replace(rollout, log_prob=log_prob), raw
 
 
 def wrong_replays(agent: PPO, rollout: Rollout, raw: np.ndarray, length: int) -> dict[str, Rollout]:

@@ -14,7 +14,16 @@ import numpy as np
 
 from course_lib.errors import ArgumentError
 from course_lib.evaluation.statistics import LEAST_RUNS, Summary, iqm
-from course_lib.lessons.nb10_hypotheses import ASIDE, HYPOTHESES, Hypothesis, verdict, verdict_of_equality
+from course_lib.lessons.nb10_hypotheses import (
+    ASIDE,
+    HYPOTHESES,
+    PLANNED,
+    SECOND,
+    SECOND_SEEDS,
+    Hypothesis,
+    verdict,
+    verdict_of_equality,
+)
 
 LEARNED = 0.5  # a policy is compared on tasks where its median is at least this share of the best one's
 DRAWS = 2000
@@ -211,13 +220,46 @@ def runs_that_learned(rows: Sequence[dict]) -> list[dict]:
     return out
 
 
+def run_by_run(rows: Sequence[dict], h: Hypothesis) -> Summary:
+    """`lead` for a hypothesis that counts the return, with it and the shares of a run averaged before anything else."""
+    single = []
+    for stratum in strata_of(rows):
+        mine = [row for row in rows if stratum_of(row) == stratum]
+        shares, plain = conditions_in(mine, h.conditions), by_policy(mine, stratum, None)
+        means = [iqm(plain[name]) for name in (*h.better, *h.worse) if name in plain]
+        for row in mine if means else ():
+            parts = [row["return"] / np.mean(means), *(share(row, condition) for condition in shares)]
+            single.append(row | {"disturbed": {"all": float(np.mean(parts)) * row["return"]}})
+    return lead(single, h.better, h.worse, ["all"])
+
+
+def failures(rows: Sequence[dict]) -> dict[str, tuple[int, int]]:
+    """Policy that has `learned` a task -> how many of its runs there did not, and how many there are."""
+    able, out = runs_that_learned(rows), {}
+    for stratum, fit in learned(rows).items():
+        for name in fit:
+            count = [sum((stratum_of(r), r["policy"]) == (stratum, name) for r in some) for some in (able, rows)]
+            failed, of = out.get(name, (0, 0))
+            out[name] = failed + count[1] - count[0], of + count[1]
+    return out
+
+
+def complete(rows: Sequence[dict]) -> bool:
+    """Whether all `PLANNED` runs of the second study are there."""
+    known = {(row.get("part"), row["task"], row["policy"], row["seed"]) for row in rows}
+    wanted = [(part, *run) for part, runs in PLANNED.items() for run in runs]
+    return all((*run, seed) in known for run in wanted for seed in SECOND_SEEDS)
+
+
 def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
     """-> "key", "verdict", "difference" (a `Summary`), "runs", "sides"; of H8 the difference of the half that decides.
 
     "sides": (task, cell) -> the policies compared there, a list for each side; of H8 one list, the solvers. Runs of the
-    tasks `ASIDE` and of seeds that are not the hypothesis's are left out. "learned_only": the difference if only
-    `runs_that_learned` count. It decides nothing. (A run that failed has little to lose, and can keep all of it.)
+    tasks `ASIDE` and of seeds that are not the hypothesis's are left out. Three more decide nothing. "learned_only":
+    the difference if only `runs_that_learned` count. (A run that failed has little to lose, and can keep all of it.)
+    "run_by_run": see there. "failed": see `failures`, of the policies compared.
     """
+    whole = h.benchmark != SECOND["benchmark"] or complete(rows)
     rows = [row for row in rows if row.get("task") not in ASIDE and row["seed"] in h.seeds]
     if h.benchmark == "convergence":
         effects = solver_effects(rows)
@@ -227,14 +269,21 @@ def decide(h: Hypothesis, rows: Sequence[dict]) -> dict:
         both = same if same == other else "did not hold" if "did not hold" in (same, other) else "cannot be told"
         shown = effects["matched" if same == "did not hold" else "mismatched"]
         sides = {stratum: [list(by_policy(rows, stratum, None))] for stratum in strata_of(rows)}
-        return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides, learned_only=None)
+        beside = dict(learned_only=None, run_by_run=None, failed={})
+        return dict(key=h.key, verdict=both, difference=shown, runs=shown.runs, sides=sides) | beside
     mine = [row for row in rows if row.get("training", h.training) == h.training]
     mine = [row for row in mine if not h.tasks or row["task"] in h.tasks]
     difference, sides = lead(mine, h.better, h.worse, h.conditions), sides_of(mine, h.better, h.worse)
     judged = (verdict_of_equality if h.key == "H7" else verdict)(difference, seeds=len(h.seeds))
-    able = lead(runs_that_learned(mine), h.better, h.worse, h.conditions)
+    counts = failures([row for row in mine if stratum_of(row) in sides])
+    beside = dict(
+        learned_only=lead(runs_that_learned(mine), h.better, h.worse, h.conditions),
+        run_by_run=run_by_run(mine, h) if "return" in h.conditions else None,
+        failed={name: count for name, count in counts.items() if name in (*h.better, *h.worse)},
+    )
     return dict(
-        key=h.key, verdict=judged, difference=difference, runs=difference.runs, sides=sides, learned_only=able
+        key=h.key, verdict=judged if whole else "cannot be told", difference=difference, runs=difference.runs,
+        sides=sides, **beside,
     )  # fmt: skip
 
 

@@ -241,7 +241,8 @@ COLOUR_OF = {"held": "#009E73", "did not hold": "#D55E00", "cannot be told": GRE
 def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
     """The difference behind each verdict, its interval, and what would matter; see `nb10_evidence.decide_all`.
 
-    before: what an earlier study said to the same hypotheses, drawn thin above each.
+    before: what the first study said to the same hypotheses, thin above each; without an interval for those that were
+        found there, since an interval is no test of what was picked for its size.
     """
     with style():
         figure, axes = new_figure(figsize=(7.6, 0.9 + 0.36 * len(decided)))
@@ -251,10 +252,11 @@ def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
             axes.plot([difference.low, difference.high], [k, k], color=colour, linewidth=2.4, solid_capstyle="butt")
             axes.plot(difference.value, k, "o", color=colour, markersize=6)
             axes.annotate(one["verdict"], (1.01, k), xycoords=("axes fraction", "data"), va="center", color=colour)
-        rows = {one["key"]: k for k, one in enumerate(decided)}
-        for difference, k in ((one["difference"], rows[one["key"]] - 0.27) for one in before if one["key"] in rows):
-            axes.plot([difference.low, difference.high], [k, k], color=GREY, linewidth=1.4, solid_capstyle="butt")
-            axes.plot(difference.value, k, "o", color=GREY, markerfacecolor="white", markersize=5)
+        rows, picked = {one["key"]: k for k, one in enumerate(decided)}, {h.key for h in FOUND}
+        for one, k in ((one, rows[one["key"]] - 0.27) for one in before if one["key"] in rows):
+            if one["key"] not in picked:
+                axes.plot([one["difference"].low, one["difference"].high], [k, k], color=GREY, linewidth=1.4)
+            axes.plot(one["difference"].value, k, "o", color=GREY, markerfacecolor="white", markersize=5)
         axes.axvline(0.0, color=DARK, linewidth=0.9)
         axes.axvline(MATTERS, color=GREY, linewidth=0.9, linestyle=":")
         axes.set_yticks(range(len(decided)), [f"{one['key']} (n={one['runs']})" for one in decided])
@@ -272,7 +274,7 @@ def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
 def verdict_table(decided: Sequence[Mapping]) -> str:
     """The same as text: key, verdict, difference with its interval or range, claim, who was compared where.
 
-    Last stands what the difference would be without the runs that failed.
+    Last stands what decides nothing: the difference without the runs that failed, and how many these are.
     """
     claims = {h.key: h.claim for h in (*HYPOTHESES, *FOUND)}
     lines = []
@@ -280,8 +282,12 @@ def verdict_table(decided: Sequence[Mapping]) -> str:
         seeds = f"{one['runs']} seed" + "s" * (one["runs"] != 1)
         lines.append(f"{one['key']}  {one['verdict']:<15} {one['difference']}, {seeds}")
         lines += [f"    {claims[one['key']]}", f"    {_compared(one['sides'])}"]
+        if one["run_by_run"] is not None:
+            lines += [f"    run by run: {one['run_by_run']}"]
         if one["learned_only"] is not None:
             lines += [f"    counting only runs that learned: {one['learned_only']}"]
+        if failed := [f"{NAMES.get(n, n)} {k} of {of}" for n, (k, of) in one["failed"].items() if k]:
+            lines += [f"    runs that did not learn: {', '.join(failed)}"]
     return "\n".join(lines)
 
 

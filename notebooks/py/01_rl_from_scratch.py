@@ -4,9 +4,9 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/01_rl_from_scratch.ipynb)
 #
 # A cart carries a pole. Nobody tells the controller what a pole is, where it falls, or which way to push. It observes four
-# numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook about a hundred lines of
-# plain code learn to balance the pole, in less than a minute on two processor cores. You write the key pieces. The video
-# under the set-up cell shows the result.
+# numbers, it pushes, and it gets a reward of one for every step the pole stays up. In this notebook fewer than a
+# hundred lines of plain code learn to balance the pole, in a minute or two on two processor cores. You work out the key
+# pieces in exercises. The video under the set-up cell shows the result.
 
 # %% [markdown]
 # **You will be able to**
@@ -19,7 +19,7 @@
 # **Before you start.** Python with numpy; derivatives and expectations; a little PyTorch helps (a network, an
 # optimiser, `backward`).
 #
-# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) about a minute of
+# **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) one to two minutes of
 # computing, plus your time for the exercises; full about 5 minutes.
 #
 # **Predictions.** Before most results you are asked what you expect. Write your answer with
@@ -583,11 +583,21 @@ for name, chosen, range_ in (("short", lasted < 12, (0.08, 0.35)), ("long", last
 
 # %% [markdown]
 # *What you should see.* In short episodes neighbouring pushes tend to agree, and the pole falls. In long episodes they
-# tend to undo each other, but weakly. Between neighbours alone, this explains only a small part of the cancellation. Pairs of
-# steps further apart were not measured here. Long episodes also have the largest rewards-to-go. So without a baseline, large
-# terms with opposite signs can add up to little. For the cart they do. A baseline changes the
-# weights of the terms, and some of their signs, and for the cart most of the cancellation is gone. There this costs more
-# than the smaller squares gain.
+# tend to undo each other, but weakly. How much of the cancellation do they explain? The next cell takes the products of
+# different terms apart, by the number of steps between them.
+
+# %%
+terms = scores[..., 0] * weight[reward_to_go]
+apart = np.array([2 * (terms[lag:] * terms[:-lag]).sum(0).mean() for lag in range(1, 6)])  # products of terms so many steps apart
+every = (terms.sum(0) ** 2).mean() - (terms**2).sum(0).mean()  # of all different terms
+cl.see("share of neighbours in the cancellation", apart[0] / every, between=(0.15, 0.4))
+cl.see("share of terms up to five steps apart", apart.sum() / every, between=(0.55, 0.95))
+
+# %% [markdown]
+# *What you should see.* Neighbours explain about a quarter of the cancellation, and terms up to five steps apart most of it.
+# Long episodes also have the largest rewards-to-go. So without a baseline, large terms with opposite signs can add up to
+# little. For the cart they do. A baseline changes the weights of the terms, and some of their signs, and for the cart most
+# of the cancellation is gone. There this costs more than the smaller squares gain.
 #
 # There is a second way to see it. Which constant would be the best baseline for each of the four weights? The next cell
 # computes it twice: from the squares alone, as in Exercise 1.3, and from the whole sum.
@@ -606,7 +616,8 @@ cl.see("the same from the squares alone", from_squares[0] / average, between=(0.
 # it is lowest for the cart. The cart is far from the centre mostly near the end of an episode. There the score of its
 # weight is large, but few steps remain, so the reward-to-go is small and adds little noise. Subtract the mean
 # reward-to-go, and these terms get a large negative weight. The cancellation moves the best constant of the cart further
-# down. (For the pole it moves up, to about the mean.) A baseline near the mean is far too large for the cart.
+# down, and that of its rate as well. (For the pole and its rate the terms of an episode add up instead of cancelling. There
+# the constant moves up, to about the mean.) A baseline near the mean is far too large for the cart.
 #
 # So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
 # for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use

@@ -199,7 +199,8 @@ def rk4_step(field, t, h, dt):
 cl.check("3.1", rk4_step)
 
 # %% [markdown]
-# *Predict.* Halve the step of RK4. By what factor does the error fall?
+# *Predict.* Halve the step of RK4. By what factor does the error fall? (In the cell below, `odeint` makes `substeps` equal
+# steps between two given times.)
 
 # %%
 cl.predict("03.2", question="error before, divided by the error after")
@@ -629,9 +630,9 @@ cl.see("largest difference of the inline step and the library's", (inside * cell
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
 # function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$, the time
-# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one. (The letters are those of the
-# paper. Only here is $f$ a linear layer of any sign, and only here are $g$ and $k$ levels. They are neither the conductance
-# of (3.8) nor the rate of (3.4).)
+# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one. ($f$ and
+# $g$ are the paper's letters; $k$ is its $h$, which here is the state. Only here is $f$ a linear layer of any sign, and only
+# here are $g$ and $k$ levels. They are neither the conductance of (3.8) nor the rate of (3.4).)
 #
 # $$h(t) = \sigma(-f\,t) \odot g + \bigl(1 - \sigma(-f\,t)\bigr) \odot k. \tag{3.13}$$
 #

@@ -11,8 +11,8 @@
 # %% [markdown]
 # **You will be able to**
 # 1. compute the effective time constants of a liquid network, and the share of a disturbance that one step leaves;
-# 2. read a phase portrait of policy and value at a frozen memory, and separate the effect of the memory from that of
-#    the present observation;
+# 2. read a phase portrait of a policy at a frozen memory, and separate the effect of the memory from that of the present
+#    observation;
 # 3. find the fixed points of a cell, linearise there, compute a length of memory from eigenvalues, and distinguish the
 #    memory of the network from that of the loop through the body;
 # 4. show that a network has computed a velocity it was never given;
@@ -61,8 +61,8 @@ explorer
 # %% [markdown]
 # *Look at* the yellow dot in the four portraits. It marks where the pole and the cart are now. In the two portraits of
 # the policy, a dashed line marks where the policy would not push at all. (A portrait without a line has no such place.)
-# Right after a push the line itself moves. The same angle and velocity now lead to another action. A part of this is
-# memory; section 3 separates it from the influence of the cart. The rest of the notebook explains this picture part by
+# After a push the line itself moves. The same angle and velocity now lead to another action. A part of this is memory;
+# section 3 separates it from the influence of the cart. The rest of the notebook explains this picture part by
 # part. In the maps of the policy and of the states, negative is blue and positive is red. In the maps of the value,
 # yellow is high.
 
@@ -124,11 +124,13 @@ start = {"seed": 3, "steps": 120, "reset_noise_scale": 0.05}
 calm = states.record(policy, **start)
 pushed = states.record(policy, pushes={30: 2.0}, **start)
 closed, alone = echoes(policy, calm, pushed, first=31)  # the first observation that shows the push
-cl.see("steps until a tenth is left", lasting(closed), (8, 89), predicted="07.1")
+cl.see("steps until a tenth is left", lasting(closed), (8, 88), predicted="07.1")
 cl.see("the two neurons that move least are 2 and 3", set(record.states.std(0).argsort()[:2]) == {2, 3})
 
 # %% [markdown]
-# *What you should see.* The push can be seen for many control steps. Section 5 asks what remembers it for so long.
+# *What you should see.* The push can be seen for many control steps. (The difference hardly changes while it is near a
+# tenth. So the number depends much on this threshold; section 5 shows the curve.) Section 5 asks what remembers it for so
+# long.
 
 # %% [markdown]
 # ## 2. Liquid time constants
@@ -184,7 +186,8 @@ cl.see("longest over shortest τ_eff of a neuron, largest", (constants.max(0) / 
 # *What you should see.* In each column the first four numbers fall, or are equal after rounding. Because $f$ lies between 0
 # and 1, $\tau$ is an upper bound of $\tau^{\text{eff}}$ and $1/(1/\tau + 1)$ is a lower bound (Hasani et al. 2021, theorem
 # 1). The solver matters: in a fast neuron the fused step keeps many times as much as the exact solution would. Some neurons
-# change their time constant a lot during the episode. A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the
+# change their time constant a lot during the episode. (Here $f$ is taken at the state after each step, in (7.4) at the state
+# before it. The difference is small.) A neuron whose $1/\tau + f$ hardly changes, because $1/\tau$ is the
 # larger part, is nearly a leaky integrator: a neuron with a constant rate of decay, driven by $f A$.
 #
 # ### Exercise 7.1: effective time constants (fill in)
@@ -230,8 +233,9 @@ if np.shape(mine) == (len(record), 2, record.neurons):
 #
 # Vary the pole's angle and angular velocity, and leave the other two observations as they are at that moment. The plane
 # of angle and angular velocity is the *phase plane* of the pole. The map of $a_t(x)$ over it is here called a **phase
-# portrait** of the policy. The same map of the critic's output is a phase portrait of the value. (Elsewhere a phase
-# portrait is a drawing of trajectories.)
+# portrait** of the policy. The same map of the critic's output is a phase portrait of the value. The critic of this policy
+# is an ordinary network: it sees the present observation and has no memory. So only the other two observations can change
+# its map, and the rest of this section is about the policy. (Elsewhere a phase portrait is a drawing of trajectories.)
 #
 # *Predict.* Set the pole upright and still in the middle of the track, and try every memory of the episode. A network without
 # memory would choose the same action every time. How wide is the range of our network's actions here, as a share of the range
@@ -244,15 +248,19 @@ cl.predict("07.3", question="share of the episode's range, from 0 to 1")
 state_figures.portrait_figure(policy, record, steps=[29, 31, 33, 50])
 
 # %% [markdown]
-# *Look at* the dashed line, where the policy does not push: just before the push (step 30), right after it, and later.
-# The map is red above the line and blue below: the policy pushes the way the pole is falling. After the push the line
-# moves and turns, and then it comes back. A part of this comes from the cart, which is now in another place. The next
-# cell removes the influence of the cart: it uses the same observation with every memory.
+# *Look at* the dashed line, where the policy does not push: just before the push (which comes at step 30), at steps 31 and
+# 33, and later. The map is red above the line and blue below: the policy pushes the way the pole is falling. After the push the
+# line moves and turns, and then it comes back. Two things move it. At step 31 it is the cart alone, which is faster now: the
+# memory was made before the push could be seen. At step 33 the memory has changed, too. The next cell removes the influence
+# of the cart: it uses the same observation with every memory.
 
 # %%
 spread = phase.memory_spread(policy, record, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})[:, 0]
 print(f"with {len(spread)} memories: actions from {spread.min():+.2f} to {spread.max():+.2f}")
 print(f"in the episode:     actions from {record.actions.min():+.2f} to {record.actions.max():+.2f}")
+moved = [np.abs(record.before[step] - record.before[29]).max() for step in (31, 33)]
+cl.see("largest change of the memory since step 29, at step 31", moved[0], (0, 0.02))
+cl.see("largest change of the memory since step 29, at step 33", moved[1], (0.1, np.inf))
 cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="07.3")
 
 # %% [markdown]
@@ -475,7 +483,7 @@ cl.check("7.3", memory_steps)
 cl.predict("07.8", question="control steps")
 
 # %%
-cl.see("closed loop, steps until a tenth is left", lasting(closed), (8, 89))
+cl.see("closed loop, steps until a tenth is left", lasting(closed), (8, 88))
 cl.see("open loop, steps until a tenth is left", lasting(alone), (2, 8), predicted="07.8")
 loop_figure(closed, alone)
 
@@ -745,8 +753,9 @@ cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
 # *What you should see.* If one swing is one stride, the cheetah makes about as many strides a second. (You can check it in
-# the video.) A cycle that a system returns to after a disturbance is called a **limit cycle** (Strogatz 2015, chapter 7).
-# The gait looks like one, of network and body together. Does the network also swing without the body? Freeze the last
+# the video.) An isolated cycle is called a **limit cycle**, and it is stable if the system returns to it after a disturbance
+# (Strogatz 2015, chapter 7). The gait looks like a stable one, of network and body together. (Here you have seen it repeat.
+# No disturbance was tried.) Does the network also swing without the body? Freeze the last
 # observation and look for fixed points:
 
 # %%
@@ -776,6 +785,10 @@ for i, name in enumerate(gait.truth_names):
         scores[name] = [states.decode(x, gait.truth[-len(x) :, i])[0] for x in sources]
         print(f"{name:24s} {scores[name][0]:10.2f} | {scores[name][1]:18.2f} | {scores[name][2]:16.2f} | {scores[name][3]:10.2f}")
 limbs = np.array([v for k, v in scores.items() if "thigh" in k or "shin" in k or "foot" in k])
+speed, late = gait.truth[settled, gait.truth_names.index("speed (m/s)")], {}
+for source, x in (("states", gait.states), ("observations", gait.observations), ("states of an untrained cell", never)):
+    late[source] = states.decode(x[settled], speed)[0]
+print(f"speed from step {settled.start} on: R² " + ", ".join(f"{value:.2f} from the {source}" for source, value in late.items()))
 cl.see("joint velocities with R² above 0.7 from the states", (limbs[:, 0] > 0.7).sum(), (4, 6))
 cl.see("R² from the states less R² from an untrained cell's, mean over the joints", (limbs[:, 0] - limbs[:, 3]).mean(), (-0.15, 0.15))
 
@@ -785,8 +798,8 @@ cl.see("R² from the states less R² from an untrained cell's, mean over the joi
 # one untrained cell (a single draw) tell as much as those of the trained one, on average over the joints. A probe shows
 # what can be read from a state. It does not show what was learned. (In section 4 the untrained cells held much less. There
 # the claim passed the same test.) The forward speed has an R² below 0 because the readout was fitted on the start from rest
-# and tested on the steady run. Without the start, more than half of it can be read. But that column has no controls, and in
-# the steady run the observed angles may tell as much.
+# and tested on the steady run. Without the start, more than half of it can be read. But the last printed line has the
+# controls: in the steady run the observed angles and an untrained cell tell about as much.
 #
 # ### The same, while it runs
 # The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the
@@ -916,6 +929,9 @@ cl.calibration("07")
 #   theorem 1 (bounds of the time constant).
 # - D. Sussillo, O. Barak, "Opening the black box: low-dimensional dynamics in high-dimensional recurrent neural
 #   networks", *Neural Computation* 25, 2013: fixed points by optimisation.
+# - K. Pearson, "On lines and planes of closest fit to systems of points in space", *Philosophical Magazine* 2, 1901.
+# - G. E. Hinton, J. L. McClelland, D. E. Rumelhart, "Distributed representations", in *Parallel Distributed Processing* 1,
+#   MIT Press 1986.
 # - K. Funahashi, Y. Nakamura, "Approximation of dynamical systems by continuous time recurrent neural networks",
 #   *Neural Networks* 6, 1993.
 # - R. D. Beer, "On the dynamics of small continuous-time recurrent neural networks", *Adaptive Behavior* 3, 1995: one and two

@@ -254,12 +254,17 @@ def decoding_figure(
 
 
 def flow_figure(fields: dict[str, Callable[[np.ndarray], np.ndarray]], reach: float = 1.2):
-    """dh/dt of single neurons against h: label -> function; filled dots attract, hollow ones repel."""
-    h = np.linspace(-reach, reach, 2001)
+    """dh/dt of single neurons against h: label -> function; filled dots attract, hollow ones repel.
+
+    reach: of h, both ways, at least; more where a neuron rests further out, up to 50.
+    """
     with style():
         figure, panels = new_figure(1, len(fields), figsize=(2.7 * len(fields), 2.7), sharey=True, squeeze=False)
         told = []
         for k, (axes, (label, field)) in enumerate(zip(panels[0], fields.items(), strict=True)):
+            wide = np.linspace(-50, 50, 100_001)
+            resting = wide[1:][np.diff(np.signbit(field(wide)))]
+            h = np.linspace(-1, 1, 2001) * max(reach, 1.2 * np.abs(resting).max(initial=0))
             rate = np.asarray(field(h), float)
             axes.axhline(0, color="#7a828c", linewidth=0.8)
             axes.plot(h, rate, color=COLOURS[k % len(COLOURS)])
