@@ -108,8 +108,8 @@ GROUPS = (
               "cell_vs_torchdiffeq_32", "cells", "x"),
     )),
     Group("ANYmal C, a quadruped", "PPO, one core for each run (in PyTorch: two). The sprint is the task of a project "
-          "that this course grew out of: about 500 points for each metre in 8 s. Standing still earns about 440. 5,925 is the best "
-          "running mean of that project. The two recipes are described below the tables.", (
+          "that this course grew out of: about 500 points for each metre in 8 s. Standing still earns about 440. 5,925 "
+          "is the best running mean of that project. The two recipes are described below the tables.", (
         Claim("sprint: time until 5,925 without noise, network without memory", "20.3 h, with noise; a return of "
               "179 without",
               "≤ 8 min", "sprint_minutes_to_5925", "anymal_sprint", "min"),
