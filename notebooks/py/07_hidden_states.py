@@ -258,7 +258,7 @@ state_figures.portrait_figure(policy, record, steps=[29, 31, 33, 50])
 spread = phase.memory_spread(policy, record, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0})[:, 0]
 print(f"with {len(spread)} memories: actions from {spread.min():+.2f} to {spread.max():+.2f}")
 print(f"in the episode:     actions from {record.actions.min():+.2f} to {record.actions.max():+.2f}")
-moved = [np.abs(record.before[step] - record.before[29]).max() for step in (31, 33)]
+moved = [(record.before[step] - record.before[29]).abs().max().item() for step in (31, 33)]
 cl.see("largest change of the memory since step 29, at step 31", moved[0], (0, 0.02))
 cl.see("largest change of the memory since step 29, at step 33", moved[1], (0.1, np.inf))
 cl.see("share", np.ptp(spread) / np.ptp(record.actions), (0.1, 0.9), predicted="07.3")
