@@ -457,3 +457,14 @@ def test_figures_are_labelled_with_units(policy, record):
 def test_bad_input_gets_a_sentence(call, words, policy, record):
     with pytest.raises(ArgumentError, match=words):
         call(policy, record)
+
+
+def test_the_flow_of_a_neuron_shows_all_of_its_rests():
+    """h' = -h (h - 1) (h - 5): rests at 0, 1 and 5, of which 1 attracts no one; the first panel needs no room."""
+    figure = state_figures.flow_figure({"near": lambda h: -h, "far": lambda h: -h * (h - 1) * (h - 5)})
+    near, far = ([(line.get_xdata()[0], line.get_markerfacecolor()) for line in axes.lines if line.get_marker() == "o"]
+                 for axes in figure.axes)  # fmt: skip
+    assert [round(x, 2) for x, _ in near] == [0] and [round(x) for x, _ in far] == [0, 1, 5]
+    assert far[0][1] == far[2][1] != far[1][1]
+    assert figure.axes[0].lines[1].get_xdata()[-1] == pytest.approx(1.2)
+    assert figure.axes[1].lines[1].get_xdata()[-1] == pytest.approx(6.0, abs=0.01)

@@ -263,7 +263,8 @@ def flow_figure(fields: dict[str, Callable[[np.ndarray], np.ndarray]], reach: fl
         told = []
         for k, (axes, (label, field)) in enumerate(zip(panels[0], fields.items(), strict=True)):
             wide = np.linspace(-50, 50, 100_001)
-            resting = wide[1:][np.diff(np.signbit(field(wide)))]
+            with np.errstate(over="ignore"):  # far out, a plain sigmoid overflows on its way to 0
+                resting = wide[1:][np.diff(np.signbit(field(wide)))]
             h = np.linspace(-1, 1, 2001) * max(reach, 1.2 * np.abs(resting).max(initial=0))
             rate = np.asarray(field(h), float)
             axes.axhline(0, color="#7a828c", linewidth=0.8)
