@@ -157,7 +157,7 @@ class Exercise:
     def _noting(self, function: Callable) -> Callable:
         def called(*args):
             held, answer = copy.deepcopy(args) if len(self.seen) < INPUTS else None, function(*args)
-            self.seen += [] if held is None else [(held, copy.deepcopy(answer))]
+            self.seen += [] if held is None else [(held, copied(answer))]
             return answer
 
         return called
@@ -193,6 +193,13 @@ class Exercise:
         return "" if True in (found[len(self.seen) :] or found) else None  # where inputs could be put off, there
 
 
+def copied(answer):
+    """A copy; of a tensor with a gradient behind it, which has none, its numbers, and that it had one."""
+    if isinstance(answer, torch.Tensor) and not answer.is_leaf:
+        return answer.detach().clone().requires_grad_()
+    return tuple(map(copied, answer)) if type(answer) is tuple else copy.deepcopy(answer)
+
+
 def in_time(seconds: float, function: Callable, *args):
     """`function(*args)`, or "" where that takes too long."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -222,7 +229,8 @@ def put_off(case: tuple, rng: np.random.Generator) -> tuple:
 
     def other(value):
         if isinstance(value, torch.Tensor):
-            return torch.from_numpy(other(value.numpy())).to(value.dtype)
+            new = torch.from_numpy(other(value.detach().numpy())).to(value.dtype)
+            return new.requires_grad_(value.requires_grad)
         if isinstance(value, (bool, int)):
             return bool(rng.random() < 0.5) if isinstance(value, bool) else max(value + int(rng.integers(-2, 3)), 0)
         if isinstance(value, float):
@@ -265,6 +273,8 @@ def clothes(exercise: Exercise) -> dict[str, Callable]:
         fits.remove("float32")
     if exercises.attempt(answers.parts_of, answer) is None:
         fits = []
+    if getattr(answer, "requires_grad", False):  # the check asks for its gradient, which all others lose
+        fits, case = ["float32"], ()
     fits += ["list of parts"] * several + ["in place"] * any(hasattr(value, "shape") for value in case)
 
     def dressed(how: str, function: Callable) -> Callable:
@@ -289,8 +299,10 @@ def digest(key: str) -> str:
     """Of all that the verdicts on an exercise depend on."""
     source = SOURCE_OF[key]
     before = [cell.source for cell in cells(source) if "prelude" in cell.metadata.get("tags", [])]
-    build = exercise_of(f"{int(key[:2])}.{key[3:]}").build
-    modules = [inspect.getsource(module) for module in (answers, exercises, inspect.getmodule(build))]
+    check = inspect.getmodule(exercise_of(f"{int(key[:2])}.{key[3:]}").build)
+    used = {getattr(value, "__module__", None) or "" for value in vars(check).values()}  # its oracles, runs and so on
+    lessons = [sys.modules[name] for name in sorted(used) if name.startswith("course_lib.lessons.")]
+    modules = [inspect.getsource(module) for module in (answers, exercises, check, *lessons)]
     texts = [*before, *graded(source)[key].values(), str(wrong_answers(source).get(key)), *modules]
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 

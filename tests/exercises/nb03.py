@@ -247,3 +247,15 @@ WRONG = {
         ("NaN", "def better_step(f, A, tau, h, dt):\n    return f(h) * float('nan')"),
     ],
 }
+
+ALSO_RIGHT = {
+    "03-4": [  # it overwrites what it is given
+        """def adjoint_rates(field, t, h, a, params):
+    with torch.enable_grad():
+        x = h.clone().requires_grad_()
+        f = field(t, x)
+        found = torch.autograd.grad(f, (x, *params), a.clone(), retain_graph=True)
+    h[...], a[...] = 7, 7
+    return -f.detach(), *found""",
+    ],
+}

@@ -146,6 +146,8 @@ WRONG = {
         ("dict of settings", "def my_pole():\n    return 3"),
         ("liquid one", pole('cell=dict(name="gru", neurons=2)')),
         ("two neurons at most", pole("learning_rate=2e-2")),
+        ("leads the observation around", pole("cell={**CELL, 'neurons': 1, 'feedthrough': True}")),
+        ("leads the observation around", pole("cell={**CELL, 'neurons': 2, 'encoder': 8}")),
         ("eight copies and 4,096 steps are fixed", pole(TWO + ", num_envs=16")),
         ("no setting of cl.PPOConfig", pole("neurons=2")),
         ("fewer than six", pole(TWO + ", rollout_steps=512, minibatch_size=512")),
