@@ -620,7 +620,7 @@ cl.see("the same from the squares alone", from_squares[0] / average, between=(0.
 # the constant moves up, to about the mean.) A baseline near the mean is far too large for the cart.
 #
 # So remember what (1.8) promises. A baseline never changes the mean. It usually reduces the noise, but it need not do so
-# for every parameter. The best baseline is different for each parameter (Greensmith et al. 2004). In practice people use
+# for every parameter. The best constant is different for each parameter (Peters and Schaal 2008). In practice people use
 # one baseline for all, an estimate of $V(s)$, because it is simple and reduces the noise of the whole gradient.
 #
 # ### Exercise 1.4: more episodes (an experiment with a hypothesis)
@@ -1003,6 +1003,8 @@ cl.calibration("01")
 # - R. J. Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning",
 #   *Machine Learning* 8, 1992: sections 4 to 6.
 # - E. Greensmith, P. L. Bartlett, J. Baxter, "Variance reduction techniques for gradient estimates in reinforcement
-#   learning", *JMLR* 5, 2004: section 4, the best constant baseline.
+#   learning", *JMLR* 5, 2004: section 4, the best constant baseline for all parameters together.
+# - J. Peters, S. Schaal, "Reinforcement learning of motor skills with policy gradients", *Neural Networks* 21, 2008:
+#   a best baseline for each parameter.
 # - J. Schulman et al., "High-dimensional continuous control using generalized advantage estimation", 2016: section 2,
 #   the six forms of the weight in (1.9).
