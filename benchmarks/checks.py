@@ -300,7 +300,10 @@ def digest(key: str) -> str:
     source = SOURCE_OF[key]
     before = [cell.source for cell in cells(source) if "prelude" in cell.metadata.get("tags", [])]
     check = inspect.getmodule(exercise_of(f"{int(key[:2])}.{key[3:]}").build)
-    used = {getattr(value, "__module__", None) or "" for value in vars(check).values()}  # its oracles, runs and so on
+    used = {  # its oracles, runs and so on, whole modules or what is taken from them
+        value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None) or ""
+        for value in vars(check).values()
+    }
     lessons = [sys.modules[name] for name in sorted(used) if name.startswith("course_lib.lessons.")]
     modules = [inspect.getsource(module) for module in (answers, exercises, check, *lessons)]
     texts = [*before, *graded(source)[key].values(), str(wrong_answers(source).get(key)), *modules]

@@ -90,7 +90,7 @@ def test_the_interval_covers_the_truth():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failing, least", [(0.2, 0.9), (0.5, 0.84)])
+@pytest.mark.parametrize("failing, least", [(0.2, 0.9), (0.5, 0.88)])
 def test_the_interval_covers_the_truth_where_some_runs_fail(failing, least):
     """Shares of runs that learned and of runs that did not, on two tasks; half of one side's fail in the worst case."""
     rng, inside = np.random.default_rng(5), 0
@@ -193,7 +193,7 @@ def test_the_second_study_decides_nothing_before_its_last_run():
             kept = {name: one["disturbed"]["noise"] for name in h.conditions}
             rows.append(one | {"part": part, "seed": one["seed"] + 100, "disturbed": kept})
     assert decide(h, rows)["verdict"] == "held"
-    for missing in (0, 100, 259):  # of a policy that H10 compares, of one that it does not, of the wirings
+    for missing in (20, 100, 259):  # of a policy that H10 compares, of one that it does not, of the wirings
         assert decide(h, rows[:missing] + rows[missing + 1 :])["verdict"] == "cannot be told"
     twice = [row for row in rows if row["seed"] > 100] + [row for row in rows if row["seed"] == 119]
     assert decide(h, twice)["verdict"] == "cannot be told"  # twenty runs of each policy, but of nineteen seeds

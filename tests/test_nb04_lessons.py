@@ -185,6 +185,15 @@ def test_a_fault_of_acting_shows_only_where_the_old_probability_is_that_of_actin
     assert off(agent.collect()[0]) < 1e-5 and off(collect_as_acted(agent)[0]) > 1e-3
 
 
+def test_without_a_cell_there_is_nothing_to_carry():
+    agent = cl.PPO(
+        cl.make("InvertedPendulum-v5", num_envs=4, seed=0), cl.PPOConfig(rollout_steps=16, minibatch_size=64)
+    )
+    agent.begin()
+    with pytest.raises(ArgumentError, match="agent has no cell"):
+        collect_as_acted(agent)
+
+
 def test_a_gradient_is_exact_over_the_whole_rollout_and_settings_are_in_full():
     errors = gradient_errors()
     assert errors[64] == 0 and errors[1] > errors[8] > errors[32]

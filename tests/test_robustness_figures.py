@@ -85,7 +85,9 @@ def test_verdicts_as_picture_and_as_text():
     (thin,) = [line for line in axes.lines if np.allclose(line.get_xdata(), [0.1, 0.4])]
     assert 0 < thin.get_ydata()[0] < 1 and "thin: first study" in axes.get_xlabel()
     picked = [one | {"key": key} for one, key in zip(found, ("H9", "H3"), strict=True)]
-    axes = figures.verdict_figure(picked, [earlier[0] | {"key": "H9"}]).axes[0]  # found there: no interval
+    figure = figures.verdict_figure(picked, [earlier[0] | {"key": key} for key in ("H9", "H5")])
+    (axes,) = figure.axes  # H9 was found there: no interval; H5 has no row
+    assert figure.alt.endswith("In the first study: H9: 0.30")
     assert not [line for line in axes.lines if np.allclose(line.get_xdata(), [0.1, 0.4])]
     assert [line for line in axes.lines if np.allclose(line.get_xdata(), [0.3])]
     text = figures.verdict_table(found)
@@ -104,7 +106,8 @@ def test_the_panel_plays_both_worlds_and_tells_the_cell():
     assert policy.dt == 1.0 and film.fps == 20 and len(film) == 8
     plain, before = panel.played(policy, seconds=0.4)
     same, after = panel.played(policy, seconds=0.4, noise=0.1)  # what it was trained with
-    assert before == after and (plain == same).all()
+    differ = float(np.mean(plain != same))  # 0; not always, where pictures are drawn in software
+    assert before == after and differ < 0.01, f"{differ:.3%} of the numbers differ"
 
 
 def test_the_panel_refuses():

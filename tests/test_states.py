@@ -17,7 +17,7 @@ from course_lib.errors import ArgumentError
 from course_lib.evaluation.returns import run_episodes
 from course_lib.nets.cells import CELLS, CTRNN, GRU, LTC, MLP, CfC
 from course_lib.policies.actor_critics import MLPActorCritic, RecurrentActorCritic
-from course_lib.viz.states import phase, state_figures, states
+from course_lib.viz.states import flow, phase, state_figures, states
 from course_lib.viz.states.dashboard import Dashboard, zero_line
 from course_lib.viz.states.explorer import WIDGET, Explorer
 from course_lib.viz.states.fixed_points import fixed_points, settle
@@ -415,7 +415,7 @@ def test_figures_are_labelled_with_units(policy, record):
         state_figures.correlation_figure(record),
         state_figures.component_figure(record, targets),
         state_figures.ablation_figure(np.arange(6.0), np.arange(5.0), 4),
-        state_figures.flow_figure({"a": lambda h: -h, "b": lambda h: h}),
+        flow.flow_figure({"a": lambda h: -h, "b": lambda h: h}),
         state_figures.eigenvalue_figure(found),
         state_figures.decoding_figure(record, {"x": (0.5, record.truth[:, 1])}, "pole angle (rad)"),
     ]
@@ -459,9 +459,25 @@ def test_bad_input_gets_a_sentence(call, words, policy, record):
         call(policy, record)
 
 
+@pytest.mark.parametrize(
+    "w, b, tau, A", [(200.0, -12.0, 2.0, 50.0), (20.0, -10.0, 1.0, 200.0), (40.0, -10.0, 1.0, 1.0)]
+)
+def test_rests_of_a_neuron_are_zeros_of_its_rate(w, b, tau, A):
+    def rate(h):
+        f = 1 / (1 + np.exp(-(w * h + b)))
+        return -(1 / tau + f) * h + f * A
+
+    found = flow.rests_of(rate)
+    assert [attracts for _, attracts in found] == [True, False, True]
+    for h, attracts in found:
+        low, high = h - 2e-4 * max(abs(h), 1e-3), h + 2e-4 * max(abs(h), 1e-3)
+        at = brentq(rate, low, high, xtol=1e-15)
+        assert h == pytest.approx(at, rel=1e-4, abs=1e-7) and attracts == (rate(low) > 0)
+
+
 def test_the_flow_of_a_neuron_shows_all_of_its_rests():
     """h' = -h (h - 1) (h - 5): rests at 0, 1 and 5, of which 1 attracts no one; the first panel needs no room."""
-    figure = state_figures.flow_figure({"near": lambda h: -h, "far": lambda h: -h * (h - 1) * (h - 5)})
+    figure = flow.flow_figure({"near": lambda h: -h, "far": lambda h: -h * (h - 1) * (h - 5)})
     near, far = ([(line.get_xdata()[0], line.get_markerfacecolor()) for line in axes.lines if line.get_marker() == "o"]
                  for axes in figure.axes)  # fmt: skip
     assert [round(x, 2) for x, _ in near] == [0] and [round(x) for x, _ in far] == [0, 1, 5]

@@ -119,7 +119,7 @@ def grade(nb: dict, seconds: float = SECONDS, kept: Path | None = None) -> dict[
     if file and file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     settings = {"OMP_NUM_THREADS": "1", "COURSE_BUDGET": "smoke", "MPLBACKEND": "agg", "NBGRADER_EXECUTION": ""}
-    settings["CUDA_VISIBLE_DEVICES"] = ""  # where torch sees a GPU, a fork that follows a gradient can compute no other
+    settings["CUDA_VISIBLE_DEVICES"] = ""  # where torch sees a GPU, a fork after a gradient can compute none
     command = [sys.executable, "-m", "course_lib.classroom.grading"]
     done = subprocess.run(command, input=job, capture_output=True, text=True, env={**os.environ, **settings})
     try:

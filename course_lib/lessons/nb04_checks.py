@@ -225,7 +225,7 @@ def my_pole(rng):
         ),
         ("two neurons at most: cell=dict(…, neurons=2), or 1", lambda f: cell_of(f).neurons <= 2),
         (
-            "an encoder or feedthrough leads the observation around the neurons: the cell has neither",
+            "the neurons must do it alone: no encoder before them, and no feedthrough around them",
             lambda f: cell_of(f).encoder is None and not cell_of(f).feedthrough,
         ),
         ("fewer than six updates fit into the steps: shorten rollout_steps", lambda f: len(kl_of(f)) >= 6),

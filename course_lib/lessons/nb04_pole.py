@@ -204,7 +204,7 @@ def solve_figure(rows: Sequence[Mapping], before: Mapping):
         axes.axhline(ceiling, color=GREY, linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="LTC neurons", ylabel="environment steps to solve")
         _plain_ticks(axes, counts, (1, 2, 5))
-        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.56), fontsize=8)
+        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.56), fontsize=8, frameon=True, framealpha=0.95)
     return figure
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from course_lib.errors import ArgumentError
 from course_lib.policies.actor_critics import gaussian_log_prob
 from course_lib.rl.ppo import PPO, Rollout
 
@@ -27,11 +28,13 @@ def toy_states(starts: np.ndarray, zeroed_every: int | None = None) -> np.ndarra
 
 
 def collect_as_acted(agent: PPO) -> tuple[Rollout, np.ndarray]:
-    """`agent.collect()`, but the `log_prob` of the rollout is that of each action when it was drawn.
+    """`agent.collect()` of a policy with a cell, but the rollout's `log_prob` is that of each action when it was drawn.
 
     `collect` itself takes it from a replay of the whole rollout, which also gives the values. That cannot show a
     difference between acting and replaying.
     """
+    if not agent.config.cell.name:
+        raise ArgumentError("agent has no cell; its configuration must name one, such as cell='ltc'")
     means, step = [], agent.policy.step
 
     def noted(x, state):

@@ -241,8 +241,7 @@ COLOUR_OF = {"held": "#009E73", "did not hold": "#D55E00", "cannot be told": GRE
 def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
     """The difference behind each verdict, its interval, and what would matter; see `nb10_evidence.decide_all`.
 
-    before: what the first study said to the same hypotheses, thin above each; without an interval for those that were
-        found there, since an interval is no test of what was picked for its size.
+    before: what the first study said to these, thin above each; no interval for those found there by their size.
     """
     with style():
         figure, axes = new_figure(figsize=(7.6, 0.9 + 0.36 * len(decided)))
@@ -267,7 +266,8 @@ def verdict_figure(decided: Sequence[Mapping], before: Sequence[Mapping] = ()):
     said = (f"{one['key']}: {one['difference']}, {one['runs']} seeds, {one['verdict']}" for one in decided)
     figure.alt = "Difference in the share kept, with its interval or range. " + "; ".join(said)
     if before:
-        figure.alt += ". In the first study: " + "; ".join(f"{one['key']}: {one['difference']}" for one in before)
+        found = [(k, f"{d.value:.2f}" if k in picked else d) for k, d in ((o["key"], o["difference"]) for o in before)]
+        figure.alt += ". In the first study: " + "; ".join(f"{key}: {text}" for key, text in found if key in rows)
     return figure
 
 

@@ -93,7 +93,7 @@ class Acting:
         )
 
     def _bound(self, given: np.ndarray | None, free: float) -> Tensor:
-        """(act,): C reads one bound for each action, whatever shape a policy has them in, or none."""
+        """(act,): C reads one bound for each action; a policy has as many, or one for all, or none."""
         count = self.actions.shape[-1]
         return torch.from_numpy(np.broadcast_to(free if given is None else given, count).astype(np.float32))
 

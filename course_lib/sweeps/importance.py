@@ -115,7 +115,7 @@ def _points(sweep: Sweep, names: list[str], at: int | None) -> tuple[np.ndarray,
 
 
 def _place(found: Dimension, value) -> float:
-    """Where `value` lies in [0, 1]. A choice or a whole number stands in a part of its own, as wide as it is likely.
+    """Where `value` lies in [0, 1]. A choice or a whole number has a part of its own, about as wide as it is likely.
 
     A forest weighs values by the width of their parts. With the first and the last one at the ends, as `position` has
     them for figures, the middle one of three would count twice.

@@ -590,7 +590,7 @@ for name, chosen, range_ in (("short", lasted < 12, (0.08, 0.35)), ("long", last
 terms = scores[..., 0] * weight[reward_to_go]
 apart = np.array([2 * (terms[lag:] * terms[:-lag]).sum(0).mean() for lag in range(1, 6)])  # products of terms so many steps apart
 every = (terms.sum(0) ** 2).mean() - (terms**2).sum(0).mean()  # of all different terms
-cl.see("share of neighbours in the cancellation", apart[0] / every, between=(0.15, 0.4))
+cl.see("share of neighbours in the cancellation", apart[0] / every, between=(0.08, 0.42))
 cl.see("share of terms up to five steps apart", apart.sum() / every, between=(0.55, 0.95))
 
 # %% [markdown]

@@ -817,8 +817,8 @@ cl.see(f"length of the last episodes after {agent.env_steps:,} steps", np.mean(l
 #
 # ### The recipe that runs
 # The library's recommended settings for this task differ from its defaults. The next cell reads the difference out of
-# `PPOConfig.recommended`. (The last row is not a setting: the library spreads the starts in every task.) What each of them
-# is worth is the question of section 7.
+# `PPOConfig.recommended`. What each setting is worth is the question of section 7. (The last row is not a setting: the library
+# spreads the starts in every task.)
 
 # %%
 settings.SettingsTable("HalfCheetah-v5")

@@ -1010,9 +1010,9 @@ cl.compare({"shipped LTC seeds": [r for r in hidden if r["cell"] == "ltc"], "you
 # HalfCheetah without its velocities is a harder case. The shipped runs compare an LTC and a GRU, 32 neurons each, with the
 # network of notebook 02, which has no memory. All train for 3M steps.
 #
-# This is a second attempt. In the first, with 1.2M steps, readouts that saw nothing but the cell, and the usual start of
-# the LTC, the GRU was ahead of the network without memory (1.16 times its return) and the LTC was not (0.96). We fixed ten
-# seeds before the second attempt began. The two ratios with the GRU were added after the GRU had been trained. Both cells differ from the network
+# This is a second attempt. The first had 1.2M steps, readouts that saw nothing but the cell, and the usual start of the LTC.
+# There the GRU was ahead of the network without memory (1.16 times its return) and the LTC was not (0.96). We fixed ten seeds
+# before the second attempt began. The two ratios with the GRU were added after the GRU had been trained. Both cells differ from the network
 # of notebook 02 in three things, which were found by trial on the LTC: a layer of 64 units before the cell, larger
 # minibatches with a higher learning rate, and readouts that see the cell's input as well. The LTC alone starts from
 # `LTC.SLOW`. The network without memory keeps the settings of notebook 02.

@@ -76,7 +76,7 @@ from course_lib.lessons.nb07_bifurcation import bifurcation_slider, folds, follo
 from course_lib.lessons.nb07_loops import (
     change_of_action, decay_rates, echoes, lasting, loop_figure, share_left, spectral_radius, stands, untrained_states,
 )
-from course_lib.viz.states import phase, state_figures, states
+from course_lib.viz.states import flow, phase, state_figures, states
 from course_lib.viz.states.fixed_points import fixed_points, settle
 
 
@@ -838,7 +838,7 @@ def bit_rate(h, w, b, tau, A):
 # %%
 neurons = {"no synapse": (0.0, 0.0, 1.0, 1.0), "a weak one": (8.0, -2.0, 1.0, 1.0), "yours": attempt(one_bit)}
 fields = {name: (lambda h, p=p: bit_rate(h, *p)) for name, p in neurons.items() if p is not None}
-state_figures.flow_figure(fields)
+flow.flow_figure(fields)
 
 # %% [markdown]
 # *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to

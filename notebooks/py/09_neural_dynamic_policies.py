@@ -535,7 +535,7 @@ cl.show(viz.montage(clips, [task.split("-")[0] for task in TABLETOP], columns=3)
 # Learning to do what the expert does in the same situation is called *behaviour cloning* (Pomerleau 1989). Three ways to
 # decide: **a step at a time** emits one action at every step, **five steps** emits five actions at once, and the **NDP**
 # emits the numbers of a DMP whose path is five actions long. Data, loss, updates and hidden layers are the same.
-# (α and the number of bumps are those of the runs in section 7.)
+# (In these runs α and the number of bumps depend on the task; the table in section 7 has them.)
 #
 # *Predict.* In which task do the three ways differ most in success?
 
@@ -787,8 +787,8 @@ cl.see("NDP's σ, compared with PPO's", np.exp(-2.0) / np.exp(-1.0), (0.36, 0.38
 # | setting | above | in these runs | reason |
 # |---|---|---|---|
 # | time of the DMP | seconds, in sections 1 to 4 | one plan, 0.05 s | α then says how much of its way a plan completes, at any control rate |
-# | α | 8 to 50 per second; 10 per plan in section 7 | 5, 10 or 15 per plan, by task | as in the paper, except for Pick |
-# | bumps N | 6 in section 7 | 5 in Throw, 6 elsewhere | as in the paper's code |
+# | α | 8 to 50 per second; 10 per plan in sections 6 and 7 | 5, 10 or 15 per plan, by task | as in the paper, except for Pick |
+# | bumps N | 6 in sections 6 and 7 | 5 in Throw, 6 elsewhere | as in the paper's code |
 # | unit of goal and weights | m, αβ | such that σ on them is σ on the actions, on average | one unit of noise for all ways |
 # | noise | on goal and weights, as here | on goal and weights (`explore="plan"`) | the five moves go together; the paper draws it on the actions |
 # | a head of the critic sees | – | the present observation (`heads="present"`) | it knows what has happened since the decision |

@@ -187,6 +187,7 @@ export class App {
   }
 
   push(direction: -1 | 1): void {
+    this.rest.wake();
     for (const pane of this.panes) pane.push(direction, this.settings.push);
   }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -250,34 +250,6 @@ def decoding_figure(
             axes.plot(time[steps], guess[steps], ("-", "--")[k % 2], color=COLOURS[k], linewidth=1.3, label=label)
         axes.set(xlabel="time (s)", ylabel=name)
         figure.legend(loc="outside upper right", ncols=3)
-    return figure
-
-
-def flow_figure(fields: dict[str, Callable[[np.ndarray], np.ndarray]], reach: float = 1.2):
-    """dh/dt of single neurons against h: label -> function; filled dots attract, hollow ones repel.
-
-    reach: of h, both ways, at least; more where a neuron rests further out, up to 50.
-    """
-    with style():
-        figure, panels = new_figure(1, len(fields), figsize=(2.7 * len(fields), 2.7), sharey=True, squeeze=False)
-        told = []
-        for k, (axes, (label, field)) in enumerate(zip(panels[0], fields.items(), strict=True)):
-            wide = np.linspace(-50, 50, 100_001)
-            with np.errstate(over="ignore"):  # far out, a plain sigmoid overflows on its way to 0
-                resting = wide[1:][np.diff(np.signbit(field(wide)))]
-            h = np.linspace(-1, 1, 2001) * max(reach, 1.2 * np.abs(resting).max(initial=0))
-            rate = np.asarray(field(h), float)
-            axes.axhline(0, color="#7a828c", linewidth=0.8)
-            axes.plot(h, rate, color=COLOURS[k % len(COLOURS)])
-            told.append(f"{label}:")
-            for i in np.flatnonzero((rate[:-1] > 0) != (rate[1:] > 0)):
-                falls = rate[i] > rate[i + 1]
-                told[-1] += f" {'filled' if falls else 'hollow'} at {h[i]:.2f},"
-                axes.plot(h[i], 0, "o", color=INK if falls else "white", markeredgecolor=INK, markersize=7)
-            axes.set(title=label, xlabel="state h")
-        panels[0, 0].set_ylabel("dh/dt (per control step)")
-    found = "; ".join(text.rstrip(",:") for text in told)
-    figure.alt = f"dh/dt over the state h, and where it is zero: filled dots attract, hollow ones repel. {found}"
     return figure
 
 

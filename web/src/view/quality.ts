@@ -6,7 +6,9 @@ const SELDOM = 150; // one of them every so many ms
 const VERY_SLOW = 40; // ms from frame to frame: if it is so for longer than
 const PATIENCE = 1500; // ms, the robot's picture becomes plainer
 const LINGER = 1000; // ms after the last thing that somebody did, in which a stopped clock's picture is still drawn
-const HANDLED = ['pointerdown', 'pointermove', 'wheel', 'input'];
+const HANDLED = [
+  'pointerdown', 'pointermove', 'pointercancel', 'lostpointercapture', 'wheel', 'input', 'webglcontextrestored',
+];
 const AWAY = 250; // ms: the page was loading, or asleep in another tab, and this frame tells nothing about the machine
 
 export class Quality {
@@ -52,6 +54,7 @@ export class Rest {
     const wake = () => this.wake();
     for (const kind of HANDLED) root.addEventListener(kind, wake, { capture: true, passive: true });
     for (const kind of ['keydown', 'pointerup', 'visibilitychange']) document.addEventListener(kind, wake); // outside of it, too
+    addEventListener('blur', wake); // which ends a pull
     new ResizeObserver(wake).observe(place);
   }
 }
