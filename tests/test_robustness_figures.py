@@ -99,15 +99,19 @@ def test_verdicts_as_picture_and_as_text():
     assert "    LTC, pole on a cart: ncp against random; CT-RNN: rk4 1, fused 1\n    run by run: -0.05" in text
 
 
-def test_the_panel_plays_both_worlds_and_tells_the_cell():
+def test_the_panel_plays_both_worlds_and_tells_the_cell(monkeypatch):
     policy = cl.load("robust_ltc")
     film, words = panel.pair(policy, "LTC", seconds=0.4, rate=0.5)
     assert film.shape[1:] == (200, 600, 3) and words.startswith("LTC: rate 0.5. Return in 0.4 s: ")
     assert policy.dt == 1.0 and film.fps == 20 and len(film) == 8
+    drawn, draw = [], panel.render
+    monkeypatch.setattr(panel, "render", lambda episode, **size: drawn.append(episode) or draw(episode, **size))
     plain, before = panel.played(policy, seconds=0.4)
     same, after = panel.played(policy, seconds=0.4, noise=0.1)  # what it was trained with
     differ = float(np.mean(plain != same))  # 0; not always, where pictures are drawn in software
     assert before == after and differ < 0.01, f"{differ:.3%} of the numbers differ"
+    first, second = drawn
+    assert np.array_equal(first.physics, second.physics)  # what is drawn is the same to the last bit
 
 
 def test_the_panel_refuses():
