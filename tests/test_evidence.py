@@ -90,8 +90,8 @@ def test_the_interval_covers_the_truth():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failing, least", [(0.2, 0.9), (0.5, 0.88)])
-def test_the_interval_covers_the_truth_where_some_runs_fail(failing, least):
+@pytest.mark.parametrize("failing", [0.2, 0.3, 0.5])
+def test_the_interval_covers_the_truth_where_some_runs_fail(failing):
     """Shares of runs that learned and of runs that did not, on two tasks; half of one side's fail in the worst case."""
     rng, inside = np.random.default_rng(5), 0
 
@@ -107,7 +107,7 @@ def test_the_interval_covers_the_truth_where_some_runs_fail(failing, least):
         ]
         found = lead(rows, ("a",), ("b",), ("noise",))
         inside += found.low <= truth <= found.high
-    assert least <= inside / 300 <= 0.99
+    assert 0.9 <= inside / 300 <= 0.99
 
 
 def test_verdicts():

@@ -257,8 +257,9 @@ for h in HYPOTHESES:
 # **The rule.** Each policy is to be trained with ten seeds. Take the interquartile mean over the seeds of each policy, and
 # average over the policies of each side and then over the tasks. The interval is a bootstrap (Efron 1979) over the seeds of
 # each task and policy. So it covers the chance in the seeds. It says nothing about other cells, other tasks, or other
-# episodes of the test, which are the same for all. (In simulations with runs like these it contains the true difference in
-# 90 to 96 of 100 studies. It is least reliable where half of a policy's runs fail.) *Held*: the
+# episodes of the test, which are the same for all. (In simulations of studies in which some runs fail, it contains
+# the true difference in nine of ten or more, not quite the 95 of 100 that it promises; `tests/test_evidence.py` repeats
+# them.) *Held*: the
 # interval lies above 0 and the difference is at least 5 points. *Did not hold*: the whole interval lies below 5 points.
 # *Cannot be told*: everything else, and everything with fewer than ten seeds. Without this last condition you could stop as
 # soon as an interval looks good. (The same holds after ten: whoever adds seeds until a verdict pleases has no rule. More
