@@ -16,6 +16,7 @@ equal up to rounding. The episodes of the tests are the same eight in both studi
             part once more, with equal results, so these are 240 different trainings
 
     second_study_decided  how many of the six are held or not held; 0 as long as a run is missing
+    difference_H3, …      the difference behind each verdict, when no run is missing
 
 Trained policies stay in build/robustness and build/topology. Time: about 20 min for a seed on one core.
 """
@@ -31,7 +32,7 @@ from _disturbed import EPISODES, TASKS, conditions_of
 from _report import Table, cli, column, run_all, select
 
 from course_lib.evaluation.statistics import summarize
-from course_lib.lessons.nb10_evidence import decide_all, robust_share
+from course_lib.lessons.nb10_evidence import complete, decide_all, robust_share
 from course_lib.lessons.nb10_figures import verdict_table
 from course_lib.lessons.nb10_hypotheses import PLANNED, SECOND_SEEDS, SECOND_STUDY
 
@@ -53,8 +54,12 @@ def decided(rows: list[dict]) -> list[dict]:
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
-    count = float(sum(one["verdict"] != "cannot be told" for one in decided(rows)))
-    return {"second_study_decided": count}, {"second_study_decided": [count, count]}
+    found = decided(rows)
+    count = float(sum(one["verdict"] != "cannot be told" for one in found))
+    differences = {f"difference_{one['key']}": one["difference"] for one in found if complete(rows)}
+    claims = {name: difference.value for name, difference in differences.items()}
+    intervals = {name: [difference.low, difference.high] for name, difference in differences.items()}
+    return {"second_study_decided": count} | claims, {"second_study_decided": [count, count]} | intervals
 
 
 def report(rows: list[dict]) -> list:

@@ -275,3 +275,14 @@ def test_the_published_count_of_verdicts_is_that_of_the_published_runs():
     claims = cl.result("robustness")["claims"]
     assert claims["hypotheses_decided"] == sum(one["verdict"] != "cannot be told" for one in decided)
     assert claims["seeds_least"] == min(one["runs"] for one in decided)
+
+
+def test_the_published_second_study_is_that_of_its_runs():
+    result = cl.result("second_study")
+    decided = decide_all({"second_study": result["per_seed"]}, SECOND_STUDY)
+    count = sum(one["verdict"] != "cannot be told" for one in decided)
+    assert result["claims"]["second_study_decided"] == count and min(one["runs"] for one in decided) == 20
+    for one in decided:
+        name, difference = f"difference_{one['key']}", one["difference"]
+        assert result["claims"][name] == pytest.approx(difference.value)
+        assert result["intervals"][name] == pytest.approx([difference.low, difference.high])

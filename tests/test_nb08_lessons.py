@@ -112,6 +112,15 @@ def test_the_sign_read_again():
     assert causes.read_again(played, 2) == 0.0
 
 
+def test_episodes_are_split_by_what_the_car_saw():
+    place, side = np.array([[0.1] * 5, [0.5, 0.2, np.nan, 0.2, 0.5]]), np.array([-1, -1, -1, -1, 1])
+    first, second = ([True, False, True, True, True], [False, False, True, True, True])
+    played = [SimpleNamespace(place=place, side=side, heaven=np.array(heaven)) for heaven in (first, second)]
+    assert causes.by_sight(played, ("a", "b"), 1) == (
+        "sign in sight (1 episodes): a 100%, b 0%; out of sight (2 episodes): a 50%, b 50%"
+    )
+
+
 def test_the_plot_shows_what_was_played(policy):
     plot = causes.altered_plot(moments=(30, 65), episodes=6, seed=1)
     assert len(plot.settings) == len(causes.NETWORKS) * len(causes.WAYS) * 2
@@ -187,7 +196,10 @@ def test_the_notebook_shows_what_the_checks_use():
 def test_a_history_tells_no_less_when_it_is_longer():
     for name, share in history.TOLD.items():
         told = [share(k) for k in history.LOOKBACKS]
-        assert told[-1] > 0.8 and min(np.diff(told)) > -0.05, name
+        assert told[-1] > 0.8 and np.nanmin(np.diff(told)) > -0.05, name
+    assert np.isnan(history.length_told(2)) and not np.isnan(
+        history.length_told(3)
+    )  # two angles hold no change of rate
 
 
 def test_throws_are_those_of_the_task():

@@ -95,3 +95,20 @@ def test_solvers():
     assert so_far.unharmed([*rows, failed], "rk4 4", "dopri5") == "LTC 2 of 2"
     assert so_far.apart(rows, "rk4 4", "dopri5") == pytest.approx(0.01)
     assert so_far.ran_away(rows) == ["ltc, trained with fused 1: 1 of 1 runs"]
+
+
+def test_noise_on_the_pole_compares_equal_seeds():
+    def noisy(policy, kept, first=0):
+        rows = []
+        for k, share in enumerate(kept):
+            own = {"task": "pendulum", "policy": policy, "training": "one rate", "seed": first + k, "return": 1000.0}
+            rows.append(own | {"disturbed": {f"noise {size}": 1000 * share for size in (2, 4, 8)}})
+        return rows
+
+    grus = noisy("gru", [0.1, 0.4, 0.6, 0.6, 0.6])
+    others = (
+        noisy("ltc", [0.9] * 5) + noisy("cfc", [0.7] * 5) + noisy("ltc", [0.0] * 5, first=5) + noisy("gru", [0.0] * 5)
+    )
+    said = so_far.noise_on_the_pole(grus, others)
+    wanted = 0.8 - iqm(np.array([0.1, 0.4, 0.6, 0.6, 0.6]))  # neither later seeds nor other GRUs count
+    assert said.startswith(f"LTC and CfC less GRU {wanted:.2f} [") and said.endswith("2 of 5 GRUs keep less than half")

@@ -258,6 +258,10 @@ def next_space(rng):
             wide,
         ),
         (
+            "your choices enclose the learning rate of section 3 and leave it out, so that rate can never be tried",
+            lambda f: rate(f).kind != "choice" or any(np.isclose(value, works) for value in rate(f).choices),
+        ),
+        (
             "that goes too far up: a rate above 0.1 is far beyond what worked, and already one trial at 0.0088 broke "
             "the simulation, see below",
             lambda f: ends(rate(f))[1] <= 0.1,

@@ -109,6 +109,18 @@ def share(played, side: int) -> float:
     return float(played.heaven[played.side == side].mean())
 
 
+def by_sight(played: Sequence, ways: Sequence[str], moment: int) -> str:
+    """Of the episodes with heaven on the left: who arrived, cars that saw the sign at `moment` apart from others."""
+    place = played[0].place[moment]
+    left = (played[0].side < 0) & np.isfinite(place)  # and on the way
+    seen = left & (SIGHT[0] <= place) & (place <= SIGHT[1])
+    parts = []
+    for name, part in (("sign in sight", seen), ("out of sight", left & ~seen)):
+        shares = (f"{way} {each.heaven[part].mean():.0%}" for way, each in zip(ways, played, strict=True))
+        parts.append(f"{name} ({part.sum()} episodes): {', '.join(shares)}" if part.any() else f"{name}: none")
+    return "; ".join(parts)
+
+
 def read_again(played, moment: int) -> float:
     """Of the episodes with heaven on the left: the share in which the car is in sight of the sign again after having
     been out of sight, later than `moment`."""

@@ -175,7 +175,10 @@ def memory_needed(rng):
         ),
         ("pendulum: enough, and more than enough: count the angles that a rate takes", at_most("pendulum", 1)),
         ("rods: enough, and more than enough: count the angles that a change of rate takes", at_most("rods", 1)),
-        ("car: enough, but a driver at full speed needs less: solve 1.3 = 0.6 t + 0.3 t² for t", at_most("car", 1.5)),
+        (
+            "car: enough, but a driver at full speed needs less: solve 1.3 = 0.6 t + 0.3 t² for t",
+            at_most("car", 1.2),
+        ),
         ("reacher: there is nothing before the first observation", at_most("reacher", 1)),
         right="from a tenth of a second to the whole episode",
     )

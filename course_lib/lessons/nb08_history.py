@@ -41,9 +41,12 @@ def rate_told(k):
 
 
 def length_told(k):
-    """Of random rods: how much more often than by chance the length is right whose equation explains k angles."""
+    """Of random rods: how much more often than by chance the length is right whose equation explains k angles.
+
+    NaN for fewer than three: two angles give a rate, and the equation needs a change of the rate.
+    """
     if k < 3:
-        return 0.0  # two angles give a rate; a change of rate takes three
+        return np.nan
     k = min(k, 40)  # more angles add nothing
     w, off = wanders("MemoryPendulum-v0", observation="pa", length="varied"), {}
     rate, sine = turned(w.seen) / 0.05, w.seen[1:-1, :, 1]

@@ -84,6 +84,17 @@ def told(rows: Sequence[dict], task: str, condition: str, policy: str) -> str:
     return f"{NAMES[policy]} on {TASKS[task]}, {condition}: {both}"
 
 
+def noise_on_the_pole(grus: Sequence[dict], others: Sequence[dict]) -> str:
+    """H3 on the pole with these runs of the GRU, and the LTCs and CfCs among `others` that have the same seeds."""
+    usual = [r for r in grus if (r["task"], r["training"], r["policy"]) == ("pendulum", "one rate", "gru")]
+    seeds = {r["seed"] for r in usual}
+    against = [r for r in others if (r["task"], r["training"]) == ("pendulum", "one rate") and r["seed"] in seeds]
+    against = [r for r in against if r["policy"] in ("ltc", "cfc")]
+    ahead = lead([*usual, *against], ("ltc", "cfc"), ("gru",), [f"noise {size}" for size in (2, 4, 8)])
+    few = sum(robust_share(r, ["noise 2"]) < 0.5 for r in usual)
+    return f"LTC and CfC less GRU {ahead}; under twice the noise {few} of {len(usual)} GRUs keep less than half"
+
+
 def lowest_rank(rows: Sequence[dict], cell: str = "ltc", task: str = "pendulum") -> str:
     """Rank with the smallest return, averaged over the densities: "1", "1/4" or "full"."""
     mine = [r for r in rows if (r["task"], r["cell"]) == (task, cell)]

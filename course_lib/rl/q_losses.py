@@ -15,7 +15,7 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     """Mean of values (B) over the entries where mask (B) is 1."""
     if mask is None:
         return values.mean()
-    # where, not a product: what stands in the padding may be infinite.
+    # where, not a product: 0 · ∞ is not a number. (This saves the value; the gradient of infinite padding is NaN.)
     return torch.where(mask.bool(), values, 0.0).sum() / mask.sum()
 
 

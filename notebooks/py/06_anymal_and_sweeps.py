@@ -65,11 +65,11 @@ cl.compare(curves, x="minutes", key="return_deterministic", individual=True, tar
 # *Look at* the thin lines. Each is one seed, trained once, from scratch. (MLP is a feed-forward network, LTC a liquid
 # network of notebook 03. The lines of a network end where its fastest seed is done. The MLP has the settings of section 3.
 # The LTC's runs are older and shorter, so do not compare the ends. The policy in the film is older, too, and slower: it
-# returns 21,498.) The dotted line is the best return reported by the
-# student project that this notebook grew out of, a running mean of episodes with noise. The next cell prints how many
-# minutes the training runs here took to reach that return *without* noise. It also prints two numbers of the project: its
-# return with the noise switched off (`deterministic`), and its share of episodes without a fall, with noise (`survival`).
-# The MLP's share is without noise, so these two shares are not alike.
+# returns 21,498.) The dotted line is the best return reported by the student project that this notebook grew out of, a
+# running mean of episodes with noise. The next cell prints how many minutes the training runs here took to reach that
+# return *without* noise. It also prints four numbers of the project: the best running mean, the hours that it took, its
+# return with the noise switched off (`deterministic`), and its share of episodes without a fall (`survival`). That share is
+# with noise, and the MLP's is without. So the two cannot be compared.
 
 # %%
 LABELS = {
@@ -279,7 +279,9 @@ def sprint_reward(x, z, fell):
 cl.check("6.1", sprint_reward)
 
 # %% [markdown]
-# Now read (6.3) backwards: a return shows how far the robot came. For the policies of all these runs, without noise:
+# Now read (6.3) backwards: a return shows how far the robot came. The next cell does this for all runs, without noise.
+# `mlp_fading` is the MLP of the first figure. `mlp` is an older recipe, whose bonus for entropy stays to the end. `gru` and
+# `ctrnn` are other networks with memory; section 9 compares them.
 
 # %%
 for row in rows:
@@ -399,10 +401,10 @@ cl.see("the return is highest without noise", max(middle, key=middle.get) == 0)
 cl.see("σ of the shipped policy, mean over the joints", float(sprinter.log_std.detach().exp().mean()), (1.5, 2.5))
 
 # %% [markdown]
-# *What you should see.* The return falls as the noise grows. This policy does not need its noise: without it, it earns
-# about twice as much. The fall of the line from 0 to 1 is what the noise costs. (Its training paid a bonus for entropy to
-# the end, and $\sigma$ grew from 0.37 to about 2. So large noise in training does not by itself make a gait that depends on
-# noise.)
+# *What you should see.* The return falls as the noise grows. This policy does not need its noise: with the noise off it
+# earns about twice as much. The fall of the line from 0 to 1 is what the noise costs. (Its training paid a bonus for
+# entropy to the end, and $\sigma$ grew from 0.37 to about 2. So large noise in training does not by itself make a gait that
+# depends on noise.)
 #
 # *Predict.* And during training: which curve is higher, the return with the noise on or with the noise off?
 
@@ -426,8 +428,8 @@ came = "noise off" if above > 0.5 else "noise on"
 print("higher:", came + compared("06.6", came))
 
 # %% [markdown]
-# *What you should see.* Noise off is higher almost everywhere. (In a run as short as the one of section 3 the two may
-# come out the other way: the episodes differ too much to tell.) Part of that is a lag: "noise on" is a mean over the
+# *What you should see.* Noise off is higher almost everywhere. (In a run as short as the one of section 3 the two may come
+# out the other way: the episodes differ too much to tell.) Part of the difference is a delay: "noise on" is a mean over the
 # last 100 episodes. Measure what you will use: a robot runs without exploration noise. So the final returns that this
 # notebook compares are without noise. Where noise is on, it says so.
 
@@ -455,8 +457,8 @@ for name, value in vars(used).items():
 # | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
 #
 # *Predict.* Which curve do you expect? Replace the three points (steps, return) below by your own. With these settings an
-# untrained policy stays up, and earns about what standing still earned in section 2. Then give one number: the return
-# without noise after the training.
+# untrained policy that acts with its noise nearly always stays up. It earns a little less than standing still earned in
+# section 2. (Without noise it earns the same.) Then give one number: the return without noise after the training.
 
 # %%
 prediction = [(100_000, 200), (400_000, 1000), (700_000, 3000)]
@@ -661,7 +663,8 @@ cl.see("fastest knee", knee_rates(sprint).max(), (40, 120), "rad/s")
 # $$r_t = \sum_i w_i\,\phi_i, \qquad \phi_{\text{velocity}} = 1 - \frac{\lVert v - v^*\rVert}{1\ \mathrm{m/s}}, \quad
 # \phi_{\text{energy}} = \sum_j |\tau_j \dot q_j|, \ \dots \tag{6.7}$$
 #
-# ($\phi_{\text{energy}}$ also has a price for braking, where $\tau_j \dot q_j < 0$. $P$ in (6.6) does not count it.)
+# (An error of more than 1.5 m/s counts as 1.5. $\phi_{\text{energy}}$ also has a price for braking, where
+# $\tau_j \dot q_j < 0$. $P$ in (6.6) does not count it.)
 
 # %%
 walker = cl.load("anymal_walk_mlp")
@@ -898,17 +901,18 @@ for measure in MEASURES:
 cl.see("power after over before", after_change["power_W"] / before_change["power_W"], (0.4, 0.98), predicted="06.13")
 
 # %% [markdown]
-# *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay
-# behind. But this is one seed and a few episodes, and there is no control, that is, the same further training with unchanged
-# weights. (In the result file three seeds of such a control use 240 to 310 W.) So before you believe the effect, repeat it
-# with several seeds and with a control.
+# *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay behind.
+# But this is one seed and a few episodes, and there is no control, that is, the same further training with unchanged
+# weights. (The nearest thing in the result file is "all as it was", with 240 to 310 W in three seeds. It trained for
+# 400,000 steps, at a learning rate of 0.001 in place of 0.0003.) So before you believe the effect, repeat it with several
+# seeds and with a control.
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
 #
 # A second policy was trained with the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in training.
-# The LTC trained for longer, with one stage more. Without that stage, of wider commands, it was slow backwards and nearly
-# stood still sideways (one seed).
+# The LTC trained for longer, with one stage more. In that stage it got wider commands. Without it, one seed was slow
+# backwards and nearly stood still sideways.
 
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
@@ -1010,10 +1014,10 @@ cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
 # %% [markdown]
 # ## 7. Unseen ground
 #
-# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see the step: it feels
-# only its own motion, its joints, and which feet stand. The walker has never met one. Another policy began as this
-# walker and went on training among hurdles, each higher than the one before. Its episodes started anywhere along the
-# track. That is a **terrain curriculum** (Rudin et al. 2021).
+# A step of 15 cm, a quarter of the height of the base, lies across the track. The robot cannot see the step: it feels only
+# its own motion, its joints, and which feet stand. The walker has never met a step. Another policy began as this walker and
+# went on training among hurdles, each higher than the one before. Its episodes started anywhere along the track. That is a
+# **terrain curriculum** (Rudin et al. 2021).
 #
 # *Predict.* What share of the robots of the second policy is on the far side of the step in the end?
 
@@ -1180,9 +1184,9 @@ importance = cl.importances(sweeps["predecessor"], at=2, draws=draws_, trees=16)
 cl.plot_importances(importance)
 
 # %% [markdown]
-# (`at=2`: the second of ten reports counts, which pruned trials have too. Only the survivors have final values, and these
-# all lie in a region that is good already. But this report is early. The 64 copies have made about 400 of the 801 steps of an
-# episode by then, so only episodes that ended in a fall have been counted.)
+# (`at=2`: the report after the second tenth of a trial counts, which pruned trials have too. Only the survivors have final
+# values, and these all lie in a region that is good already. But this report is early. The 64 copies have made about 400 of
+# the 801 steps of an episode by then, so only episodes that ended in a fall have been counted.)
 #
 # A bar is the mean of the two sweeps, a dot is one sweep. *Look at* the dots: at this report the sweeps contradict each
 # other. (With final values both name the learning rate, at 0.43 and 0.45. But those are 8 and 9 trials of 50.) In the
@@ -1222,9 +1226,10 @@ for sweep in counted:
     cl.see("largest rank correlation over the limit of chance", max(map(abs, ranks.values())) / limit, (0.0, 1.0))
 
 # %% [markdown]
-# *What you should see.* Shuffled outcomes (of sweep 1) give winners that are about as large as those of the real sweeps, and
-# no rank correlation is beyond chance. So the contradiction needs no explanation: at this report neither sweep shows
-# anything beyond chance. There may be several reasons: one seed for each trial, narrow ranges, and an early report.
+# *What you should see.* Shuffled outcomes (of the sweep with seed 0) give winners that are about as large as those of the
+# real sweeps, and no rank correlation is beyond chance. So the contradiction needs no explanation: at this report neither
+# sweep shows anything beyond chance. There may be several reasons: one seed for each trial, narrow ranges, and an early
+# report.
 
 # %%
 cl.plot_slices(counted[0])
@@ -1269,8 +1274,8 @@ cl.see("that rate over the upper end of the search", WORKS.learning_rate / old.s
 #   known to work can be compared with them;
 # - at least one setting of learning that the old sweep held fixed (`print(cl.PPOConfig())` lists all). The noise at the
 #   start, `init_log_std`, was not fixed: it was called `std_init`;
-# - every factor with at least two values, and one that does something: those of a cell only beside `cell.name`, those of a
-#   plan only beside `plan.trajectory` or `plan.chunk`; neither `seed` nor `torch_threads`.
+# - at least two values for each factor, and no factor that does nothing: a factor of a cell needs `cell.name` beside it,
+#   one of a plan needs `plan.trajectory` or `plan.chunk`. `seed` and `torch_threads` are not allowed.
 #
 # Write down what you expect before you run it: `cl.sweep("AnymalSprint-v0", "ppo", next_space(), env_steps=…)`.
 
@@ -1310,19 +1315,20 @@ cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0
 
 # %% [markdown]
 # *Look at* the best return, beside that of the predecessor's space, then at the shapes in the panels. (These trials are
-# longer: 200,000 steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the
-# start, `init_log_std`. Trials that begin with large noise have the larger return at this report. That need not be
-# learning. Robots with little noise stay up, and their first episodes are not over yet: only the falls of the others
-# count. At the fifth report, among the trials that are left, the correlation is gone. A report is comparable only when
-# whole episodes are in it. (By then the bad trials have been stopped, which alone weakens a correlation.) The
-# predecessor had large noise too. Perhaps its noise could not shrink far enough; this sweep does not test that.
+# longer: 200,000 steps, not 120,000.) *What you should see.* Now a factor stands out from chance: the noise at the start,
+# `init_log_std`. Trials that begin with large noise have the larger return at this report. Part of the trend may come from
+# how a report is made. Robots with little noise stay up, and their first episodes are not over yet. So only the falls of
+# the others count. A report is comparable only when whole episodes are in it. At the fifth report, among the trials that
+# are left, the correlation is gone. But by then most of the trials that began with little noise have been stopped, so it
+# could hardly show. The predecessor had large noise too. Perhaps its noise could not shrink far enough; this sweep does not
+# test that.
 #
 # Two more factors are beyond the limit: the epochs clearly, the length of a rollout by less. The limit is rough. With eight
 # factors, one may pass it by luck, and TPE does not draw its trials independently. The learning rate shows no trend at this
 # report. The settings of section 3 have a larger rate than the predecessor's whole range. Whether that makes them work, no
 # sweep here tests: a factor can matter between two ranges and not within either. The largest rate that was tried failed,
-# see below. (The bars above rank the learning rate second and the epochs low. A rank correlation sees trends only, and a
-# single bad trial at the end of a range can raise a bar.)
+# see below. (The bars above rank the epochs low. They rank the learning rate second, but with other trees γ comes second. A
+# rank correlation sees trends only, and a single bad trial at the end of a range can raise a bar.)
 #
 # Be careful: this figure shows the second report of a short trial. Only longer trials show what ends high. And this sweep
 # has one seed. Reports are returns of training, with noise, and the importances here are computed from them. One trial of
@@ -1397,15 +1403,17 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 # | torque is always there | batteries sag, motors heat up | randomise the strength |
 # | a joint turns as fast as its torque makes it | a motor gives less torque the faster it turns (section 4: 7.5 rad/s at most) | the same limit in the model, a price on joint rates |
 #
-# One more cure concerns the training itself: a **curriculum**, which means easy commands and easy ground first (Rudin et al.
-# 2021). It may have helped in this notebook too: the walker learnt in stages, and section 7 shows what a curriculum of
-# hurdles did. The next cell prints the stages, and what happened in one run with all commands at once. (That run also had
-# other contacts and another reward, so it does not isolate the stages.)
+# One more cure concerns the training itself: a **curriculum**, which means easy commands and easy ground first (Rudin et
+# al. 2021). It may have helped in this notebook too: the walker learnt in stages, and section 7 shows what a curriculum of
+# hurdles did. The next cell prints the stages, and what happened in a run with commands ahead only, and in the same run
+# with all commands at once. (Both also had other contacts and another reward.)
 
 # %%
 for name, options, steps, *_ in walks["config"]["mlp"]["stages"]:
     print(f"stage '{name}': {steps:,} steps, commands {options or 'of the task'}")
-print("all at once:", next(line for line in walks["tried"] if "all commands from the start: after" in line))
+later = next(k for k, line in enumerate(walks["tried"]) if "all commands from the start: after" in line)
+print("ahead only:", walks["tried"][later - 1])
+print("all at once:", walks["tried"][later])
 
 # %% [markdown]
 # ### A motor that answers late
@@ -1496,9 +1504,10 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 # MLP's robots. The LTC loses fewer robots to delay and to noise. That is one policy of each kind again, and not trained
 # alike: a reason to test more seeds, not a finding.
 #
-# So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or
-# a memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. Expect to need
-# more than a minute of training, and expect some training runs to fail: begin with `delay=1`, which is a curriculum again.
+# So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or a
+# memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. For so many steps
+# expect about a quarter of an hour of training, and expect some training runs to fail: begin with `delay=1`, which is a
+# curriculum again.
 
 # %% [markdown]
 # ## How well did you predict?
@@ -1544,6 +1553,8 @@ cl.calibration("06")
 # - X. B. Peng et al., "Sim-to-real transfer of robotic control with dynamics randomization", ICRA 2018.
 # - N. Rudin, D. Hoeller, P. Reist, M. Hutter, "Learning to walk in minutes using massively parallel deep reinforcement
 #   learning", CoRL 2021: table of rewards; many copies; terrain curriculum.
+# - ANYbotics, `anymal_c_simple_description`, 2020: the maker's limits for every joint.
+# - R. A. Fisher, *The Design of Experiments*, Oliver and Boyd 1935: the permutation test.
 # - M. McCloskey, N. J. Cohen, "Catastrophic interference in connectionist networks: the sequential learning problem",
 #   Psychology of Learning and Motivation, 1989.
 # - K. V. Mardia, P. E. Jupp, *Directional Statistics*, Wiley 2000, ch. 2: eq. (6.5).

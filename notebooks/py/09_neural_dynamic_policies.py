@@ -565,10 +565,10 @@ for count in (50, 200):
 #   all succeed nearly always. That says nothing about which is better.) With 50 demonstrations of Pick, a step at a time is
 #   behind both others in each of three seeds, in one of them by a single episode, and the ranges just overlap: a hint, no
 #   more. Five steps without a DMP do nearly as well as the NDP there.
-# - Throwing is the exception: a step at a time is far ahead. With more data the NDP does no better, and five steps do
-#   worse in each seed. The likely reason: everything there depends on the hundredth of a second in which the hand lets go,
-# and the right moment depends   on how fast the hand is *then*. A plan has to fix it up to four steps before. It has to
-# guess, and under the mean   squared error the best guess is the average.
+# - Throwing is the exception: a step at a time is far ahead. With more data the NDP does no better, and five steps do worse
+#   in each seed. The likely reason: everything there depends on the hundredth of a second in which the hand lets go, and
+#   the right moment depends on how fast the hand is *then*. A plan fixes it up to four steps before, so it has to guess.
+#   Under the mean squared error the best guess is the average.
 # - In Soccer the NDP has the highest mean. With 200 demonstrations it is ahead of a step at a time in each seed, but here too the
 #   ranges overlap.
 
@@ -831,10 +831,10 @@ cl.see("NDP's steps, over those of PPO and of five steps", [first["ndp"] / first
 # - Push: PPO one action at a time rises first in two of three seeds, and ends one to three points ahead of the NDP in each.
 # - Faucet: all succeed in the end.
 # - Soccer: PPO one action at a time and the NDP cannot be told apart with these seeds, and five steps at once are behind.
-#   Does this depend on the critic? Trials of one seed, with half the steps and twice the learning rate, do not settle it. With
-#   log σ = −2, a critic that sees only the first observation of a plan gave five steps 84 % and the NDP 69 %, the critic used
-#   here 29 % and 87 %. But with −1.5, the noise of five steps in these runs, it was the other way round: 40 % and 53 % for
-#   five steps. (`tried` in the result file.)
+#   Does this depend on the critic? Trials of one seed, with half the steps and twice the learning rate, do not settle it.
+#   With log σ = −2, five steps had 84 % with a critic that sees only the first observation of a plan, and 29 % with the
+#   critic used here. For the NDP it was 69 % and 87 %. But with −1.5, the noise of five steps in these runs, the critic
+#   used here was better for five steps, too: 53 % against 40 %. (`tried` in the result file.)
 #
 # In these runs, five steps *without* the DMP are never ahead of both others. (In one of the trials of Soccer just mentioned
 # they were.) In Throw the NDP

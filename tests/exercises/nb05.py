@@ -121,7 +121,7 @@ WRONG = {
     "05-7": [
         ("must be a dict", settings("[('tau', 0.02)]")),
         ("leave `seed` out", settings("dict(tau=0.02, seed=3)")),
-        ("must be below 6,000", settings("dict(learning_starts=6_000)")),
+        ("5,000 at most", settings("dict(learning_starts=5_500, updates_per_step=2.0)")),
         ("more than 6,000 updates", settings("dict(updates_per_step=4.0)")),
         ("fewer than 1,000 updates", settings("dict(updates_per_step=0.1)")),
         ("Q promises far more", settings("dict(tau=0.001)")),

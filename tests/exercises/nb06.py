@@ -142,6 +142,7 @@ WRONG = {
         ("factor of ten", space(f'"learning_rate": cl.log_uniform(5e-4, 2e-3), {GAMMA}')),
         ("evenly in its logarithm", space(f'"learning_rate": cl.uniform(1e-4, 5e-3), {GAMMA}')),
         ("evenly in its logarithm", space(f'"learning_rate": cl.choice(*np.linspace(1e-4, 1e-2, 9)), {GAMMA}')),
+        ("leave it out", space(f'"learning_rate": cl.choice(1e-4, 5e-4, 2e-3, 1e-2), {GAMMA}')),
         ("too far up", space(f'"learning_rate": cl.log_uniform(1e-4, 10.0), {GAMMA}')),
         ("only factors that were", space(RATE)),
         ("only factors that were", space(f'{RATE}, "epochs": cl.integer(2, 20)')),

@@ -98,6 +98,7 @@ WRONG = {
         ("that a rate takes", needed(4, 3, 30, 50)),
         ("that a change of rate takes", needed(2, 5, 30, 50)),
         ("needs less", needed(2, 3, 160, 50)),
+        ("needs less", needed(2, 3, 42, 50)),  # 1.3 = 0.3 t², from rest
         ("nothing before", needed(2, 3, 30, 200)),
     ],
     "08-5": [
