@@ -31,7 +31,7 @@ class Claim:
     target: str
     key: str  # name in `claims` and `intervals` of the result file
     file: str  # stem of the result file
-    unit: str = ""  # "", "x" (a ratio), "%" (a share, stored between 0 and 1) or "+%" (a difference of shares)
+    unit: str = ""  # "", "x" (a ratio), "%" (a share, stored between 0 and 1), "+%" or "points" (differences of shares)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,9 @@ GROUPS = (
               "ndp_wins", "manipulation"),
     )),
     Group("Robustness",
-          "Nine policies of about equal size, seven of them also on HalfCheetah, under disturbances (notebook 10).", (
+          "Nine policies of about equal size, seven of them also on HalfCheetah, under disturbances (notebook 10). "
+          "H3 to H11 are differences of interquartile means, in percentage points of the undisturbed return. "
+          "(H7 compares two sparse wirings of equal density, and counts the return, too.)", (
         Claim("hypotheses that are decided, one way or the other, of eight written down before the runs", "–", "≥ 6",
               "hypotheses_decided", "robustness"),
         Claim("least number of seeds behind a compared policy", "–", "≥ 10", "seeds_least", "robustness"),
@@ -221,16 +223,16 @@ GROUPS = (
         Claim("hypotheses of a second study with new seeds that are decided, of six", "–", "–",
               "second_study_decided", "second_study"),
         Claim("H9: share kept on HalfCheetah at twice and four times the control rate, LTC and CT-RNN that are told "
-              "the length of a step, less GRU", "–", "–", "difference_H9", "second_study", "+%"),
-        Claim("H11: the same, LTC less CfC", "–", "–", "difference_H11", "second_study", "+%"),
+              "the length of a step, less GRU", "–", "–", "difference_H9", "second_study", "points"),
+        Claim("H11: the same, LTC less CfC", "–", "–", "difference_H11", "second_study", "points"),
         Claim("H10: share kept on HalfCheetah with weaker motors, GRU less LTC", "–", "–",
-              "difference_H10", "second_study", "+%"),
+              "difference_H10", "second_study", "points"),
         Claim("H3: share kept under observation noise, mean of HalfCheetah and the pole, LTC and CfC less GRU",
-              "–", "–", "difference_H3", "second_study", "+%"),
+              "–", "–", "difference_H3", "second_study", "points"),
         Claim("H5: share kept on HalfCheetah under a delay of two steps, policies with memory less MLP", "–", "–",
-              "difference_H5", "second_study", "+%"),
+              "difference_H5", "second_study", "points"),
         Claim("H7: return and share kept of LTCs on the pole on a cart, wiring of a neural circuit policy less random",
-              "–", "–", "difference_H7", "second_study", "+%"),
+              "–", "–", "difference_H7", "second_study", "points"),
     )),
     Group("The course itself",
           "Counts, shares and times. A count has no interval. "
@@ -321,6 +323,8 @@ def number(value: float, unit: str) -> str:
         return f"{value:.3g}×"
     if unit == "+%":
         return f"{100 * value:+.1f} %".replace("+0.0", "0.0").replace("-0.0", "0.0")
+    if unit == "points":
+        return f"{100 * value:+.1f} points"
     if unit == "%":
         return f"{100 * value:.0f} %"
     if unit == "min":
