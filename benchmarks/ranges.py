@@ -3,9 +3,9 @@
     python benchmarks/ranges.py [--notebooks 01 02 …] [--seeds 1001 2002 3003] [--quick]
 
 A notebook declares beside a cell what one should see, as a range: `cl.see("median error", value, (0.5, 1.3))`. Here a
-copy of it runs with the seed added to every literal seed of its code: keywords named seed, names assigned to and
-generators made with a number. Exercises' checks keep their cases. So do lines that end in "# seed kept": there the seed
-stands for one thing to look at, such as a recorded episode, or picks a row of a result file.
+copy of it runs with the seed added to every literal seed of its code: keywords and entries of a dict named seed, names
+assigned to and generators made with a number. Exercises' checks keep their cases. So do lines that end in "# seed
+kept": there the seed stands for one thing to look at, such as a recorded episode, or picks a row of a result file.
 
     ranges_failed  how many declared ranges were missed, or how many runs stopped with an error, in all runs
     ranges         how many are declared
@@ -70,6 +70,12 @@ class Shift(ast.NodeTransformer):
         self.generic_visit(node)
         if any(isinstance(to, ast.Name) and to.id.lower() in NAMES for to in node.targets):
             node.value = self.moved(node.value)
+        return node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        self.generic_visit(node)
+        named = [isinstance(key, ast.Constant) and key.value in NAMES for key in node.keys]
+        node.values = [self.moved(value) if yes else value for value, yes in zip(node.values, named, strict=True)]
         return node
 
     def visit_For(self, node: ast.For) -> ast.AST:
