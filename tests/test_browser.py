@@ -1,6 +1,7 @@
 """Notebook 07 in a real browser: JupyterLab opens it, runs every cell, and the explorer's slider drives the pictures.
 
-Skipped where there is no playwright (`pip install playwright`) or no Chromium. COURSE_CHROMIUM names another browser.
+Part of `make slow`. Skipped where there is no playwright (`pip install playwright`) or no Chromium. COURSE_CHROMIUM
+names another browser.
 """
 
 import contextlib
@@ -45,7 +46,10 @@ def chromium() -> str | None:
 
 
 BROWSER = chromium()
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium, or playwright install")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt install chromium, or playwright install"),
+]
 
 
 def free_port() -> int:
