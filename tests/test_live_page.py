@@ -267,6 +267,19 @@ def test_a_policy_of_ones_own_is_in_the_frame_as_a_file_of_it(built, own, tmp_pa
     again = cl.live(path)
     assert path.read_bytes() in {base64.b64decode(text) for text in unframed(again)[2]["policies"].values()}
     assert again.link == f"{SITE}masked_pendulum.html" and again._start["policy"] == "own"
+    assert data["page"] is None  # the site does not have it: there is no link to what is seen
+
+
+def test_a_link_leads_to_what_is_seen_or_says_that_it_does_not(built, own, monkeypatch):
+    _, _, data = unframed(cl.live("masked_pendulum_ltc", rate=0.5))
+    assert data["page"] == f"{SITE}masked_pendulum.html"
+    mine = cl.live(own, hold=[3], noise=0.1)
+    assert mine.link == f"{SITE}masked_pendulum.html"  # neuron 3 of another network is not to be held
+    beside = cl.live("masked_pendulum_ltc", beside=own, hold=[3], noise=0.1)
+    assert beside.link == f"{SITE}masked_pendulum.html#policy=masked_pendulum_ltc&hold=3&noise=0.1"
+    monkeypatch.setenv("COURSE_LIVE", "picture")
+    assert "See the policies of this robot that ship" in mine.html and "Play it" not in mine.html
+    assert "Play it in the browser" in beside.html
 
 
 def test_files_of_one_name_stand_side_by_side(built, own, tmp_path):

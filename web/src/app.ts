@@ -1,9 +1,10 @@
 /** The page: loads what it needs, runs the clock, and brings settings, panes and controls together. */
 import { type Engine, Physics, loadEngine } from './physics';
-import { fitPlayers, fitPolicies, hasRates } from './fitting';
+import { Address } from './address';
+import { fitPlayers, fitPolicies, hasPushes, hasRates } from './fitting';
 import { Player } from './player';
 import { loadPolicy } from './policy';
-import { type Settings, formatSettings, readSettings } from './settings';
+import { type Settings, readSettings } from './settings';
 import { type PolicyEntry, type Robot, type Source, sourceOf } from './sources';
 import { makeTask } from './tasks/index';
 import { observationNames, sensorsOf } from './names';
@@ -19,7 +20,7 @@ const BUDGET = 22; // ms of a frame that physics and policy may take
 export class App {
   settings: Settings;
   panes: Pane[] = [];
-  /** How much of a second of its clock it made of the last seconds; 1: it keeps up. */
+  /** How much of the seconds that its clock should have made it did make of late; 1: it keeps up. */
   pace = 1;
   private readonly trouble = make('p', { class: 'trouble', role: 'alert', hidden: true });
   private readonly place = make('div', { class: 'panes' });
@@ -30,15 +31,17 @@ export class App {
   private readonly rest = new Rest();
   private last = 0;
   private building = Promise.resolve();
+  private readonly address: Address;
   private readonly theme = matchMedia('(prefers-color-scheme: dark)');
 
   constructor(private readonly root: HTMLElement, private readonly source: Source, private readonly engine: Engine) {
+    this.address = new Address(source.page);
     const begun = readSettings({ ...source.start });
-    const address = source.linked ? readSettings(location.hash) : { settings: begun.settings, trouble: [] };
-    this.settings = source.linked && location.hash ? address.settings : begun.settings;
+    const asked = source.page === '' ? readSettings(location.hash) : { settings: begun.settings, trouble: [] };
+    this.settings = source.page === '' && location.hash ? asked.settings : begun.settings;
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     if (still && !/paused=/.test(location.hash) && !('paused' in (source.start ?? {}))) this.settings.paused = true;
-    this.say([...begun.trouble, ...address.trouble].join(' '));
+    this.say([...begun.trouble, ...asked.trouble].join(' '));
   }
 
   get robot(): Robot { return this.source.robot; }
@@ -107,6 +110,11 @@ export class App {
     this.root.dataset.ready = settings.policy;
   }
 
+  /** After what is being built now. */
+  private rebuild(): void {
+    this.building = this.building.then(() => this.build()).catch((error: Error) => this.say(error.message));
+  }
+
   private async pane(entry: PolicyEntry, titled: boolean, beside: boolean): Promise<Pane> {
     const [xml, bytes] = await Promise.all([this.source.text(entry.model), this.source.bytes(entry.file)]);
     const policy = await loadPolicy(entry.file.split('/').pop()!, bytes);
@@ -132,12 +140,12 @@ export class App {
       policies: this.robot.policies,
       sensors: sensorsOf(observationNames(player.task)),
       rates: hasRates(player),
-      pushes: !('goalPlace' in player.task),
+      pushes: hasPushes(player),
       commands: player.steered !== null,
       neurons: policies.some((policy) => policy.neurons > 0),
       constants: policies.some((policy) => policy.hearsTime),
       turns: !player.steered?.keepsHeading,
-      noiseUnit: '',
+      shared: this.address.known,
     };
   }
 
@@ -146,10 +154,7 @@ export class App {
     this.rest.wake();
     this.bar?.show(this.settings);
     this.panel?.show(this.settings);
-    if (this.source.linked) {
-      const text = formatSettings({ ...this.settings, paused: false });
-      history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
-    }
+    this.address.follow(this.settings);
   }
 
   get words(): string { return this.trouble.textContent ?? ''; }
@@ -168,7 +173,7 @@ export class App {
     if (key === 'policy' || key === 'beside') {
       this.settings.hold_beside = []; // neurons of another network
       if (key === 'policy') this.settings.hold = [];
-      this.building = this.building.then(() => this.build());
+      this.rebuild();
       return;
     }
     if (key !== 'paused' && key !== 'speed') for (const pane of this.panes) pane.apply(this.settings);
@@ -188,6 +193,7 @@ export class App {
 
   push(direction: -1 | 1): void {
     this.rest.wake();
+    if (!hasPushes(this.panes[0].player)) return; // a key may ask for one
     for (const pane of this.panes) pane.push(direction, this.settings.push);
   }
 
@@ -200,7 +206,7 @@ export class App {
   }
 
   private async share(): Promise<void> {
-    const address = this.source.linked ? location.href : `#${formatSettings(this.settings)}`;
+    const address = this.address.of(this.settings);
     try {
       await navigator.clipboard.writeText(address);
       this.say('The link is in the clipboard.');
@@ -232,7 +238,7 @@ export class App {
       if (!other) notes.push(...fitPlayers(settings, this.panes.map((pane) => pane.player)));
       this.settings = settings;
       this.say(notes.join(' '));
-      if (other) this.building = this.building.then(() => this.build());
+      if (other) this.rebuild();
       else for (const pane of this.panes) pane.apply(settings);
       this.show();
     });
@@ -252,6 +258,7 @@ export class App {
     this.last = now;
     try {
       if (!this.settings.paused) this.advance(passed);
+      this.bar?.keeps(this.settings.paused ? 1 : this.pace, this.settings.speed);
       const details = this.quality.details(now, this.settings.paused);
       if (!this.settings.paused || this.rest.awake()) for (const pane of this.panes) pane.draw(details);
     } catch (error) {

@@ -2,6 +2,9 @@
 import type { Player } from './player';
 import type { Robot } from './sources';
 import { DEFAULTS, type Settings } from './settings';
+import { Masked } from './tasks/masked';
+import { Tabletop } from './tasks/tabletop';
+import type { Task } from './tasks/task';
 
 /** Which policies play. */
 export function fitPolicies(settings: Settings, robot: Robot): string[] {
@@ -17,9 +20,18 @@ export function fitPolicies(settings: Settings, robot: Robot): string[] {
   return said;
 }
 
+function onTabletop(task: Task): boolean {
+  return task instanceof Masked ? onTabletop(task.task) : task instanceof Tabletop;
+}
+
 /** Whether the policy can act more or less often than in training: the steps of a tabletop's plan are of one length. */
 export function hasRates({ task }: Player): boolean {
-  return !('goalPlace' in task);
+  return !onTabletop(task);
+}
+
+/** Whether pushes make sense: a hand that is held by its motors goes nowhere. */
+export function hasPushes({ task }: Player): boolean {
+  return !onTabletop(task);
 }
 
 /** What these players lack. */

@@ -28,7 +28,7 @@ const OBSERVATIONS: Record<string, string[]> = {
   'Pick-v0': TABLETOP('box', 'goal', ['grip']),
   'Push-v0': TABLETOP('puck', 'goal', []),
   'Soccer-v0': TABLETOP('ball', 'goal', []),
-  'Faucet-v0': TABLETOP('handle', 'goal', repeated('axis', 3)),
+  'Faucet-v0': TABLETOP('handle', 'goal', repeated('axis', 2)),
 };
 
 const ACTIONS: Record<string, string[]> = {

@@ -20,8 +20,10 @@ export interface Ending {
   success: boolean | null;
 }
 
+const APART = 1_000_003; // between the seeds of two episodes' noise: more than seeds that somebody tries in turn
+
 export class Player {
-  readonly sensors: Sensors;
+  readonly sensors = new Sensors(new Random(0)); // each episode brings its own
   episode!: Episode;
   /** What the policy saw and did in the last control step, and what that paid. */
   seen: Float64Array = new Float64Array(0);
@@ -35,6 +37,7 @@ export class Player {
   private pace = 1;
   private told = true;
   private under = false; // a control step is under way
+  private episodes = 0; // since the last `restart`
 
   constructor(
     readonly physics: Physics,
@@ -49,7 +52,6 @@ export class Player {
           `${original.id} has ${seen} and accepts ${did}.`,
       );
     }
-    this.sensors = new Sensors(new Random(seed + 1));
     this.action = new Float32Array(policy.actDim);
     this.restart();
   }
@@ -102,14 +104,15 @@ export class Player {
     const task = paced(this.original, this.pace);
     this.physics.timestep = task.timestep;
     this.episode = new Episode(this.physics, task, this.seed);
+    this.episodes = 0;
     this.begin();
   }
 
-  /** The next episode. */
+  /** The next episode. Its noise is drawn from the seed and its number alone, so that `restart` repeats it. */
   begin(): void {
     this.observation = this.episode.reset();
     this.policy.reset();
-    this.sensors.reset();
+    this.sensors.reset(new Random(this.seed + 1 + APART * this.episodes++));
     this.action = new Float32Array(this.policy.actDim);
     this.seen = this.observation;
     this.reward = 0;

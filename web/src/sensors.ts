@@ -20,10 +20,11 @@ export class Sensors {
   private late: Float64Array[] = []; // readings under way, oldest first
   private last: Float64Array | null = null; // what was seen last
 
-  constructor(private readonly random: Random) {}
+  constructor(private random: Random) {}
 
-  /** A new episode: nothing is under way. */
-  reset(): void {
+  /** A new episode: nothing is under way. `random` draws its noise and its losses. */
+  reset(random: Random): void {
+    this.random = random;
     this.late = [];
     this.last = null;
   }

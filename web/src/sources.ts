@@ -22,8 +22,8 @@ export interface Source {
   robot: Robot;
   /** Settings that the page begins with, before those of its address. */
   start: Record<string, unknown>;
-  /** Whether the page's address is the reader's to keep: not in a frame. */
-  linked: boolean;
+  /** "": the page's own address is the reader's to keep. In a frame: that of the same page on the site; null: none. */
+  page: string | null;
   text(path: string): Promise<string>;
   bytes(path: string): Promise<Uint8Array>;
   wasm(): Promise<Uint8Array | URL>;
@@ -37,6 +37,7 @@ interface Inline {
   policies: Record<string, string>; // base64
   wasm: string | null; // base64 of the gzipped file
   cdn: string;
+  page?: string | null;
   start?: Record<string, unknown>;
 }
 
@@ -55,7 +56,7 @@ export async function sourceOf(host: HTMLElement): Promise<Source> {
   return {
     robot,
     start: {},
-    linked: true,
+    page: '',
     text: async (path) => (await fetched(path)).text(),
     bytes,
     wasm: async () => {
@@ -79,7 +80,7 @@ function inlineSource(data: Inline): Source {
   return {
     robot: data.robot,
     start: data.start ?? {},
-    linked: false,
+    page: data.page ?? null,
     text: async (path) => take(data.models, path),
     bytes: async (path) => decoded(take(data.policies, path)),
     wasm: async () => (data.wasm ? unpacked(decoded(data.wasm)) : new URL(data.cdn)),

@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type Engine, Physics, loadEngine } from '../src/physics';
 import { Player } from '../src/player';
 import { loadPolicy } from '../src/policy';
-import { fitPlayers } from '../src/fitting';
+import { fitPlayers, hasPushes, hasRates } from '../src/fitting';
+import { observationNames } from '../src/names';
 import { Sensors } from '../src/sensors';
 import { DEFAULTS, type Settings } from '../src/settings';
 import { makeTask, paced } from '../src/tasks/index';
@@ -96,6 +97,35 @@ describe('episodes', () => {
   });
 });
 
+describe('luck of the sensors', () => {
+  /** What a policy sees at each physics step from now on. */
+  const seen = (player: Player, ticks: number) => Array.from({ length: ticks }, () => {
+    player.tick();
+    return [...player.seen];
+  });
+
+  test('it comes again with the seed: after a reset,', async () => {
+    const player = await playerOf('masked_pendulum_ltc', 5);
+    player.faults = { noise: 0.01, drop: 0.3 };
+    const first = seen(player, 20);
+    player.restart();
+    expect(seen(player, 20)).toEqual(first);
+    player.begin();
+    expect(seen(player, 20)).not.toEqual(first);
+  });
+
+  test('and in the second episode, however long the first was', async () => {
+    const players = [await playerOf('masked_pendulum_ltc', 5), await playerOf('masked_pendulum_ltc', 5)];
+    const [a, b] = players.map((player, k) => {
+      player.faults = { noise: 0.01 };
+      seen(player, 3 + 20 * k);
+      player.begin();
+      return seen(player, 10);
+    });
+    expect(a).toEqual(b);
+  });
+});
+
 describe('control rate', () => {
   test.each([
     [0.25, 20, 0.01], [0.5, 10, 0.01], [2, 5, 0.005], [4, 5, 0.0025],
@@ -158,6 +188,25 @@ describe('settings that a robot lacks', () => {
     expect(fitPlayers(settings, [await playerOf('anymal_walk_ltc')])).toEqual([]);
     expect(settings).toEqual(table(change));
   });
+});
+
+test.each([{}, { hide: 'velocities' }])('a tabletop is not pushed, and acts as often as in training: %j', (options) => {
+  const on = (id: string) => ({ task: makeTask(id, options) }) as Player;
+  for (const id of ['Throw-v0', 'Pick-v0', 'Push-v0', 'Soccer-v0', 'Faucet-v0']) {
+    expect([hasRates(on(id)), hasPushes(on(id))]).toEqual([false, false]);
+  }
+  expect([hasRates(on('HalfCheetah-v5')), hasPushes(on('HalfCheetah-v5'))]).toEqual([true, true]);
+});
+
+test.each([
+  'InvertedPendulum-v5', 'HalfCheetah-v5', 'AnymalSprint-v0', 'AnymalC-v0', 'Throw-v0', 'Pick-v0', 'Push-v0', 'Soccer-v0', 'Faucet-v0',
+])('every entry of an observation of %s has a name that says which it is', (id) => {
+  for (const options of [{}, { hide: 'velocities' }]) {
+    const { observationKinds } = makeTask(id, options);
+    const names = observationNames(makeTask(id, options));
+    expect(names).toHaveLength(observationKinds.length);
+    expect(names.filter((name) => observationKinds.includes(name) && name !== 'command')).toEqual([]);
+  }
 });
 
 describe('sensors', () => {

@@ -48,7 +48,13 @@ PAGE = """<!doctype html>
 
 
 def page(
-    robot: dict, models: dict[str, str], policies: dict[str, bytes], start: dict, player: Path | str, title: str
+    robot: dict,
+    models: dict[str, str],
+    policies: dict[str, bytes],
+    start: dict,
+    player: Path | str,
+    title: str,
+    address: str | None = None,
 ) -> str:
     """A page that holds a robot, its models and its policies.
 
@@ -58,6 +64,7 @@ def page(
         start: settings to begin with.
         player: folder of the built player, which the page then holds too and needs no network; or the address of one,
             from which the page takes it.
+        address: of the same page on a site, where that has these policies: its links begin with it.
     """
     wasm = player / "mujoco.wasm.gz" if isinstance(player, Path) else None
     data = {
@@ -67,6 +74,7 @@ def page(
         "wasm": base64.b64encode(wasm.read_bytes()).decode() if wasm and wasm.is_file() else None,
         "cdn": CDN,
         "start": start,
+        "page": address,
     }
     if isinstance(player, Path):
         style = f"<style>{(player / 'player.css').read_text(encoding='utf-8')}</style>"

@@ -146,7 +146,8 @@ class Live:
     Attributes:
         html: the piece of HTML that the notebook shows.
         page: the whole page, to be saved as a file and opened in a browser; "" where it is the site's.
-        link: address of the same on the course's site; None where there is none.
+        link: address of the same on the course's site; None where there is none. The site has only the policies that
+            ship: for another one it is the address of its robot.
     """
 
     def __init__(self, shown: list[Shown], start: dict, height: int):
@@ -162,9 +163,14 @@ class Live:
     def link(self) -> str | None:
         if self._site is None:
             return None
-        own = {name for name, one in zip(("policy", "beside"), self._shown, strict=False) if not one.shipped}
-        known = {name: value for name, value in self._start.items() if name not in own}
-        return f"{self._site}{self._robot.key}.html" + (f"#{as_hash(known)}" if known else "")
+        first, *second = (one.shipped for one in self._shown)
+        lost = set() if all(second) else {"beside", "hold_beside"}
+        known = {name: value for name, value in self._start.items() if first and name not in lost}
+        return self._address + (f"#{as_hash(known)}" if known else "")
+
+    @property
+    def _address(self) -> str:
+        return f"{self._site}{self._robot.key}.html"
 
     @functools.cached_property
     def page(self) -> str:
@@ -175,7 +181,9 @@ class Live:
         robot = {"key": self._robot.key, "title": self._robot.title, "about": self._robot.about, "policies": entries}
         models = {entry["model"]: catalogue.model_of(entry) for entry in entries}
         policies = {one.entry["file"]: one.content for one in self._shown}
-        return page(robot, models, policies, self._start, player, self._title)
+        shipped = all(one.shipped for one in self._shown)
+        address = self._address if self._site and shipped else None
+        return page(robot, models, policies, self._start, player, self._title, address)
 
     @functools.cached_property
     def picture(self) -> bytes:
@@ -193,7 +201,8 @@ class Live:
         form = os.environ.get(FORM) or "frame"
         check_choice(FORM, form, ("frame", "picture"))
         if form == "picture":
-            go = f' <a href="{html.escape(self.link)}">Play it in the browser.</a>' if self.link else ""
+            words = "Play it" if self._shown[0].shipped else "See the policies of this robot that ship"
+            go = f' <a href="{html.escape(self.link)}">{words} in the browser.</a>' if self.link else ""
             return f'<figure style="margin:0">{picture}<figcaption>{caption}.{go}</figcaption></figure>'
         if self._folder is None and self._site is None:
             cure = "<code>make live</code> in a checkout builds the player"

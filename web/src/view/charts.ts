@@ -22,8 +22,8 @@ export interface ChartOptions {
 }
 
 const ROWS = 120; // px that all rows of a heat map take, about: each has whole pixels
-const RATE = 130; // samples a second that are kept; of more, the oldest leave early
-const MOST_LINES = 12;
+const RATE = 400; // samples a second that are kept: those of the fastest robot at four times its rate
+export const MOST_LINES = 12; // more series are drawn as a heat map
 const MOST_NOW = 4; // values in words; of more lines, their range
 const LEFT = 40; // px, the same for all charts, so that their times stand one below the other
 const [TOP, RIGHT, BOTTOM] = [5, 8, 16];
@@ -190,7 +190,7 @@ export class StripChart {
     if (heat) {
       const [low, high] = this.heat!.scale?.map((value) => said(value)) ?? [];
       if (log) spans[0].textContent = low ? `pale ${low}, strong ${high}` : '';
-      else spans[0].textContent = 'red above zero, blue below';
+      else spans[0].textContent = `red above zero, blue below${options.range ? '' : '; each row has a scale of its own'}`;
     } else if (spans.length === 1 && count > 1) {
       spans[0].textContent = rangeOf(ring, last, count, log)?.map(text).join(' to ') ?? '';
     } else {

@@ -12,8 +12,8 @@ export interface Abilities {
   commands: boolean;
   neurons: boolean;
   constants: boolean; // neurons that hear how long a control step is
+  shared: boolean; // there is an address for others to open
   turns: boolean; // the reader tells the turning rate, not a pilot who keeps the heading
-  noiseUnit: string;
 }
 
 export interface Reactions {
@@ -32,9 +32,11 @@ export class Bar {
   readonly root: HTMLElement;
   private readonly play: HTMLButtonElement;
   private readonly speed: HTMLSelectElement;
+  private readonly other = make('option'); // a speed that is not in the list
+  private readonly slow = make('span', { class: 'slow' });
   private paused = false;
 
-  constructor(can: Pick<Abilities, 'pushes'>, react: Reactions) {
+  constructor(can: Pick<Abilities, 'pushes' | 'shared'>, react: Reactions) {
     this.play = make('button', { class: 'play', onclick: () => react.set('paused', !this.paused) });
     this.speed = make('select', {
       'aria-label': 'speed of the clock', title: 'speed of the clock',
@@ -48,8 +50,11 @@ export class Bar {
       make('button', { title: 'one control step (.)', onclick: () => react.step() }, 'Step'),
       make('button', { title: 'start again (r)', onclick: () => react.reset() }, 'Reset'),
       this.speed,
+      this.slow,
       ...(can.pushes ? [push(-1, '◀ Push', '←'), push(1, 'Push ▶', '→')] : []),
-      make('button', { class: 'share', title: 'copy a link to this page with these settings', onclick: () => react.share() }, 'Link'),
+      can.shared
+        ? make('button', { class: 'share', title: 'copy a link to this page with these settings', onclick: () => react.share() }, 'Link')
+        : null,
     );
   }
 
@@ -57,7 +62,20 @@ export class Bar {
     this.paused = settings.paused;
     this.play.textContent = settings.paused ? 'Play' : 'Pause';
     this.play.title = `${settings.paused ? 'go on' : 'stop the clock'} (space)`;
-    this.speed.value = String(SPEEDS.reduce((a, b) => (Math.abs(b - settings.speed) < Math.abs(a - settings.speed) ? b : a)));
+    const { speed } = settings;
+    this.other.remove();
+    if (!SPEEDS.includes(speed)) {
+      this.other.value = String(speed);
+      this.other.textContent = `${speed}×`;
+      this.speed.append(this.other);
+    }
+    this.speed.value = String(speed);
+  }
+
+  /** Says where the machine makes only a `share` of what the clock's `speed` asks for. */
+  keeps(share: number, speed: number): void {
+    const words = share < 0.9 ? `runs at ${(share * speed).toFixed(share * speed < 0.95 ? 2 : 1)}×` : '';
+    if (words !== this.slow.textContent) this.slow.textContent = words;
   }
 }
 
@@ -78,7 +96,8 @@ export class Panel {
       ),
       can.rates ? this.group('Clock of the policy', this.rate(), can.constants ? this.told() : null) : null,
       this.group('Sensors',
-        this.slider('noise', 'noise', (v) => `${v.toFixed(2)}${can.noiseUnit}`),
+        this.slider('noise', 'noise', (v) => `sd ${v.toFixed(2)}`),
+        make('p', { class: 'hint' }, "The noise is in each sensor's own unit."),
         this.slider('drop', 'lost', (v) => `${Math.round(100 * v)} %`),
         this.slider('delay', 'late by', (v) => `${v} control step${v === 1 ? '' : 's'}`),
         this.blind(),

@@ -13,15 +13,17 @@ import type { End } from './synapses';
 export type { Network } from './graph_layout';
 
 export interface Now {
-  /** What the cell is given, about -3..3. */
+  /** What the cell is given: normalised, about -3..3. */
   inputs: ArrayLike<number> | null;
+  /** The observation as the policy gets it, before it is normalised. */
+  sensed: ArrayLike<number>;
   activations: ArrayLike<number>;
-  /** -1..1 */
+  /** Shares of their range, -1..1. */
   actions: ArrayLike<number>;
-  /** In steps of the cell. */
+  /** In steps of the cell, */
   timeConstants: ArrayLike<number> | null;
-  /** What these are: control steps, or decisions on several of them. */
-  timeUnit: 'steps' | 'decisions';
+  /** of which each lasts so many seconds. */
+  cellStep: number;
   held: ReadonlySet<number>;
 }
 
@@ -152,14 +154,19 @@ export class NeuronGraph {
 
   private facts({ part, index }: End): string {
     const { now, network } = this;
-    if (part !== 'neuron') {
-      const value = (part === 'input' ? now?.inputs : now?.actions)?.[index];
-      const name = network[part === 'input' ? 'inputs' : 'actions'][index];
-      return value === undefined ? name : `${name}: ${said(value, 1)}`;
+    if (part === 'action') {
+      const value = now?.actions[index];
+      return network.actions[index] + (value === undefined ? '' : `: ${said(value, 1)} of its range`);
+    }
+    if (part === 'input') {
+      const [value, raw] = [now?.inputs?.[index], now?.sensed[index]];
+      const [name, plain] = [network.inputs[index], now?.sensed.length === network.inputs.length];
+      if (value === undefined) return name;
+      return plain ? `${name}: ${said(raw!, 1)}, normalised ${said(value, 1)}` : `${name}: ${said(value, 1)}`;
     }
     const facts: string[] = [];
     if (now) facts.push(`activation ${said(now.activations[index], this.largest[index])}`);
-    if (now?.timeConstants) facts.push(`time constant ${said(now.timeConstants[index])} ${now.timeUnit}`);
+    if (now?.timeConstants) facts.push(`time constant ${said(now.timeConstants[index] * now.cellStep)} s`);
     if (now?.held.has(index)) facts.push('held');
     return `neuron ${index}${facts.length ? `: ${facts.join(', ')}` : ''}`;
   }

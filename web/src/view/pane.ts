@@ -4,7 +4,7 @@ import type { PolicyEntry } from '../sources';
 import type { Settings } from '../settings';
 import { actionNames, observationNames } from '../names';
 import type { Pull } from '../tasks/episode';
-import { StripChart } from './charts';
+import { MOST_LINES, StripChart } from './charts';
 import { make } from './dom';
 import { Drag } from './drag';
 import { NeuronGraph } from './graph';
@@ -15,7 +15,6 @@ import { Stage } from './scene';
 const PUSH_SECONDS = 0.2;
 const REST = 0.9; // s of the reader's clock between an episode's end and the next
 const WINDOW = 6; // s that a chart shows
-const MOST_LINES = 12; // more series are drawn as a heat map
 const REMEMBERED = 3; // episodes told in the line of words
 
 /** What is drawn beside the robot's picture. */
@@ -92,7 +91,7 @@ export class Pane {
         title: 'time constants', unit: 's', series: policy.neurons, seconds: WINDOW, heat: policy.neurons > MOST_LINES, log: true,
       });
     }
-    add(() => this.unit(player.action), { title: 'actions', series: policy.actDim, seconds: WINDOW, range: [-1.05, 1.05] });
+    add(() => this.unit(player.action), { title: 'actions, in shares of their range', series: policy.actDim, seconds: WINDOW, range: [-1.05, 1.05] });
     add(() => [player.reward], { title: 'reward of a step', series: 1, seconds: WINDOW });
   }
 
@@ -110,6 +109,7 @@ export class Pane {
 
   /** A push of so many times the robot's weight, along +x or -x, for `PUSH_SECONDS`. */
   push(direction: -1 | 1, weights: number): void {
+    if (this.player.over) return; // its clock stands still: the push would act in the next episode, and not end
     this.kick = { force: direction * weights * this.weight, until: this.player.seconds + PUSH_SECONDS };
   }
 
@@ -187,7 +187,8 @@ export class Pane {
   /** The picture, the graph, the charts, the words: once a frame. A slow machine leaves `details` out of some. */
   draw(details: Details = 'all'): void {
     const { player } = this;
-    if (this.drag && this.kick) this.drag.showForce(this.centreOfPushed(), [this.kick.force, 0, 0]);
+    const force = this.kick ? ([this.kick.force, 0, 0] as const) : this.ownPush();
+    if (force) this.drag?.showForce(this.centreOfPushed(), [...force]);
     else this.drag?.showForce(null, null);
     this.stage?.draw();
     if (details === 'all' || details === 'graph') this.drawGraph();
@@ -203,12 +204,20 @@ export class Pane {
     const { policy } = player;
     this.graph.update({
       inputs: inputsOf(policy, this.network),
+      sensed: player.seen,
       activations: policy.activations,
       actions: this.unit(player.action),
       timeConstants: policy.timeConstants(),
-      timeUnit: policy.stepsOfCell === 1 ? 'steps' : 'decisions',
+      cellStep: player.cellStep,
       held: this.held,
     });
+  }
+
+  /** The push of the task itself, in N; null while there is none. */
+  private ownPush(): [number, number, number] | null {
+    const { task, episode, over } = this.player;
+    const force = over ? null : task.push?.(episode.state);
+    return force && Math.hypot(force[0], force[1], force[2]) > 0 ? [force[0], force[1], force[2]] : null;
   }
 
   private centreOfPushed(): [number, number, number] {
@@ -220,6 +229,8 @@ export class Pane {
     const { player, entry } = this;
     const parts = [`${player.seconds.toFixed(1)} s`, `return ${rounded(player.total)}`];
     const told = player.steered?.command(player.episode.state as never);
+    const own = this.ownPush();
+    if (own) parts.push(`pushed by the task: ${rounded(Math.hypot(...own))} N`);
     if (told) parts.push(`told: ${told.map((v, i) => `${v.toFixed(1)} ${['forward', 'left', 'turn'][i]}`).join(', ')}`);
     if (this.finished.length) parts.push(`before: ${this.finished.join(', ')}`);
     if (entry.return) {
