@@ -103,7 +103,7 @@ repository: $(INSTALLED)  ## point badges, set-up cells and links to a fork: SLU
 doctor: $(INSTALLED)  ## check this machine, with a cure for each trouble
 	@$(PY) -m course_lib doctor
 
-lint: $(INSTALLED)  ## check the layout, the code and which room imports which
+lint: $(INSTALLED)  ## check the layout, the code and the import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo

@@ -3,6 +3,8 @@
     python scripts/classroom.py release [03]      build/class/release/03_ode_cells/03_ode_cells.ipynb
     python scripts/classroom.py grade [03]        build/class/submitted/STUDENT/03_ode_cells/… -> feedback, points.csv
 
+A submission must have exactly this folder and file name. Notebooks with other names are listed and not graded.
+
 `--root` names another folder than that of nbgrader_config.py; it needs a copy of that file.
 """
 
@@ -52,6 +54,19 @@ def submissions(root: Path, name: str) -> list[Path]:
     return sorted((root / "build/class/submitted").glob(f"*/{name}/{name}.ipynb"))
 
 
+def misplaced(root: Path) -> list[str]:
+    """A sentence for each .ipynb in build/class/submitted that is not STUDENT/NAME/NAME.ipynb of a notebook."""
+    names, place = [source.stem for source in pairs.sources()], root / "build/class/submitted"
+    right = {path for name in names for path in submissions(root, name)}
+    found = []
+    for path in sorted(place.rglob("*.ipynb")):
+        if path in right or ".ipynb_checkpoints" in path.parts:  # Jupyter's own copies
+            continue
+        of = next((name for name in names if name in (path.parent.name, path.stem)), "NAME")
+        found.append(f"{path.relative_to(root)}: not graded; the file must be {of}/{of}.ipynb")
+    return found
+
+
 def judge(root: Path, files: list[Path]) -> None:
     """Judge all submissions, as many at once as there are cores; nbgrader then finds the verdicts."""
     from course_lib.classroom.commands import read_submission
@@ -76,6 +91,8 @@ def grade(root: Path, wanted: str | None = None) -> Path:
         SystemExit: at the end, if nbgrader could not grade a submission.
     """
     trouble: list[str] = []
+    for sentence in misplaced(root):
+        print(sentence, file=sys.stderr)
     for source in pairs.sources(wanted):
         name, files = source.stem, submissions(root, source.stem)
         if not files:

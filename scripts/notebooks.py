@@ -99,7 +99,7 @@ def repository(new: str, root: Path = ROOT, at: str | None = None) -> list[Path]
     link = re.compile(r"(github(?:\.com)?/)" + re.escape(slug(root)) + r"(?![\w-]|\.\w)")
     pages = re.compile(re.escape(site(slug(root))) + r"(?![\w-]|\.\w)")
     install = re.compile(r"(git\+https://github\.com/" + re.escape(new) + r")(@[\w./-]+)?")
-    names = ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md")
+    names = ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "docs/index.md")
     files = [root / name for name in names] + sorted((root / "notebooks").glob("**/*.ipynb"))
     changed = []
     for path in files + sorted((root / "notebooks" / "py").glob("*.py")):

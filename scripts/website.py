@@ -35,11 +35,13 @@ from course_lib.errors import Between, OneOf, Whole  # noqa: E402
 PAGES, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
 PLAYER = ROOT / "web" / "dist"
 HIDDEN = "hide-input"  # tag of cells that stand folded
-CONFIGS = {  # config -> notebooks that use it
-    "PPOConfig": "02, 04, 06, 10", "DDPGConfig": "05", "TD3Config": "05", "SACConfig": "05, 08",
-    "RDPGConfig": "08", "RTD3Config": "08", "RSACConfig": "08",
-    "CellConfig": "03, 04, 07, 10", "SummarizerConfig": "08", "PlanConfig": "09",
-}  # fmt: skip
+ALGORITHMS = ("PPO", "DDPG", "TD3", "SAC", "RDPG", "RTD3", "RSAC")
+CONFIGS = {  # config -> what a notebook that uses it holds
+    **{f"{name}Config": rf"\bcl\.{name}\b|\b{name}Config\b" for name in ALGORITHMS},
+    "CellConfig": r"\bCellConfig\b|\bPPOConfig\b.*\bcell=|\bcell\.name\b",
+    "SummarizerConfig": r"\bSummarizerConfig\b",
+    "PlanConfig": r"\bPlanConfig\b",
+}
 REFERENCE = {  # page -> what it is about, modules whose public names it lists
     "training": ("Training", "rl.ppo rl.ppo_config rl.offpolicy rl.offpolicy_config rl.recurrent rl.recurrent_config "
                  "rl.run course.session rl.imitation rl.gae rl.q_losses"),
@@ -114,10 +116,10 @@ def hyperparameters_page() -> str:
         "# Hyperparameters", "",
         "Every field of every config, made from the code. `recommended(env_id)` changes some of them for known tasks.",
     ]  # fmt: skip
-    for name, where in CONFIGS.items():
+    for name in CONFIGS:
         config = getattr(cl, name)
         first = inspect.getdoc(config).splitlines()[0]
-        lines += ["", f"## {name}", "", first, "", f"Used in notebooks {where}.", ""]
+        lines += ["", f"## {name}", "", first, "", where_used(name), ""]
         lines += ["| field | default | accepts | meaning |", "|---|---|---|---|"]
         texts = documented(config)
         hints = typing.get_type_hints(config, include_extras=True)
@@ -125,6 +127,15 @@ def hyperparameters_page() -> str:
             cells = (f"`{field.name}`", f"`{default_of(field)}`", accepts(hints[field.name]), texts.get(field.name, ""))
             lines.append("| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def where_used(config: str) -> str:
+    """The notebooks that use a config, or that only describe its algorithm, as a sentence."""
+    texts = {source.stem[:2]: source.read_text(encoding="utf-8") for source in pairs.sources()}
+    for verb, pattern in (("Used", CONFIGS[config]), ("Described", rf"\b{config.removesuffix('Config')}\b")):
+        if found := [number for number, text in texts.items() if re.search(pattern, text)]:
+            return f"{verb} in notebook{'s' * (len(found) > 1)} {', '.join(found)}."
+    return "No notebook uses it."
 
 
 def default_of(field: dataclasses.Field):
@@ -187,8 +198,8 @@ def mistakes_page() -> str:
 
     lines = [
         "# What students get wrong",
-        "The hints of the checks, exercise by exercise: what each says when it meets the mistake. They come from "
-        "readers who worked through the notebooks, and are tested with wrong answers of each kind.",
+        "The hints of the checks, exercise by exercise: what each says when it meets the mistake. The authors "
+        "expected these mistakes. No class has been counted yet. Nearly all are tested with a wrong answer.",
     ]
     for source in pairs.sources():
         text = "\n".join(cell.source for cell in pairs.read_script(source).cells if cell.cell_type == "markdown")
@@ -198,9 +209,20 @@ def mistakes_page() -> str:
             hints = made.mistakes if isinstance(made, Compare) else [hint for hint, _ in made.demands]
             lines += [
                 f"### {number} {title[0].upper()}{title[1:]}",
-                "\n".join(f"- {hint[0].upper()}{hint[1:]}" for hint in hints if hint),
+                "\n".join(f"- {hint}" for hint in single(filter(None, hints))),  # a first letter may be a symbol
             ]
     return "\n\n".join(lines) + "\n"
+
+
+def single(hints: typing.Iterable[str]) -> list[str]:
+    """The hints without those that join others ("still wrong, A; B" beside "still wrong, A" and "still wrong, B")."""
+    listed = list(dict.fromkeys(hint.removesuffix(".") for hint in hints))
+
+    def joined(hint: str) -> bool:
+        rests = [hint[len(other) + 2 :] for other in listed if hint.startswith(f"{other}; ")]
+        return any(other.endswith(rest) for rest in rests for other in listed if other != hint)
+
+    return [hint for hint in listed if not joined(hint)]
 
 
 def reference_pages(out: Path) -> None:

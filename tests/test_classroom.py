@@ -18,6 +18,7 @@ from course_lib.errors import ArgumentError, CourseError
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
+import classroom  # noqa: E402
 import forms  # noqa: E402
 import students  # noqa: E402
 
@@ -90,8 +91,8 @@ RIGHT = """def rewards_to_go(rewards, gamma):
         ("def rewards_to_go(r, g)\n    return r", (), "the cell stops with SyntaxError"),
         ("rewards_to_go = 3", (), "not a function any more"),
         ("", (), "the cell is missing"),
-        ("import os\nos._exit(0)", (), "ended before it answered"),
-        ("def rewards_to_go(r, g):\n    import os\n    os.kill(os.getpid(), 9)", (), "ended before it answered"),
+        ("import os\nos._exit(0)", (), "stopped before it finished"),
+        ("def rewards_to_go(r, g):\n    import os\n    os.kill(os.getpid(), 9)", (), "stopped before it finished"),
         ("def rewards_to_go(r, g):\n    return 'text'", (), "str comes back"),
         ("def rewards_to_go(r, g):\n    return [r, 'text']", (), "comes back"),
         ("def rewards_to_go(r, g):\n    return 1j * r", (), "complex"),
@@ -110,6 +111,19 @@ def test_whatever_an_answer_does_is_a_line(released, source, own, words, monkeyp
     assert words in line and "\n" not in line
 
 
+def test_a_line_says_that_a_cell_above_a_wrong_answer_was_cut_off(released, monkeypatch):
+    monkeypatch.setattr(grading, "OWN_SECONDS", 0.2)
+    slow, helper = "while True:\n    pass\n", "def helper(r, g):\n    return r"
+    words = " (a cell above the answer was cut off after 0.2 s of processor time)"
+    calls = "def rewards_to_go(r, g):\n    return helper(r, g)"
+    line = lines_of(released, calls, slow + helper)
+    assert "NameError" in line and line.endswith(words)
+    assert words in lines_of(released, "def rewards_to_go(r, g):\n    raise NotImplementedError", slow)
+    assert words not in lines_of(released, calls, helper)  # wrong, but nothing was cut off
+    assert words not in lines_of(released, RIGHT, slow)
+    assert words not in lines_of(released, calls, "raise TimeoutError('the network is down')")
+
+
 def test_grading_asks_no_less_than_the_notebook():
     """In the smallest budget this check asks for one step on the pole."""
     names = {}
@@ -124,7 +138,7 @@ def test_an_answer_that_never_ends_is_stopped(released):
     line = lines_of(released, "def rewards_to_go(r, g):\n    while True:\n        pass", seconds=1)
     assert "no answer within 1 s of processor time" in line
     line = lines_of(released, "def rewards_to_go(r, g):\n    import time\n    time.sleep(99)", seconds=0.4)
-    assert "no answer" in line or "ended before" in line
+    assert "no answer" in line or "stopped before it finished" in line
 
 
 def test_the_same_answers_are_judged_once(released, solutions, tmp_path, monkeypatch):
@@ -152,7 +166,7 @@ def test_what_tells_of_the_machine_is_not_kept_and_a_lost_process_is_a_sentence(
 @pytest.mark.parametrize("sent", [{}, {"answers": []}, {"answers": [3]}, {"answers": [{"shape": [2], "values": [1]}]}])
 def test_what_is_no_answer_is_a_line(released, sent, monkeypatch):
     monkeypatch.setattr(grading, "in_a_fork", lambda *_: sent)
-    assert "what its process sent back are no answers" in lines_of(released, RIGHT)
+    assert "its process did not return a valid answer" in lines_of(released, RIGHT)
 
 
 def marked(grade_id):
@@ -183,12 +197,65 @@ def test_the_command_grades_a_pile_and_says_what_it_cannot_read(released, soluti
     status = main(["grade", str(good), str(bad), str(gone), "--out", str(tmp_path / "all.json")])
     out, err = capsys.readouterr()
     assert status == 2 and "7 of 7 points" in out and "✓ 1.5 controller" in out
-    assert "bob.ipynb: it is no notebook" in err and "eve.ipynb: it cannot be read" in err
+    assert "bob.ipynb: it is not a notebook" in err and "eve.ipynb: it cannot be read" in err
     assert json.loads((tmp_path / "all.json").read_text())[str(good)]["points"] == 7
     assert main(["grade", str(good), "--gradescope", str(tmp_path / "results.json")]) == 0
     tests = json.loads((tmp_path / "results.json").read_text())["tests"]
     assert sum(test["score"] for test in tests) == sum(test["max_score"] for test in tests) == 7
-    assert main(["grade", str(good), str(good), "--gradescope", "x"]) == 2
+
+
+def test_gradescope_always_gets_a_file(released, tmp_path, monkeypatch, capsys):
+    """Without results.json the student would see nothing but that the grader failed."""
+    good, bad, results = tmp_path / "ann.ipynb", tmp_path / "bob.ipynb", tmp_path / "results.json"
+    good.write_text(json.dumps(released))
+
+    def told(*files):
+        results.unlink(missing_ok=True)
+        assert main(["grade", *map(str, files), "--gradescope", str(results)]) == 2
+        found = json.loads(results.read_text())
+        assert found["score"] == 0 and found["output"] in capsys.readouterr().err
+        return found["output"]
+
+    for content in ("not JSON", "[" * 100_000):
+        bad.write_text(content)
+        assert told(bad) == "bob.ipynb: it is not a notebook: it does not hold JSON"
+    bad.write_bytes(b"\xff\xfe")
+    assert "does not hold JSON" in told(bad)
+    bad.write_text("[]")
+    assert told(bad) == "bob.ipynb: it is not a notebook: it has no cells"
+    bad.write_text('{"cells": []}')
+    assert "holds exercises of no notebook" in told(bad)
+    assert "*.ipynb: it cannot be read" in told(tmp_path / "none" / "*.ipynb")  # what a shell passes that finds nothing
+    assert told(good, bad) == "--gradescope takes exactly one notebook; 2 were given"
+    lost = SimpleNamespace(returncode=-9, stdout="", stderr="")
+    monkeypatch.setattr(grading.subprocess, "run", lambda *_, **__: lost)
+    assert told(good) == "ann.ipynb: grading notebook 01 stopped: -9"
+
+
+def test_a_submission_with_another_name_is_listed(tmp_path, capsys, monkeypatch):
+    ran = []
+    monkeypatch.setattr(classroom, "nbgrader", lambda root, *words, **_: ran.append(words[0]))
+    monkeypatch.setattr(classroom, "judge", lambda root, files: ran.extend(file.parts[-3] for file in files))
+    name = "03_ode_cells"
+    for path in (
+        f"ann/{name}/{name}.ipynb",
+        "ann/02_ppo_halfcheetah/02_ppo_halfcheetah.ipynb",
+        f"ann/{name}/.ipynb_checkpoints/{name}-checkpoint.ipynb",
+        f"smith/{name}/{name} (1).ipynb",
+        f"tom/03/{name}.ipynb",
+        f"{name}/eve.ipynb",
+        "homework.ipynb",
+    ):
+        pairs.write(tmp_path / "build/class/submitted" / path, "{}")
+    classroom.grade(tmp_path, "03")
+    assert ran == ["ann", "autograde", "generate_feedback", "export"]
+    said = [line.replace("build/class/submitted/", "") for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        f"{name}/eve.ipynb: not graded; the file must be {name}/{name}.ipynb",
+        "homework.ipynb: not graded; the file must be NAME/NAME.ipynb",
+        f"smith/{name}/{name} (1).ipynb: not graded; the file must be {name}/{name}.ipynb",
+        f"tom/03/{name}.ipynb: not graded; the file must be {name}/{name}.ipynb",
+    ]
 
 
 def test_lab_copies_what_is_missing_and_leaves_what_is_yours(tmp_path, capsys, monkeypatch):

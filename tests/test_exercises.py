@@ -254,8 +254,10 @@ def test_hints_name_the_part_and_give_no_single_number_away():
     for answer, words in (
         (lambda x: (x.sum(), x), "entry [0] of doubled is 1, and 2 is expected"),
         (lambda x: (x.sum() + 1, 2 * x), "sum is 4, and 3 is expected"),
-        (lambda x: (x.sum(), 2 * x, 0), "3 things come back; 2 are expected: sum, doubled"),
-        (lambda x: x.sum(), "one thing comes back"),
+        (lambda x: (x.sum(), 2 * x, 0), "the function returns 3 values; 2 are expected: sum, doubled"),
+        (lambda x: x.sum(), "the function returns one value; 2 are expected"),
+        (lambda x: (x.sum(),), "the function returns one value; 2 are expected"),
+        (lambda x: (), "the function returns 0 values; 2 are expected"),
         (lambda x: (x.sum(), np.ones(3)), "doubled has shape (3,); (2,) is expected"),
     ):
         assert words in compared(answer, both, case, parts=("sum", "doubled"))
@@ -327,9 +329,13 @@ def test_an_unknown_number_is_a_sentence(number):
         cl.check(number, right_sums)
 
 
-def test_a_result_in_the_place_of_the_function_is_a_sentence():
-    with pytest.raises(ArgumentError, match="hand in rewards_to_go itself"):
-        cl.check("1.1", right_sums(np.ones(2), 1.0))
+@pytest.mark.parametrize(
+    "result, kind", [(np.ones(2), "an ndarray"), (2.5, "a float"), (3, "an int"), ([1.0], "a list")]
+)
+def test_a_result_in_the_place_of_the_function_is_a_sentence(result, kind):
+    sentence = f"answer is {kind}; pass the function rewards_to_go itself, without parentheses"
+    with pytest.raises(ArgumentError, match=f"^{sentence}$"):
+        cl.check("1.1", result)
 
 
 def test_grading_raises_and_draws_cases(monkeypatch, capsys):

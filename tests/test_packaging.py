@@ -239,8 +239,9 @@ def fork(tmp_path):
     """A copy of everything that names the repository."""
     root = tmp_path / "fork"
     (root / "notebooks" / "py").mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md"):
-        shutil.copy(ROOT / name, root)
+    (root / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "docs/index.md"):
+        shutil.copy(ROOT / name, root / name)
     (root / "notebooks" / "complete").mkdir()
     for path in [*(ROOT / "notebooks").glob("**/*.ipynb"), *(ROOT / "notebooks" / "py").glob("*.py")]:
         shutil.copy(path, root / path.relative_to(ROOT))
@@ -256,6 +257,7 @@ def test_repository_points_everything_to_a_fork_and_back(fork):
         assert not re.search(rf"github(\.com)?/{old}\b", path.read_text()), path.name
         assert f"{old.replace('/', '.github.io/')}" not in path.read_text(), path.name
     assert "https://some-one.github.io/my.course/live/" in (fork / "README.md").read_text()
+    assert "git clone https://github.com/some-one/my.course &&" in (fork / "docs" / "index.md").read_text()
     notebooks.repository(old, fork)
     assert {path: path.read_text() for path in before} == before
 

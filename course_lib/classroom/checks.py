@@ -55,7 +55,10 @@ def check(number: str, answer) -> None:
     exercise = exercise_of(number)
     if not callable(answer):
         kind = type(answer).__name__
-        raise ArgumentError(f"answer={kind} is not accepted; hand in {exercise.name} itself, without brackets")
+        article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
+        raise ArgumentError(
+            f"answer is {article} {kind}; pass the function {exercise.name} itself, without parentheses"
+        )
     grading = os.environ.get("NBGRADER_EXECUTION", "")
     rng = np.random.default_rng(None if grading == "autograde" else SEEN)
     made = exercise.build(rng)

@@ -73,7 +73,7 @@ def shipped_notebooks() -> list[Path]:
 class Grade:
     """Points of submitted notebooks: a line for each exercise, and the sum.
 
-    What the author of a notebook wrote is run. Use a machine or a container on which that may be done.
+    This runs the students' code. Use a machine or container where that is safe.
     """
 
     notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -81,7 +81,7 @@ class Grade:
     out: Path | None = None
     """write all lines and points as JSON, too"""
     gradescope: Path | None = None
-    """write the results.json of Gradescope for the one notebook given"""
+    """write the results.json of Gradescope for the one notebook given; if it cannot be graded, with 0 points and why"""
 
 
 def grade(argv: list[str]) -> int:
@@ -91,7 +91,9 @@ def grade(argv: list[str]) -> int:
     if not args.notebooks:
         raise ArgumentError("grade needs the files of submitted notebooks")
     if args.gradescope and len(args.notebooks) > 1:
-        raise ArgumentError(f"--gradescope is about one notebook; {len(args.notebooks)} came")
+        sentence = f"--gradescope takes exactly one notebook; {len(args.notebooks)} were given"
+        write_results(args.gradescope, {"score": 0, "output": sentence})
+        raise ArgumentError(sentence)
     from course_lib.classroom import grading
 
     held, trouble = {}, 0
@@ -101,15 +103,22 @@ def grade(argv: list[str]) -> int:
         except CourseError as error:  # one damaged file does not stop a class
             print(f"{path}: {error}", file=sys.stderr)
             trouble = 2
+            if args.gradescope:  # without a file the student would learn nothing
+                write_results(args.gradescope, {"score": 0, "output": f"{path.name}: {error}"})
             continue
         earned, worth = grading.points(lines)
         held[str(path)] = {"points": earned, "of": worth, "lines": lines}
         print(f"{path}: {earned:g} of {worth:g} points", *lines.values(), sep="\n  ")
         if args.gradescope:
-            args.gradescope.write_text(json.dumps(grading.for_gradescope(lines)), encoding="utf-8")
+            write_results(args.gradescope, grading.for_gradescope(lines))
         if args.out:  # after each: a class takes long
             args.out.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
     return trouble
+
+
+def write_results(path: Path, content: dict) -> None:
+    """Write what Gradescope reads."""
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def read_submission(path: Path) -> dict:
@@ -122,10 +131,10 @@ def read_submission(path: Path) -> dict:
         nb = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArgumentError(f"it cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ArgumentError("it is no notebook: it does not hold JSON") from None
+    except (ValueError, RecursionError):  # the latter from thousands of brackets
+        raise ArgumentError("it is not a notebook: it does not hold JSON") from None
     if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list):
-        raise ArgumentError("it is no notebook: it has no cells")
+        raise ArgumentError("it is not a notebook: it has no cells")
     return nb
 
 

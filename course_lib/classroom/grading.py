@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.classroom.checks import exercise_of, packed_texts
-from course_lib.classroom.sandbox import LOST, OWN_SECONDS, decoded, encoded, in_a_fork, run, snapshot
+from course_lib.classroom.sandbox import CUT_OFF, LOST, OWN_SECONDS, decoded, encoded, in_a_fork, run, snapshot
 from course_lib.course.answers import Wrong
 from course_lib.course.budget import budget
 from course_lib.course.exercises import Compare, Demands, verdict
@@ -213,18 +213,24 @@ def _grade_one(number: str, cells: list[Cell], names: dict, seconds: float) -> s
                 return made.judge([decoded(each) for each in sent["answers"]], exercise.name)
             return str(sent["right"])
         except (KeyError, TypeError, ValueError):  # a fork that was tampered with may send anything
-            raise Wrong("what its process sent back are no answers") from None
+            raise Wrong("its process did not return a valid answer") from None
 
-    return verdict(number, exercise.name, said)
+    line = verdict(number, exercise.name, said)
+    if sent.get("cut off") is True and not line.startswith("✓"):
+        line += f" (a cell above the answer was cut off after {OWN_SECONDS:g} s of processor time)"
+    return line
 
 
 def answer(made: Compare | Demands, name: str, cells: list[Cell], names: dict) -> dict:
-    """Run the author's cells, then the answer in every case: what there is to judge."""
+    """Run the author's cells, then the answer in every case: what there is to judge, and whether a cell was cut off."""
     restore = snapshot()
-    for cell in cells[:-1]:
-        run(cell.source, names, OWN_SECONDS)
+    stopped = [run(cell.source, names, OWN_SECONDS) for cell in cells[:-1]]
     trouble = run(cells[-1].source, names, 0)
     restore()
+    return {**_answered(made, name, names, trouble), "cut off": any(why.startswith(CUT_OFF) for why in stopped)}
+
+
+def _answered(made: Compare | Demands, name: str, names: dict, trouble: str) -> dict:
     if trouble:
         return {"wrong": trouble}
     function = names.get(name)

@@ -21,9 +21,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from course_lib.course.answers import Wrong, array_of
 from course_lib.course.exercises import Compare, Demands, attempt
 
-OWN_SECONDS = 20  # for a cell that the author added; what takes longer is left out
+OWN_SECONDS = 20  # of processor time for each of the author's cells before an answer; what takes longer is cut off
+CUT_OFF = "the cell stops with TimeoutError: longer than"  # how `run` begins to tell of such a cell
 # How sentences begin that tell about this machine and this time as much as about the answer.
-LOST = ("no answer within", "the process of this answer ended before it answered")
+LOST = ("no answer within", "the process that ran this answer stopped before it finished")
 PATIENCE = 5  # a machine with many jobs may need as many times longer by the clock
 
 

@@ -75,10 +75,10 @@ def fitted(answer: object, true: list[np.ndarray], names: Sequence[str] = ()) ->
         return [_shaped(answer, true[0], "")]
     held = answer.detach() if hasattr(answer, "detach") else answer
     several = isinstance(held, (list, tuple)) or (isinstance(held, np.ndarray) or hasattr(held, "detach")) and held.ndim
-    if not several:
-        raise Wrong(f"one thing comes back; {len(true)} are expected: {', '.join(_names(names, len(true)))}")
-    if len(held) != len(true):
-        raise Wrong(f"{len(held)} things come back; {len(true)} are expected: {', '.join(_names(names, len(true)))}")
+    if not several or len(held) != len(true):
+        came = f"{len(held)} values" if several and len(held) != 1 else "one value"
+        wanted = ", ".join(_names(names, len(true)))
+        raise Wrong(f"the function returns {came}; {len(true)} are expected: {wanted}")
     return [_shaped(a, t, f"{n} ") for a, t, n in zip(held, true, _names(names, len(true)), strict=True)]
 
 

@@ -100,7 +100,10 @@ WRONG = {
             "another order; tau_sys, h_inf",
             "def ltc_unit(f, A, tau):\n    s = 1 / (1 / tau + f)\n    return f * A * s, s",
         ),
-        ("one thing comes back; 2 are expected", "def ltc_unit(f, A, tau):\n    return 1 / float(1 / tau[0] + f[0])"),
+        (
+            "the function returns one value; 2 are expected",
+            "def ltc_unit(f, A, tau):\n    return 1 / float(1 / tau[0] + f[0])",
+        ),
         ("h_inf is", "def ltc_unit(f, A, tau):\n    s = 1 / (1 / tau + f)\n    return s, A * s"),
     ],
     "03-3": [
@@ -133,7 +136,7 @@ WRONG = {
             "dL/du is",
             f"def neuron_gradient(k, u, h0, y, T):\n{FADE}    return a_T * fade, a_T * (1 - fade), a_T * through_k",
         ),
-        ("one thing comes back", f"def neuron_gradient(k, u, h0, y, T):\n{FADE}    return a_T * fade"),
+        ("the function returns one value", f"def neuron_gradient(k, u, h0, y, T):\n{FADE}    return a_T * fade"),
     ],
     "03-4": [
         ("a second call", f"{GIVEN}        f.backward(a)\n    return -f.detach(), h.grad, *[p.grad for p in params]"),
@@ -159,7 +162,10 @@ WRONG = {
     J = [torch.autograd.functional.jacobian(lambda z: field(t, z[None])[0], row) for row in h.detach()]
     return minus, torch.stack([j @ v for j, v in zip(J, a)]), *rest""",
         ),
-        ("2 things come back; 4 are expected", f"{GIVEN}    return -f.detach(), torch.autograd.grad(f, h, a)[0]"),
+        (
+            "the function returns 2 values; 4 are expected",
+            f"{GIVEN}    return -f.detach(), torch.autograd.grad(f, h, a)[0]",
+        ),
         ("it stops with RuntimeError", f"{GIVEN}    return -f.detach(), *torch.autograd.grad(f, (t, *params), a)"),
         (
             "grad can be implicitly created only",

@@ -102,7 +102,7 @@ WRONG = {
         ("not exact enough", noisy("np.mean(dead_zone(mean + sigma * np.random.default_rng(0).normal(size=100_000)))")),
     ],
     "06-3": [
-        ("one thing comes back; 2 are expected: lags", "def phases(contacts):\n    return np.float64(0.5)"),
+        ("the function returns one value; 2 are expected: lags", "def phases(contacts):\n    return np.float64(0.5)"),
         ("lifts off", strides(edge="c[:-1] & ~c[1:]")),
         ("first touchdown alone", FIRST),
         ("neighbours on the circle", strides(lag="np.mean(s)")),

@@ -25,7 +25,10 @@ WRONG = {
         ("state h is missing", constants("t", "t = 1 / (1 / tau + sigmoid(U @ x + b))")),
         ("exact solution", constants("t", "t = 1 / (1 / tau + f)", "np.exp(-1 / t)")),
         ("share that is lost", constants("t", "t = 1 / (1 / tau + f)", "1 - 1 / (1 + 1 / t)")),
-        ("one thing comes back; 2 are expected: time constants, shares", constants("t", "return np.float64(0)")),
+        (
+            "the function returns one value; 2 are expected: time constants, shares",
+            constants("t", "return np.float64(0)"),
+        ),
         ("entry [0] of shares is", constants("t", "t = 1 / (1 / tau + f)", "1 / (1 + t)**2")),
     ],
     "07-2": [
