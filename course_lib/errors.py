@@ -210,6 +210,18 @@ def _checked(name: str, value: object, hint) -> object:
     return value
 
 
+def no_field(kind: type, name: object) -> ArgumentError:
+    """The error where the dataclass `kind` has no field `name`."""
+    fields = [field.name for field in dataclasses.fields(kind)]
+    return ArgumentError(f"{kind.__name__} has no field {name!r}; accepted: {', '.join(fields)}{nearest(name, fields)}")
+
+
+def check_known(config, name: str) -> None:
+    """Raise unless `name` is a field of the dataclass `config`, or something else that its class has."""
+    if name not in config.__dataclass_fields__ and not hasattr(type(config), name):
+        raise no_field(type(config), name)
+
+
 class Nested:
     """A config inside another one, which may be given as a dict of its fields or as the value of its first.
 
@@ -224,12 +236,11 @@ class Nested:
         """`value` itself, or one made of a dict of fields or of the value of the first field."""
         fields = [field.name for field in dataclasses.fields(cls)]
         if isinstance(value, cls):
+            value.__post_init__()  # it may have been changed since it was made
             return value
         if isinstance(value, Mapping):
             for name in value.keys() - set(fields):
-                raise ArgumentError(
-                    f"{cls.__name__} has no field {name!r}; accepted: {', '.join(fields)}{nearest(name, fields)}"
-                )
+                raise no_field(cls, name)
             return cls(**value)
         if value is None or isinstance(value, (str, Integral)):
             return cls(**{fields[0]: value})
@@ -240,3 +251,7 @@ class Nested:
 
     def __post_init__(self):
         check_fields(self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        check_known(self, name)
+        super().__setattr__(name, value)

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import course_lib as cl
-from course_lib.envs import BatchedEnv, make_task
+from course_lib.envs import TASKS, BatchedEnv, make_task
 from course_lib.envs.adopt import adopt
 from course_lib.envs.anymal.terrain import Terrain
 from course_lib.envs.twins.half_cheetah import HalfCheetah
@@ -183,8 +183,9 @@ def test_options_become_plain():
 
 @pytest.mark.parametrize("value", [lambda: 3, object(), 1j])
 def test_options_that_no_file_can_hold_are_refused_before_the_first_step(value):
-    for id, name in (("Pendulum-v1", "g"), ("InvertedPendulum-v5", "reset_noise_scale")):
-        with pytest.raises(ArgumentError, match=f"{name}=.*could not name it"):
+    tried = (("Pendulum-v1", "g", "could not name it"), ("InvertedPendulum-v5", "reset_noise_scale", "a finite number"))
+    for id, name, said in tried:
+        with pytest.raises(ArgumentError, match=f"{name}=.*{said}"):
             cl.make(id, 2, **{name: value})
 
 
@@ -195,3 +196,71 @@ def test_a_task_that_was_changed_by_hand_is_not_told_as_a_plain_one():
         envs = adopt(BatchedEnv(task, 2))
         assert envs.options == {} and envs.note == f"with another {name} than its options give"
     assert adopt(BatchedEnv(cl.make_task("HalfCheetah-v5"), 2)).note == ""
+
+
+CHANGES = {
+    "ctrl_cost_weight": lambda task: setattr(task, "ctrl_cost_weight", 10.0),
+    "model": lambda task: task.model.opt.gravity.__setitem__(2, -30.0),
+    "terminated": lambda task: setattr(task, "terminated", lambda after: np.ones(len(after), bool)),
+    "horizon": lambda task: setattr(task, "horizon", 12),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("hide", [None, "velocities"])
+def test_a_task_that_was_changed_after_it_was_made_is_not_made_again(name, hide):
+    def changed(made):
+        CHANGES[name](made.task if name == "horizon" else made.task.unmasked)
+        return made
+
+    by_hand = changed(BatchedEnv(make_task("HalfCheetah-v5", hide=hide), 2))
+    for envs in (by_hand, changed(cl.make("HalfCheetah-v5", 2, hide=hide))):
+        agent = cl.PPO(envs, SMALL)
+        with pytest.raises(ArgumentError, match=f"HalfCheetah-v5 with another {name} than its options give"):
+            cl.evaluate(agent)
+    assert by_hand.options == {}
+
+
+def test_a_change_of_one_control_rate_is_seen_too():
+    envs = cl.make("HalfCheetah-v5", 4, disturb=dict(rate=(1, 2), noise=0.1))
+    assert adopt(envs).note == ""
+    envs.groups[1].task.model.body_mass[1] *= 2
+    assert adopt(envs).note == "with another model than its options give"
+
+
+def test_what_is_private_of_a_task_gets_no_name():
+    envs = cl.make("AnymalC-v0", 2)
+    envs.task._commands.high[0] = 3.0
+    assert adopt(envs).note == "whose task was changed after it was made"
+
+
+@pytest.mark.parametrize(
+    "id, options",
+    [(id, {}) for id in TASKS]
+    + [
+        ("AnymalC-v0", dict(terrain=Terrain("rough", height=0.1), command=np.array([0.5, 0, 0]))),
+        ("HalfCheetah-v5", dict(hide=range(2), ctrl_cost_weight=np.float32(0.3))),
+        ("Hopper-v5", dict(hide={1, 0}, disturb=dict(rate=(1, 0.5), noise=0.1, drop=0.2, delay=1, mass=1.1, push=5.0))),
+        ("MemoryPendulum-v0", dict(disturb=dict(rate=2, clock=True))),
+    ],
+)
+def test_a_task_that_ran_and_was_coloured_is_still_the_same(id, options):
+    envs = cl.make(id, 2, **options)
+    envs.reset(seed=0)
+    for _ in range(3):
+        envs.step(envs.action_space.sample())
+    envs.task.model.geom_rgba[:] = 0.5
+    envs.task.model.vis.headlight.ambient[:] = 0.1
+    assert adopt(envs).note == ""
+
+
+def test_a_range_without_an_end_is_saved_and_read_back(tmp_path):
+    agent = cl.PPO(cl.make("Hopper-v5", 4, healthy_z_range=(1.2, np.inf)), SMALL)
+    assert agent.policy.env_options == {"healthy_z_range": [1.2, np.inf]}
+    loaded = cl.load(cl.save_policy(agent.policy, tmp_path / "policy"))
+    assert loaded.env_options == agent.policy.env_options
+    found = [cl.evaluate(policy, 4).deterministic.lengths for policy in (agent, loaded)]
+    np.testing.assert_array_equal(*found)
+    assert (found[0] < cl.evaluate(agent, 4, healthy_z_range=(0.1, np.inf)).deterministic.lengths).any()
+    with pytest.raises(ArgumentError, match="g=nan is not accepted; it must not be or hold a NaN"):
+        cl.make("Pendulum-v1", 2, g=np.nan)

@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scipy import stats
 
 import course_lib as cl
@@ -103,3 +104,96 @@ def test_copies_that_an_agent_trains_in_are_refused(env_id):
         with pytest.raises(ArgumentError, match="envs=those that the agent trains in is not accepted"):
             cl.evaluate(learner, envs=envs)
     assert len(cl.evaluate(run.policy, envs=cl.make(env_id, num_envs=3)).deterministic.returns) == 3
+
+
+class Says(gym.Env):
+    """Episodes of two steps, which tell `value` of their success."""
+
+    observation_space = gym.spaces.Box(-1, 1, (1,))
+    action_space = gym.spaces.Box(-1, 1, (1,))
+
+    def __init__(self, value):
+        self.value = value
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        return np.zeros(1, np.float32), 1.0, self.t == 2, False, {"success": self.value}
+
+
+def success_of(values):
+    envs = SyncVectorEnv([lambda v=v: Says(v) for v in values], autoreset_mode=AutoresetMode.SAME_STEP)
+    return cl.evaluate(SMALL.policy, envs=envs).deterministic.success.tolist()
+
+
+SMALL = cl.PPO(
+    SyncVectorEnv([lambda: Says(True)], autoreset_mode=AutoresetMode.SAME_STEP),
+    cl.PPOConfig(rollout_steps=8, minibatch_size=8, hidden=(8,)),
+)
+YES_NO = [
+    (True, False),
+    (1, 0),
+    (1.0, 0.0),
+    (np.True_, np.False_),
+    (np.float32(1), np.float32(0)),
+    (np.array([True]), np.array([False])),
+    (np.array([1.0]), np.array([0.0])),
+]
+
+
+@pytest.mark.parametrize("yes, no", YES_NO, ids=repr)
+def test_a_success_is_true_or_false_or_one_or_zero(yes, no):
+    assert success_of([yes, no, no, yes]) == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ((1.0, np.nan), "nan of copy 1"),
+        (("True", "False"), "'True' of copy 0"),
+        ((1, -1), "-1 of copy 1"),
+        ((0.0, 0.5), "0.5 of copy 1"),
+        (([True], [False]), r"\[True\] of copy 0"),
+        ((np.array([1, 0]), np.array([1, 0])), r"shape \(2, 2\)"),
+    ],
+)
+def test_any_other_success_gets_a_sentence(values, said):
+    with pytest.raises(ArgumentError, match=rf"infos\['success'\].*{said}.* is not accepted"):
+        success_of(values)
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        (dict(disturb={"noise": 0.1}), "disturb=.*beside envs"),
+        (dict(env_id="Hopper-v5"), "env_id='Hopper-v5' is not accepted beside envs"),
+        (dict(bogus=3), "bogus=3 is not accepted beside envs"),
+        (dict(episodes=100), "episodes=100 is not accepted beside envs=…, whose 3 copies"),
+        (dict(episodes=True), "episodes=True"),
+        (dict(seed=-1), "seed=-1"),
+    ],
+)
+def test_what_environments_that_are_there_cannot_follow_is_refused(more, said):
+    envs = cl.make("InvertedPendulum-v5", 3)
+    policy = cl.PPO(cl.make("InvertedPendulum-v5", 3), cl.PPOConfig(rollout_steps=8, minibatch_size=8)).policy
+    with pytest.raises(ArgumentError, match=said) as refused:
+        cl.evaluate(policy, envs=envs, **more)
+    assert "\n" not in str(refused.value)
+    assert len(cl.evaluate(policy, envs=envs, episodes=3).deterministic.returns) == 3
+
+
+def test_without_a_count_twenty_episodes_are_played():
+    policy = cl.PPO(cl.make("InvertedPendulum-v5", 3), cl.PPOConfig(rollout_steps=8, minibatch_size=8)).policy
+    assert len(cl.evaluate(policy).stochastic.returns) == 20
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Blackjack-v1"])
+def test_spaces_that_no_policy_here_acts_in_get_a_sentence(env_id):
+    with pytest.raises(
+        ArgumentError, match="the action space Discrete.* is not accepted; a policy here needs a flat Box"
+    ):
+        cl.evaluate(SMALL.policy, env_id=env_id)

@@ -6,6 +6,8 @@ import pytest
 
 from course_lib.envs import TWINS, make, make_task
 from course_lib.envs.engine.task import quiet
+from course_lib.envs.twins.hopper import Hopper
+from course_lib.errors import ArgumentError
 
 SEEDS, STEPS, SAME = 5, 1000, 1e-9
 STATE_ONLY = [id for id in TWINS if not make_task(id).derived]
@@ -140,3 +142,49 @@ def test_float64_actions_too():
     actions = np.random.default_rng(0).uniform(-1, 1, env.action_space.shape)
     _, reward, *_ = env.step(actions)
     assert [peer.step(a)[1] for peer, a in zip(peers, actions, strict=True)] == list(reward)
+
+
+@pytest.mark.parametrize(
+    "id, options, said",
+    [
+        ("Hopper-v5", {"terminate_when_unhealthy": 2}, "terminate_when_unhealthy=2 .* True or False"),
+        ("Hopper-v5", {"terminate_when_unhealthy": 1.0}, "terminate_when_unhealthy=1.0 .* True or False"),
+        ("Ant-v5", {"include_cfrc_ext_in_observation": "no"}, "include_cfrc_ext_in_observation='no' .* True or False"),
+        ("Hopper-v5", {"healthy_z_range": (2, 0.7)}, r"healthy_z_range=\(2, 0.7\) .* must be the smaller one"),
+        ("Hopper-v5", {"healthy_z_range": (0.7, np.nan)}, r"healthy_z_range=\(0.7, nan\) .* two numbers"),
+        ("Walker2d-v5", {"healthy_z_range": 0.7}, "healthy_z_range=0.7 .* two numbers"),
+        ("Humanoid-v5", {"contact_cost_range": (1, 2, 3)}, r"contact_cost_range=\(1, 2, 3\) .* two numbers"),
+        ("HalfCheetah-v5", {"ctrl_cost_weight": "1"}, "ctrl_cost_weight='1' .* a finite number"),
+        ("Swimmer-v5", {"ctrl_cost_weight": np.nan}, "ctrl_cost_weight=nan .* a finite number"),
+        ("Reacher-v5", {"reward_dist_weight": np.inf}, "reward_dist_weight=inf .* a finite number"),
+        ("Pusher-v5", {"reward_near_weight": True}, "reward_near_weight=True .* a finite number"),
+        ("InvertedPendulum-v5", {"reset_noise_scale": -1}, "reset_noise_scale=-1 .* finite number of at least 0"),
+        ("ReacherOnce-v0", {"reward_dist_weight": None}, "reward_dist_weight=None .* a finite number"),
+        ("AnymalC-v0", {"randomize": 2}, "randomize=2 .* True or False"),
+    ],
+)
+def test_bad_options_get_a_sentence(id, options, said):
+    with pytest.raises(ArgumentError, match=said):
+        make_task(id, **options)
+
+
+def test_options_that_are_given_in_order_are_checked_too():
+    with pytest.raises(ArgumentError, match="ctrl_cost_weight='x'"):
+        Hopper(1.0, "x")
+
+
+@pytest.mark.parametrize("options", [{"healthy_z_range": (0.7, np.inf)}, {"healthy_z_range": np.array([0.7, np.inf])}])
+def test_a_range_may_have_no_end(options):
+    plain, open_ended = (make("Hopper-v5", 2, seed=0, **more) for more in ({}, options))
+    assert (plain.reset()[0] == open_ended.reset()[0]).all()
+    for actions in random_actions(plain)[:60, :2]:
+        assert (plain.step(actions)[2] == open_ended.step(actions)[2]).all()
+
+
+@pytest.mark.parametrize("value", [True, 1, np.True_])
+@pytest.mark.parametrize("engine", ["data", "rollout"])
+def test_a_termination_is_a_bool(value, engine):
+    env = make("Hopper-v5", 2, seed=0, engine=engine, terminate_when_unhealthy=value, healthy_z_range=(1.2, np.inf))
+    env.reset()
+    found = [env.step(actions)[2] for actions in random_actions(env)[:60, :2]]
+    assert all(terminated.dtype == bool for terminated in found) and np.any(found)

@@ -10,11 +10,12 @@ from gymnasium.vector import VectorEnv
 from course_lib.envs.engine.batched import BatchedEnv
 from course_lib.envs.engine.disturbed import Disturbance, Disturbed
 from course_lib.envs.engine.foreign import make_foreign
+from course_lib.envs.engine.options import kept, options_of
 from course_lib.envs.engine.partial import Masked
 from course_lib.envs.engine.several import Several
 from course_lib.envs.engine.single import TaskEnv
-from course_lib.envs.engine.task import State, Task, options_of
-from course_lib.errors import ArgumentError, check_choice, check_count, nearest, plain
+from course_lib.envs.engine.task import State, Task
+from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 
 # id: (module and class, control steps of an episode); nothing is imported before it is asked for
 TWINS = {  # of environments that Gymnasium has too
@@ -81,6 +82,12 @@ def make_task(
     return Disturbed(task, disturb.at(disturb.rates[0])) if disturb.active() else task
 
 
+def tasks_of(id: str, most: int, hide=None, disturb: Disturbance | dict | None = None, **kwargs) -> list[Task]:
+    """The tasks that copies of `id` take in turn: one for each control rate, `most` at most. Options: see `make`."""
+    disturb = Disturbance.of(disturb)
+    return [make_task(id, hide, disturb.at(rate), **kwargs) for rate in disturb.rates[:most]]
+
+
 def _imported(id: str) -> str:
     """The name in "module:name", after an import of the module; only if a caller asks, never for a file's header."""
     module, colon, name = id.rpartition(":")
@@ -128,8 +135,8 @@ def make(
     if id.removeprefix("course/") in TASKS:
         disturb = Disturbance.of(disturb)
         more = ({} if hide is None else {"hide": hide}) | ({"disturb": disturb.told()} if disturb.active() else {})
-        tasks = [make_task(id, hide, disturb.at(rate), **kwargs) for rate in disturb.rates[:num_envs]]
-        options = plain(more | kwargs)
+        tasks = tasks_of(id, num_envs, hide, disturb, **kwargs)
+        options = kept(more | kwargs)
         if len(tasks) == 1:
             return BatchedEnv(tasks[0], num_envs, seed, threads, engine, options)
         return Several(tasks, num_envs, seed, threads, engine, options)

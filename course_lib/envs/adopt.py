@@ -11,13 +11,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from course_lib import envs as environments
 from course_lib.envs.engine.batched import BatchedEnv
+from course_lib.envs.engine.changes import changed
 from course_lib.envs.engine.disturbed import Disturbed
 from course_lib.envs.engine.foreign import Foreign
+from course_lib.envs.engine.options import kept
 from course_lib.envs.engine.partial import Masked
 from course_lib.envs.engine.several import Several
 from course_lib.envs.engine.task import Task
 from course_lib.envs.engine.wrapped import Wrapped
-from course_lib.errors import ArgumentError, plain
+from course_lib.errors import ArgumentError
 
 OURS = ("num_envs", "vectorization_mode", "vector_kwargs", "render_mode", "wrappers")  # in a spec, but not of one copy
 USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "_Scalar")  # wrappers that `gymnasium.make` adds by itself
@@ -29,10 +31,10 @@ def adopt(envs: VectorEnv) -> BatchedEnv | Several | Foreign:
     Raises:
         ArgumentError: `envs` is no vector environment, or it loses final observations.
     """
-    if isinstance(envs, Foreign | Several) or (isinstance(envs, BatchedEnv) and envs.options is not None):
+    if isinstance(envs, Foreign):
         return envs
-    if isinstance(envs, BatchedEnv):
-        envs.options, envs.note = _of_task(envs.task)
+    if isinstance(envs, BatchedEnv | Several):
+        envs.options, envs.note = _of_tasks(envs)
         return envs
     if not isinstance(envs, VectorEnv):
         name = envs if isinstance(envs, str) else envs.spec.id if isinstance(envs, gym.Env) and envs.spec else None
@@ -51,6 +53,28 @@ def adopt(envs: VectorEnv) -> BatchedEnv | Several | Foreign:
     return Foreign(envs, id, options=options, note=note)
 
 
+def _of_tasks(envs: BatchedEnv | Several) -> tuple[dict | None, str]:
+    """Options with which `cl.make` makes `envs`, and why it cannot: "" where it can."""
+    if envs.note:
+        return envs.options, envs.note
+    if envs.options is None:
+        return _of_task(envs.task)
+    tasks = [group.task for group in envs.groups] if isinstance(envs, Several) else [envs.task]
+    try:
+        fresh = environments.tasks_of(envs.id, len(tasks), **envs.options)
+    except ArgumentError:  # said where they are made again
+        return envs.options, ""
+    return envs.options, next(filter(None, map(_changed, tasks, fresh)), "")
+
+
+def _changed(task: Task, fresh: Task) -> str:
+    """Why options that make `fresh` do not make `task`; "" if they do."""
+    name = changed(task, fresh)
+    if not name or name.startswith("_"):
+        return "whose task was changed after it was made" if name else ""
+    return f"with another {name} than its options give"
+
+
 def _of_task(task: Task) -> tuple[dict, str]:
     """Options with which `cl.make` makes `task`, and why it cannot: "" where it can."""
     inner, layers = task, []
@@ -66,14 +90,11 @@ def _of_task(task: Task) -> tuple[dict, str]:
     if type(inner) is not known:
         return {}, f"of a task of its own, {type(inner).__name__}"
     try:
-        told = plain({**inner.arguments(), **options})
+        told = kept({**inner.arguments(), **options})
     except ArgumentError as error:
         return {}, f"with options that a file cannot hold ({error})"
-    fresh = environments.make_task(inner.id, **told)
-    for name in ("frame_skip", "horizon", "dt"):
-        if getattr(task, name) != getattr(fresh, name):
-            return {}, f"with another {name} than its options give"
-    return told, ""
+    note = _changed(task, environments.make_task(inner.id, **told))
+    return ({}, note) if note else (told, "")
 
 
 def _recipe(envs: VectorEnv) -> tuple[str, dict, str]:
@@ -85,7 +106,7 @@ def _recipe(envs: VectorEnv) -> tuple[str, dict, str]:
             layers.pop()
         envs = envs.env
     if isinstance(envs, BatchedEnv | Several):
-        options, note = (envs.options, envs.note) if envs.options is not None else _of_task(envs.task)
+        options, note = _of_tasks(envs)
         return envs.id, options, note or _wrapped(layers)
     try:
         specs = [copy.spec for copy in getattr(envs, "envs", ())] or [envs.spec]
@@ -110,10 +131,12 @@ def _of_spec(spec: gym.envs.registration.EnvSpec) -> tuple[dict, str]:
     registered = gym.registry.get(spec.id)
     if registered is None:
         return {}, "that is not registered with Gymnasium"
+    if spec.kwargs.get("wrappers"):  # copies in other processes do not tell what they are in
+        return {}, "in wrappers"
     if spec.max_episode_steps != registered.max_episode_steps:
-        options["max_episode_steps"] = spec.max_episode_steps
+        options["max_episode_steps"] = -1 if spec.max_episode_steps is None else spec.max_episode_steps
     options = {name: value for name, value in options.items() if registered.kwargs.get(name, ...) is not value}
     try:
-        return plain(options), ""
+        return kept(options), ""
     except ArgumentError as error:
         return {}, f"with options that a file cannot hold ({error})"

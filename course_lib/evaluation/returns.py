@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
 from course_lib import envs as environments
 from course_lib.envs.adopt import adopt
+from course_lib.envs.engine.spaces import widths
 from course_lib.errors import ArgumentError, NonFiniteError, check_count
 from course_lib.evaluation.statistics import LEAST_RUNS, iqm, spread
 from course_lib.policies.base import Policy
@@ -64,6 +66,7 @@ class Evaluation:
         return "\n".join(lines)
 
 
+SUCCESS = ("success", "is_success")  # what environments call it in their infos; the first that is there counts
 MOST_STEPS = 10_000  # control steps of an episode in an environment that has no time limit of its own
 
 
@@ -72,7 +75,11 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0, most_s
 
     Episodes are cut off after `most_steps` control steps. With None, only environments without a time limit are cut
     off, after `MOST_STEPS`, and a printed line says so.
+
+    Raises:
+        ArgumentError: a negative seed, an `infos["success"]` (or "is_success") that is neither true nor false.
     """
+    seed = None if seed is None else check_count("seed", seed, least=0)
     n = envs.num_envs
     rng = np.random.default_rng(seed)
     obs, _ = envs.reset(seed=seed)
@@ -88,13 +95,37 @@ def run_episodes(policy, envs, deterministic: bool = True, seed: int = 0, most_s
         state = policy.rewarded(state, reward)
         returns += np.where(running, reward, 0.0)
         lengths += running
-        said = infos.get("success", infos.get("is_success"))
-        if said is not None:
-            success = np.where(running, np.asarray(said, dtype=bool), False if success is None else success)
+        name = next((name for name in SUCCESS if infos.get(name) is not None), None)
+        if name is not None:
+            said = _success(name, infos, running)
+            success = np.where(running, said, False if success is None else success)
         running &= ~(terminated | truncated)
     if running.any() and most_steps is None and envs.horizon is None:
         print(f"{envs.id} has no time limit: {running.sum()} of {n} episodes were cut off after {limit:,} steps")
     return Episodes(returns, lengths, success)
+
+
+def _success(name: str, infos: dict, running: np.ndarray) -> np.ndarray:
+    """What `infos[name]` says of each of the `running` copies, (N,) bool; false where it says nothing, and elsewhere.
+
+    Truth values and the numbers 0 and 1 are accepted, one for each copy, (N,) or (N, 1).
+    """
+    said, n = np.asarray(infos[name]), len(running)
+    said = said[:, 0] if said.shape == (n, 1) else said
+    if said.shape != (n,):
+        raise ArgumentError(
+            f"infos[{name!r}] of shape {said.shape} is not accepted; it must have one value for each of the {n} copies"
+        )
+    told = running & np.asarray(infos.get(f"_{name}", np.ones(n, bool)))
+    found = np.zeros(n, dtype=bool)
+    for i in np.flatnonzero(told) if said.dtype != bool else ():
+        value = said[i].item() if isinstance(said[i], np.generic) else said[i]
+        if value is not None and (not isinstance(value, Real) or value not in (0, 1)):
+            raise ArgumentError(
+                f"infos[{name!r}]={value!r:.100} of copy {i} is not accepted; it must be True or False, or 1 or 0"
+            )
+        found[i] = bool(value)
+    return told & said if said.dtype == bool else found
 
 
 def policy_of(agent) -> Policy:
@@ -129,8 +160,23 @@ def make_for(policy: Policy, num_envs: int, seed: int, env_id: str | None = None
 
 def _fitting(policy: Policy, envs):
     """`envs`, if `policy` has their widths."""
-    policy.check_widths(*(space.shape[0] for space in (envs.single_observation_space, envs.single_action_space)))
+    policy.check_widths(*widths(envs, "a policy"))
     return envs
+
+
+def _nothing_beside(copies: int, episodes: int | None, env_id: str | None, env_options: dict) -> None:
+    """Raise for arguments of `evaluate` that make environments, beside `copies` that are there already."""
+    options = ({} if env_id is None else {"env_id": env_id}) | env_options
+    for name, value in options.items():
+        raise ArgumentError(
+            f"{name}={value!r:.200} is not accepted beside envs=…, which are made already; accepted: env_id and "
+            "options without envs, or environments that were made with them"
+        )
+    if episodes is not None and check_count("episodes", episodes) != copies:
+        raise ArgumentError(
+            f"episodes={episodes!r} is not accepted beside envs=…, whose {copies} copies play one episode each; "
+            f"accepted: {copies}, or as many copies as episodes are wanted"
+        )
 
 
 def _not_in_training(agent, envs) -> None:
@@ -146,7 +192,7 @@ def _not_in_training(agent, envs) -> None:
 
 def evaluate(
     agent,
-    episodes: int = 20,
+    episodes: int | None = None,
     seed: int = 0,
     env_id: str | None = None,
     envs: VectorEnv | None = None,
@@ -157,19 +203,26 @@ def evaluate(
 
     Args:
         agent: an agent, a run or a policy.
+        episodes: 20 by default; with `envs`, one for each copy.
         seed: copy i starts from seed + i; both modes see the same start states.
         env_id, env_options: for another environment than the one trained in; `disturb=dict(…)` sets other conditions
             than those in training, `disturb={}` sets none (see `envs.Disturbance`).
         envs: copies of an environment to use instead, one for each episode. Not those that the agent trains in, whose
             episodes would be broken off.
         most_steps: see `run_episodes`.
+
+    Raises:
+        ArgumentError: environments that the policy does not fit or that cannot be made again; with `envs`, an `env_id`,
+            `env_options`, or another number of episodes than there are copies.
     """
     policy = policy_of(agent)
     made = envs is None
     if made:
-        envs = make_for(policy, check_count("episodes", episodes), seed, env_id, **env_options)
+        count = 20 if episodes is None else check_count("episodes", episodes)
+        envs = make_for(policy, count, seed, env_id, **env_options)
     else:
         envs = _fitting(policy, adopt(envs))
+        _nothing_beside(envs.num_envs, episodes, env_id, env_options)
         _not_in_training(agent, envs)
     try:
         modes = [run_episodes(policy, envs, deterministic, seed, most_steps) for deterministic in (True, False)]

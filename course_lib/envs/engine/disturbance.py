@@ -85,7 +85,8 @@ class Disturbance(Nested):
         one for each entry.
     drop: share of the control steps in which no observation arrives, and the last one is seen again. The first
         observation of an episode always arrives.
-    burst: number of control steps in a row that are lost together.
+    burst: number of control steps in a row that are lost together. An episode begins outside of a burst, so fewer than
+        `drop` of its first steps are lost: with drop=0.25 and burst=20, about 15 % of the first 20.
     dead: indices, in the observation that is seen, of sensors that read 0.
     dead_from: control step of the episode from which they read 0.
     delay: control steps by which observations are late. The first one is seen until later ones arrive.

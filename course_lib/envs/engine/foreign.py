@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import gymnasium as gym
 import mujoco
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.wrappers import TimeLimit
 
+from course_lib.envs.engine.batched import mask_of, seeds_of
+from course_lib.envs.engine.options import kept
 from course_lib.envs.engine.task import quiet
-from course_lib.errors import ArgumentError, NonFiniteError, plain
+from course_lib.errors import ArgumentError, NonFiniteError
 
 
 class Foreign(VectorWrapper):
@@ -33,8 +38,18 @@ class Foreign(VectorWrapper):
 
     @property
     def horizon(self) -> int | None:
-        """Control steps after which an episode is truncated, None where that is not known."""
-        return self.env.spec.max_episode_steps if self.env.spec else None
+        """Control steps after which an episode is truncated, the most where copies differ; None where a copy has no
+        time limit or does not tell.
+        """
+        inner = self.env.unwrapped
+        # Not of `inner.spec`, which keeps the limit that was registered, whatever `make_vec` was given.
+        if hasattr(inner, "envs"):
+            limits = [_limit(env) for env in inner.envs]
+        elif inner.spec is not None:  # copies in other processes, or none: what they were made with
+            limits = [inner.spec.kwargs.get("max_episode_steps") or inner.spec.max_episode_steps]
+        else:
+            limits = [None]
+        return None if None in limits or min(limits) < 1 else max(limits)
 
     @property
     def _simulator(self):
@@ -69,14 +84,22 @@ class Foreign(VectorWrapper):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """As in Gymnasium; the first reset uses the seed given to `make`."""
         seed, self._first_seed = (self._first_seed if seed is None else seed), None
-        options = {k: v for k, v in (options or {}).items() if k != "stagger"} or None  # needs a clock per copy
-        self._returns[:], self._steps[:] = 0.0, 0
-        observation, infos = self.env.reset(seed=seed, options=options)
+        each = seeds_of(seed, self.num_envs)  # raises for what is no seed
+        seed = seed if seed is None else list(each) if np.ndim(seed) else each[0]
+        options = {k: v for k, v in (options or {}).items() if k != "stagger"}  # that needs a clock per copy
+        anew = slice(None)
+        if options.get("reset_mask") is not None:
+            anew = options["reset_mask"] = mask_of(options["reset_mask"], self.num_envs)
+        self._returns[anew], self._steps[anew] = 0.0, 0
+        observation, infos = self.env.reset(seed=seed, options=options or None)
+        observation = _own(observation)
         self._check(observation, "the first observation")
         return observation, infos
 
     def step(self, actions):
         observation, reward, terminated, truncated, infos = self.env.step(actions)
+        observation = _own(observation)
+        terminated, truncated = np.array(terminated, dtype=bool), np.array(truncated, dtype=bool)
         self._steps += 1
         self._returns += reward
         over = terminated | truncated
@@ -107,6 +130,23 @@ class Foreign(VectorWrapper):
                 f"{name} of {self.id} is {values[tuple(wrong[0])]} in copy {copy} at step "
                 f"{int(self._steps[copy])} of its episode; accepted: finite numbers"
             )
+
+
+def _limit(env: gym.Env) -> int | None:
+    """Control steps after which Gymnasium truncates an episode of this copy."""
+    limits = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, TimeLimit):
+            limits.append(env._max_episode_steps)  # not its spec, which a wrapper around it may be unable to tell
+        env = env.env
+    return min(limits, default=None)
+
+
+def _own(observation):
+    """A copy: an environment may write the next observation into the same array (`copy=False`), and learners keep one
+    beside the other.
+    """
+    return np.array(observation) if isinstance(observation, np.ndarray) else deepcopy(observation)
 
 
 def _take_last(infos: dict, index: np.ndarray) -> None:
@@ -148,4 +188,4 @@ def make_foreign(id: str, num_envs: int, seed: int | None, **kwargs) -> Foreign:
     except (TypeError, gym.error.Error) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ArgumentError(f"{id} cannot be made with {kwargs or 'no options'}: {reason}") from None
-    return Foreign(envs, id, seed, plain(kwargs))
+    return Foreign(envs, id, seed, kept(kwargs))

@@ -7,7 +7,6 @@ physics; it only says where an episode starts, what is seen, what is rewarded an
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+
+from course_lib.envs.engine.options import checked, signature
 
 Array = np.ndarray
 
@@ -59,18 +60,11 @@ class State:
         )
 
 
-def _init(kind: type) -> inspect.Signature:
-    # Not of the class itself: Python 3.10 then looks at `__new__`, which takes anything.
-    return inspect.signature(kind.__init__)
-
-
-def options_of(kind: type[Task]) -> list[str]:
-    """Names of the arguments that the constructor of a task takes."""
-    return list(_init(kind).parameters)[1:]
-
-
 class Task:
     """Base class. A subclass sets the attributes and writes the five methods marked below.
+
+    What its constructor is given must fit the annotations bool, float and tuple[float, float], a range, if it has any
+    (see `options.checked`).
 
     Attributes:
         id: registered name, e.g. "HalfCheetah-v5".
@@ -106,6 +100,11 @@ class Task:
     failure: tuple[str, float] | None = None
     fastest: float = math.inf
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)
+
     def __new__(cls, *args, **kwargs):
         task = super().__new__(cls)
         task._given = args, kwargs
@@ -120,7 +119,7 @@ class Task:
     def arguments(self) -> dict:
         """Arguments that the constructor was given, by name."""
         args, kwargs = self._given
-        return dict(list(_init(type(self)).bind(self, *args, **kwargs).arguments.items())[1:])
+        return dict(list(signature(type(self)).bind(self, *args, **kwargs).arguments.items())[1:])
 
     @property
     def dt(self) -> float:

@@ -30,7 +30,7 @@ def advance(task: Task, physics, before: State, actions: Array, steps: Array) ->
     after = physics.step(task.control(before, actions), push)
     after.memory = task.remember(before, actions, after)
     terms = task.reward_terms(before, actions, after)
-    terminated, observation = task.terminated(after), task.observe(after)
+    terminated, observation = np.asarray(task.terminated(after), dtype=bool), task.observe(after)
     if (failed := failed_copies(task, before, after)).any():
         said = _sentence(task, before, after, int(failed.argmax()), steps)
         if task.failure is None:

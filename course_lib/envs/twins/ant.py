@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 TORSO = 1  # body 0 is the world
 
@@ -32,7 +33,7 @@ class Ant(Task):
         terminate_when_unhealthy: bool = True,
         healthy_z_range: tuple[float, float] = (0.2, 1.0),
         contact_force_range: tuple[float, float] = (-1.0, 1.0),
-        reset_noise_scale: float = 0.1,
+        reset_noise_scale: NonNegative = 0.1,
         include_cfrc_ext_in_observation: bool = True,
     ):
         super().__init__(load_model(gymnasium_asset("ant.xml")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 
 class Hopper(Task):
@@ -27,7 +28,7 @@ class Hopper(Task):
         healthy_state_range: tuple[float, float] = (-100.0, 100.0),
         healthy_z_range: tuple[float, float] = (0.7, float("inf")),
         healthy_angle_range: tuple[float, float] = (-0.2, 0.2),
-        reset_noise_scale: float = 5e-3,
+        reset_noise_scale: NonNegative = 5e-3,
     ):
         super().__init__(load_model(gymnasium_asset("hopper.xml")))
         self.forward_reward_weight = forward_reward_weight

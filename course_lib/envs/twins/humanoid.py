@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 FREE = 6  # degrees of freedom of the torso, which no motor drives
 
@@ -24,7 +25,7 @@ class Body(Task):
     # All of them are what RK4's last stage leaves, as Gymnasium reads them.
     derived = ("xipos", "cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 
-    def __init__(self, model: str, reset_noise_scale: float, include: tuple[bool, bool, bool, bool]):
+    def __init__(self, model: str, reset_noise_scale: NonNegative, include: tuple[bool, bool, bool, bool]):
         super().__init__(load_model(gymnasium_asset(model)))
         self.reset_noise_scale = reset_noise_scale
         self._seen = [
@@ -77,7 +78,7 @@ class Humanoid(Body):
         healthy_reward: float = 5.0,
         terminate_when_unhealthy: bool = True,
         healthy_z_range: tuple[float, float] = (1.0, 2.0),
-        reset_noise_scale: float = 1e-2,
+        reset_noise_scale: NonNegative = 1e-2,
         include_cinert_in_observation: bool = True,
         include_cvel_in_observation: bool = True,
         include_qfrc_actuator_in_observation: bool = True,

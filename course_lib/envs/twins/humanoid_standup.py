@@ -8,6 +8,7 @@ import numpy as np
 
 from course_lib.envs.engine.task import Array, State
 from course_lib.envs.twins.humanoid import Body
+from course_lib.errors import NonNegative
 
 
 class HumanoidStandup(Body):
@@ -24,7 +25,7 @@ class HumanoidStandup(Body):
         ctrl_cost_weight: float = 0.1,
         impact_cost_weight: float = 0.5e-6,
         impact_cost_range: tuple[float, float] = (-math.inf, 10.0),
-        reset_noise_scale: float = 1e-2,
+        reset_noise_scale: NonNegative = 1e-2,
         include_cinert_in_observation: bool = True,
         include_cvel_in_observation: bool = True,
         include_qfrc_actuator_in_observation: bool = True,

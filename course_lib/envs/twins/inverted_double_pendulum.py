@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 FALLEN = 1.0  # m: the episode ends when the tip is this low (upright it is at 1.2)
 CLIP = 10.0  # bound on the velocities and the force that are seen
@@ -23,7 +24,7 @@ class InvertedDoublePendulum(Task):
     refuses = ("friction",)  # nothing touches anything
     derived = ("site_xpos", "qfrc_constraint")
 
-    def __init__(self, healthy_reward: float = 10.0, reset_noise_scale: float = 0.1):
+    def __init__(self, healthy_reward: float = 10.0, reset_noise_scale: NonNegative = 0.1):
         super().__init__(load_model(gymnasium_asset("inverted_double_pendulum.xml")))
         self.healthy_reward = healthy_reward
         self.reset_noise_scale = reset_noise_scale

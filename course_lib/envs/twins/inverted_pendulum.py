@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 
 class InvertedPendulum(Task):
@@ -19,7 +20,7 @@ class InvertedPendulum(Task):
     horizon = 1000
     refuses = ("friction",)  # nothing touches anything
 
-    def __init__(self, reset_noise_scale: float = 0.01):
+    def __init__(self, reset_noise_scale: NonNegative = 0.01):
         super().__init__(load_model(gymnasium_asset("inverted_pendulum.xml")))
         self.reset_noise_scale = reset_noise_scale
 

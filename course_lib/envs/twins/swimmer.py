@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 
 class Swimmer(Task):
@@ -23,7 +24,7 @@ class Swimmer(Task):
         self,
         forward_reward_weight: float = 1.0,
         ctrl_cost_weight: float = 1e-4,
-        reset_noise_scale: float = 0.1,
+        reset_noise_scale: NonNegative = 0.1,
     ):
         super().__init__(load_model(gymnasium_asset("swimmer.xml")))
         self.forward_reward_weight = forward_reward_weight

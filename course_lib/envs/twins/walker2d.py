@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.envs.engine.task import Array, State, Task, gymnasium_asset, load_model
+from course_lib.errors import NonNegative
 
 
 class Walker2d(Task):
@@ -26,7 +27,7 @@ class Walker2d(Task):
         terminate_when_unhealthy: bool = True,
         healthy_z_range: tuple[float, float] = (0.8, 2.0),
         healthy_angle_range: tuple[float, float] = (-1.0, 1.0),
-        reset_noise_scale: float = 5e-3,
+        reset_noise_scale: NonNegative = 5e-3,
     ):
         super().__init__(load_model(gymnasium_asset("walker2d_v5.xml")))
         self.forward_reward_weight = forward_reward_weight
