@@ -142,6 +142,14 @@ def test_settings_of_another_type_are_refused(tmp_path, name):
         (lambda h: h["settings"].update(cell={"name": "ltc", "options": {"wiring": 5}}), "wiring|fit"),
         (lambda h: h["settings"].update(hidden=[1] * 10**6), "layers|fit"),
         (lambda h: h["settings"].update(unknown=3), "unknown"),
+        (lambda h: h.update(acting=3), "acting=3"),
+        (lambda h: h.update(acting={"dt": -1.0}), "dt=-1.0"),
+        (lambda h: h.update(acting={"dt": "1"}), "dt='1'"),
+        (lambda h: h.update(acting={"clamped": [0]}), "acting"),
+        (lambda h: h.update(acting={"clamped": {"99": 0.0}}), "neuron '99'"),
+        (lambda h: h.update(acting={"clamped": {"x": 0.0}}), "neuron 'x'"),
+        (lambda h: h.update(acting={"clamped": {"9" * 5000: 0.0}}), "fit"),
+        (lambda h: h.update(acting={"clamped": {"0": float("nan")}}), "clamped"),
     ],
 )
 def test_headers_that_do_not_fit(tmp_path, change, said):

@@ -101,7 +101,7 @@ def test_standing_still_carries_the_weight():
 def test_contacts_agree_with_the_tasks_own_sensors(walk):
     """The task reads touch sensors at the end of a step; the gait looks at contacts during it."""
     envs = cl.make(WALK, 1, seed=1, push_at=0.4, push_force=100.0, command=(0.5, 0.1, -0.2))
-    policy, state = Trot(), None
+    policy, state = Trot(WALK), None
     obs, _ = envs.reset(seed=1)
     same = []
     for t in range(len(walk)):

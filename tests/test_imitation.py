@@ -81,6 +81,37 @@ def test_what_imitation_refuses():
         clone(policy_of("dmp", "Throw-v0"), data)
     with pytest.raises(ArgumentError, match="updates=0"):
         clone(policy_of("dmp"), data, 0)
-    data["actions"][0] = np.nan
-    with pytest.raises(NonFiniteError, match="at update 0"):
-        clone(policy_of("dmp"), data, 2)
+    with pytest.raises(NonFiniteError, match="at update 1"):
+        clone(policy_of("dmp"), data, 2, lr=1e30)
+
+
+@pytest.mark.parametrize("name, place", [("observations", (1, 3, 4)), ("actions", (0, 7, 2))])
+def test_data_that_is_not_finite_leaves_the_policy_as_it_was(name, place):
+    policy, data = policy_of("dmp"), demonstrations("Push-v0", 2)
+    before = {key: value.clone() for key, value in policy.state_dict().items()}
+    for wrong in (np.nan, np.inf, 1e300):  # which single precision has not
+        data[name] = data[name].astype(np.float64)
+        data[name][place] = wrong
+        with pytest.raises(NonFiniteError, match=rf"data\['{name}'\]\[{place[0]}, {place[1]}, {place[2]}\] is"):
+            clone(policy, data, 2)
+    assert all(torch.equal(value, before[key]) for key, value in policy.state_dict().items())
+
+
+def test_episodes_that_do_not_go_together_are_refused():
+    policy, data = policy_of("dmp"), demonstrations("Push-v0", 4)
+    seen, done = data["observations"], data["actions"]
+    for observations, actions in (
+        (seen[:3], done),  # torch would take the first three of both
+        (seen[:, :1], done),  # and would stretch one observation over all steps
+        (seen[:, :-1], done),
+        (seen, done[:, :-1]),
+        (seen[:0], done[:0]),
+        (seen[0], done[0]),
+        (seen[:, :4], done[:, :3]),  # shorter than a plan of five
+    ):
+        with pytest.raises(ArgumentError, match=r"observations \(.*\) and actions \(.*\) are not accepted"):
+            clone(policy, {"observations": observations, "actions": actions}, 2)
+    with pytest.raises(ArgumentError, match="data lacks 'actions'"):
+        clone(policy, {"observations": seen}, 2)
+    assert not policy.normalizer.count
+    assert len(clone(policy, {"observations": seen[:, :6], "actions": done[:, :5]}, 2)) == 2

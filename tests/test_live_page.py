@@ -270,6 +270,16 @@ def test_a_policy_of_ones_own_is_in_the_frame_as_a_file_of_it(built, own, tmp_pa
     assert data["page"] is None  # the site does not have it: there is no link to what is seen
 
 
+def test_a_policy_that_acts_in_its_own_way_is_refused(built, tmp_path):
+    policy = cl.load("pendulum_ltc")
+    policy.dt = 0.5
+    said = r"acts with dt=0.5, which the live player would leave out; accepted: dt=1"
+    cl.save_policy(policy, tmp_path / "slow")
+    for shown in (policy, tmp_path / "slow"):
+        with pytest.raises(ArgumentError, match=said):
+            cl.live(shown)
+
+
 def test_a_link_leads_to_what_is_seen_or_says_that_it_does_not(built, own, monkeypatch):
     _, _, data = unframed(cl.live("masked_pendulum_ltc", rate=0.5))
     assert data["page"] == f"{SITE}masked_pendulum.html"

@@ -1,5 +1,7 @@
 """The contract of a policy: home-made ones act, are filmed, saved and trained; policy files from before are read."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ from course_lib.evaluation.returns import policy_of
 from course_lib.evaluation.rollout import rollout_states
 from course_lib.files import save_tensors
 from course_lib.policies.actor_critics import ActorCritic, MLPActorCritic, RecurrentActorCritic
-from course_lib.policies.actors import Actor
-from course_lib.policies.base import Policy
+from course_lib.policies.actors import Actor, RecurrentSquashedActor
+from course_lib.policies.base import Policy, RunningMoments
 from course_lib.policies.networks import mlp
 from course_lib.policies.saved import FORMAT, POLICIES, nested
 from course_lib.render.drawing import Drawing
@@ -149,6 +151,35 @@ class Duck:
 def test_what_is_no_policy_is_refused(use, agent, name):
     with pytest.raises(ArgumentError, match=f"agent={name} cannot act; accepted: an agent, a run, or a policy"):
         use(agent)
+
+
+@pytest.mark.parametrize("name", ["pendulum_mlp", "pendulum_ltc", "throw_ndp", "memory_car_rsac_ltc"])
+def test_observations_and_memories_are_not_stretched_to_fit(name):
+    policy = cl.load(name)
+    n = policy.obs_dim
+    for obs in (0.1, np.zeros(n), np.zeros((2, 1)), np.zeros((1, n + 1)), np.zeros((1, 1, n)), [[]]):
+        with pytest.raises(ArgumentError, match=rf"obs of shape .* is not accepted; it must be \(n, {n}\)"):
+            policy.act(obs)
+    for state in (policy.initial_state(1), policy.initial_state(3), torch.zeros(2, policy.state_dim + 1), 0.0):
+        with pytest.raises(ArgumentError, match=rf"state of shape .*; it must be \(2, {policy.state_dim}\)"):
+            policy.act(np.zeros((2, n)), state)
+    assert policy.act(np.zeros((2, n)).tolist(), policy.initial_state(2))[0].shape == (2, policy.act_dim)
+    if hasattr(policy, "plans"):
+        with pytest.raises(ArgumentError, match="obs of shape"):
+            policy.plans(np.zeros((2, 1)))
+
+
+def test_rewards_and_moments_are_not_stretched_either():
+    policy = RecurrentSquashedActor(2, 1, (4,), cell={"name": "gru", "neurons": 3, "previous_reward": True})
+    assert (policy.rewarded(policy.initial_state(3), [1.0, 2.0, 3.0])[:, -1] == torch.arange(1.0, 4.0)).all()
+    for reward in (1.0, [1.0], [1.0, 2.0]):
+        with pytest.raises(ArgumentError, match="reward of shape .* must be 3 long"):
+            policy.rewarded(policy.initial_state(3), reward)
+    moments = RunningMoments((4,))
+    for batch in (np.zeros((3, 1)), np.zeros(4), np.zeros((0, 4))):
+        with pytest.raises(ArgumentError, match="batch of shape"):
+            moments.update(batch)
+    assert moments.count == 0 and (moments.mean == 0).all()
 
 
 def test_what_a_subclass_must_define():
@@ -312,6 +343,90 @@ def test_settings_that_do_not_fit_the_weights_are_refused(changes, tmp_path):
     path = cl.save_policy(policy, tmp_path / "edited", settings=settings)
     with pytest.raises(PolicyFileError, match="does not fit its own description"):
         cl.load(path)
+
+
+def test_a_file_keeps_dt_and_clamped_neurons(tmp_path):
+    policy = cl.load("pendulum_ltc")
+    rows = [np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32) for _ in range(4)]
+
+    def played(it):
+        state, found = None, []
+        for row in rows:
+            action, state = it.act(row, state)
+            found.append(action)
+        return np.stack(found)
+
+    usual = played(policy)
+    for dt, clamped in ((0.02, {}), (1.0, {0: 1.0}), (2, {np.int64(3): np.float64(0.1), 1: -0.5})):
+        policy.dt, policy.clamped = dt, clamped
+        back = cl.load(cl.save_policy(policy, tmp_path / "it"))
+        assert back.dt == dt and back.clamped == clamped
+        assert (played(back) == played(policy)).all() and np.abs(played(back) - usual).max() > 1e-3
+        again = cl.load(cl.save_policy(back, tmp_path / "again"))
+        assert (played(again) == played(policy)).all()
+    policy.dt, policy.clamped = 1.0, {}
+    assert "acting" not in cl.load(cl.save_policy(policy, tmp_path / "it")).header
+    planner = cl.load("throw_ndp_ltc")
+    planner.core.dt = 0.5
+    assert cl.load(cl.save_policy(planner, tmp_path / "it")).core.dt == 0.5
+    mlp = cl.load("anymal_walk_mlp")
+    mlp.dt = 0.5  # which it has no use for
+    assert "acting" not in cl.load(cl.save_policy(mlp, tmp_path / "it")).header
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (dict(dt=0.0), "dt=0.0 is not accepted"),
+        (dict(dt=math.nan), "dt=nan is not accepted"),
+        (dict(clamped={8: 0.0}), "clamped names the neuron 8, which is not there; accepted: 0 to 7"),
+        (dict(clamped={-1: 0.0}), "clamped names the neuron -1"),
+        (dict(clamped={1: math.inf}), r"clamped\[1\]=inf is not accepted"),
+        (dict(clamped=[1]), "it must be a dict"),
+    ],
+)
+def test_what_a_file_could_not_give_back_is_not_written(changes, said, tmp_path):
+    policy = cl.load("pendulum_ltc")
+    vars(policy).update(changes)
+    with pytest.raises(ArgumentError, match=said):
+        cl.save_policy(policy, tmp_path / "it")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name, place, value",
+    [
+        ("pendulum_ltc", "cell.solver", "rk4"),
+        ("pendulum_ltc", "cell.substeps", 3),
+        ("robust_ltc", "critic_cell.solver", "rk4"),
+        ("pendulum_ltc", "normalizer.enabled", False),
+        ("pendulum_ltc", "normalizer.clip", 1.0),
+        ("pendulum_mlp", "normalizer.enabled", False),
+        ("throw_ndp_ltc", "core.cell.substeps", 3),
+        ("throw_ndp", "explore", "actions"),
+        ("halfcheetah_sac", "noise", 0.3),
+        ("memory_car_rsac_ltc", "summarizer.net.solver", "rk4"),
+    ],
+)
+def test_changes_that_a_file_would_forget_are_named(name, place, value, tmp_path):
+    policy = cl.load(name)
+    *parts, last = place.split(".")
+    part = policy.get_submodule(".".join(parts))
+    before = getattr(part, last)
+    setattr(part, last, value)
+    with pytest.raises(ArgumentError, match=rf"^{place}={value!r} cannot be saved: .*would say {before!r}"):
+        cl.save_policy(policy, tmp_path / "it")
+    setattr(part, last, before)
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    cl.save_policy(policy, tmp_path / "it")
+    assert torch.rand(1) == wanted  # comparing used up no random number
+
+
+def test_how_a_policy_acts_is_no_fact(tmp_path):
+    with pytest.raises(ArgumentError, match="acting is not accepted among the facts"):
+        cl.save_policy(cl.load("pendulum_ltc"), tmp_path / "it", acting="well")
 
 
 def test_nested_leaves_alone_what_is_not_flat():

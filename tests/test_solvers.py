@@ -260,6 +260,48 @@ def test_times_that_do_not_grow():
             odeint(Field(), START, t)
 
 
+@pytest.mark.parametrize("gradient", GRADIENTS)
+@pytest.mark.parametrize("as_given", [torch.tensor, list])
+def test_times_whose_intervals_single_precision_cannot_hold(gradient, as_given):
+    """86,400 s into a day its numbers are 0.008 s apart, so an interval of 0.02 s would be one of 0.0234 s."""
+    start, decay = torch.ones(1, 1), nn.Linear(1, 1, bias=False, dtype=torch.float32)
+    decay.weight.data.fill_(-1.0)
+
+    def end(t, h0):
+        field = lambda t, h: decay.to(h.dtype)(h)  # noqa: E731
+        params = tuple(decay.parameters())
+        return odeint(field, h0, t, substeps=20, gradient=gradient, params=params)[-1].item()
+
+    late = [86400.0, 86400.02]
+    for t in (late, [0.0, *late], [86400.0, 86400.001]):  # the last is no interval at all in single precision
+        with refused("t is not accepted: in float32, the type of h0, an interval of it would be 1.*% off"):
+            end(as_given(t), start.float())
+    assert end(as_given(late), start) == pytest.approx(math.exp(-0.02), abs=1e-9)
+    assert end(as_given([0.0, 0.02]), start.float()) == pytest.approx(math.exp(-0.02), abs=1e-6)
+
+
+def test_the_type_of_ordinary_times_changes_nothing():
+    """A run of 1000 s in steps of 0.05 s: rounding moves each by up to 0.1 %, and not the whole."""
+    t = 0.05 * torch.arange(19_990, 20_001)
+    ends = [odeint(lambda t, h: -h, START.float(), times) for times in (t, t.float(), t.tolist(), t.numpy())]
+    assert all(torch.equal(end, ends[0]) for end in ends)
+    assert ends[0][-1].numpy() == pytest.approx(START.numpy() * math.exp(-0.5), rel=1e-3)
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_a_field_that_would_be_stretched_is_refused(method, gradient):
+    h0 = torch.ones(3, 3)
+    for field, shape in (
+        (lambda t, h: -h[:, 0], r"\(3,\)"),
+        (lambda t, h: -h[:, :1], r"\(3, 1\)"),
+        (lambda t, h: torch.tensor(1.0), r"\(\)"),
+        (lambda t, h: 0.0, r"\(\)"),
+    ):
+        with refused(rf"field of shape {shape} is not accepted where h is \(3, 3\); it must be of the same shape"):
+            odeint(field, h0, TIMES, method=method, gradient=gradient, params=())
+
+
 @pytest.mark.parametrize("dt", [0, -1.0, math.nan, math.inf, "1", True, None])
 def test_durations_that_are_no_durations(dt):
     cell = make_cell("ltc", 2, 3)

@@ -123,10 +123,82 @@ def test_so_many_runs_are_needed(difference, pairs):
     assert runs_needed(difference, 2.0, paired=pairs) > runs
 
 
+def power_of(difference, runs, pairs, level=0.95, samples=120):
+    """Power of a t-test by direct integration: T = (Z + shift)/S lies beyond an edge of either side, with S² a mean of
+    squares."""
+    freedom, shift = (runs - 1, runs**0.5) if pairs else (2 * runs - 2, (runs / 2) ** 0.5)
+    at, weight = np.polynomial.legendre.leggauss(samples)
+    low, high = (stats.chi2.ppf([1e-13, 1 - 1e-13], freedom) / freedom) ** 0.5
+    s = low + (high - low) * (at + 1) / 2
+    density = stats.chi2.pdf(freedom * s * s, freedom) * 2 * freedom * s
+    edge = stats.t.ppf((1 + level) / 2, freedom) * s
+    tails = stats.norm.sf(edge - shift * difference) + stats.norm.cdf(-edge - shift * difference)
+    return (high - low) / 2 * weight @ (density * tails)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_large_difference_needs_few_runs(pairs):
+    """From .3 sd, where a hundred are needed, to 40 sd: enough by direct integration, and with one run fewer not."""
+    for difference in np.geomspace(0.3, 40, 25):
+        runs = runs_needed(100 * difference, 100, paired=pairs)
+        assert power_of(difference, runs, pairs) >= 0.8
+        assert runs == 2 or power_of(difference, runs - 1, pairs) < 0.8
+
+
+def test_three_pairs_show_a_difference_of_nine_sd():
+    x = np.random.default_rng(2).normal(9, 1, (20_000, 3))
+    assert (stats.ttest_1samp(x, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(power_of(9, 3, True), abs=0.002)
+    two = (stats.ttest_1samp(x[:, :2], 0, axis=1).pvalue < 0.05).mean()
+    assert two == pytest.approx(power_of(9, 2, True), abs=0.02) and two < 0.8
+    assert runs_needed(900, 100, paired=True) == 3 and runs_needed(600, 50) == 2
+    assert runs_needed(1e200, 1e-200) == 2  # whose ratio is infinite
+
+
+def test_an_infinity_outside_the_middle_half_has_no_weight():
+    assert iqm([1.0, 2.0, 3.0, np.inf]) == iqm([1.0, 2.0, 3.0, 99.0]) == 2.5
+    assert iqm([-np.inf, 2.0, 3.0, np.inf]) == 2.5 and iqm([1.0, 2.0, np.inf, np.inf]) == np.inf
+    assert iqm([[0.0, 1.0, 2.0, np.inf], [1.0, 1.0, np.inf, np.inf]], axis=1).tolist() == [1.5, np.inf]
+    assert np.isnan(iqm([1.0, 2.0, 3.0, np.nan]))  # of which nobody knows where it belongs
+
+
+def test_a_level_is_a_share_and_draws_are_counted():
+    x = np.arange(10.0)
+    calls = {
+        "runs_needed": lambda level: runs_needed(1, 1, level=level),
+        "summarize": lambda level: summarize(x, level=level),
+        "a range": lambda level: summarize(x[:3], level=level),
+        "spread": lambda level: spread(x, level=level),
+        "bootstrap": lambda level: bootstrap_interval(x, level=level),
+        "paired": lambda level: paired(x, x[::-1], level=level),
+        "improvement": lambda level: probability_of_improvement(x, x, level),
+        "profile": lambda level: performance_profile(x, [1.0], level),
+    }
+    for call in calls.values():
+        for level in (95, -0.9, 0, 1, np.nan, "0.95"):
+            with pytest.raises(ArgumentError, match=f"level={level!r} is not accepted"):
+                call(level)
+        call(0.9)
+    with pytest.raises(ArgumentError, match="draws=0"):
+        bootstrap_interval(x, draws=0)
+
+
+def test_episodes_of_a_run_are_no_runs():
+    episodes = np.arange(600.0).reshape(6, 100)
+    for call in (spread, bootstrap_interval):
+        for values in (episodes, 3.0):
+            with pytest.raises(ArgumentError, match=r"values of shape .* are not accepted; they must be \(runs,\)"):
+                call(values, np.mean)
+    assert spread(episodes.mean(1), np.mean) == bootstrap_interval(episodes.mean(1), np.mean)
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: summarize([]),
+        lambda: iqm([]),
+        lambda: iqm(np.zeros((3, 0)), axis=1),
+        lambda: performance_profile([1.0, 2.0], [[1.0], [2.0]]),
+        lambda: performance_profile([1.0, 2.0], [np.nan]),
         lambda: summarize([1.0, np.nan]),
         lambda: summarize(np.zeros((2, 2, 2))),
         lambda: paired([1.0, 2.0], [1.0]),

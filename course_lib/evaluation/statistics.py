@@ -28,15 +28,17 @@ Statistic = Callable[[np.ndarray], float]
 def iqm(values: np.ndarray, axis: int | None = None) -> float | np.ndarray:
     """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at the edges.
 
-    Over all `values`, or along `axis`.
+    Over all `values`, or along `axis`. Outside the middle half a value may be infinite, as it has no weight.
     """
     x = np.asarray(values, dtype=float)
     x = np.sort(x.ravel() if axis is None else np.moveaxis(x, axis, -1), axis=-1)
     n = x.shape[-1]
+    if not n:
+        raise ArgumentError(f"values of shape {np.shape(values)} are not accepted; at least one is needed")
     # Value i covers the quantile range [i/n, (i+1)/n]; its weight is the part of it inside [1/4, 3/4].
     edges = np.arange(n + 1) / n
     weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
-    found = x @ weight / weight.sum()
+    found = np.where(np.isinf(x) & (weight == 0), 0.0, x) @ weight / weight.sum()  # 0 times infinity is NaN
     return float(found) if axis is None else found
 
 
@@ -47,8 +49,9 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of `statistic` over `values` (n,)."""
-    values = np.asarray(values, dtype=float)
+    """Percentile bootstrap interval of `statistic` over `values` (runs,); both ends are NaN below two runs."""
+    values, draws = _runs("values", values), check_count("draws", draws)
+    _check_level(level)
     if len(values) < 2:
         return float("nan"), float("nan")
     index = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
@@ -57,7 +60,8 @@ def bootstrap_interval(
 
 def spread(values: np.ndarray, statistic: Statistic = np.median, level: float = 0.95) -> tuple[float, float]:
     """What to draw around `statistic` of `values` (runs,): its bootstrap interval, or the range below five runs."""
-    values = np.asarray(values, dtype=float)
+    values = _runs("values", values)
+    _check_level(level)
     if len(values) < LEAST_RUNS:
         return (float(values.min()), float(values.max())) if len(values) > 1 else (float("nan"),) * 2
     return bootstrap_interval(values, statistic, level)
@@ -100,6 +104,7 @@ def summarize(
     number of runs from every task. The statistic is taken over all numbers together.
     """
     table = _table("scores", scores)
+    _check_level(level)
     runs = table.shape[1]
     if runs < LEAST_RUNS:
         each = _each(statistic, table.T)  # of one run over the tasks
@@ -119,6 +124,7 @@ def probability_of_improvement(
     five runs on either side, the ends of the interval are NaN.
     """
     x, y = _table("scores", scores), _table("others", others)
+    _check_level(level)
     if len(x) != len(y):
         raise ArgumentError(
             f"scores of {len(x)} tasks and others of {len(y)} are not accepted; they must be equally many"
@@ -160,6 +166,9 @@ def performance_profile(
     run in every row, such as one policy under several conditions. Then whole columns are drawn.
     """
     table, limits = _table("scores", scores), np.asarray(thresholds, dtype=float)
+    _check_level(level)
+    if limits.ndim > 1 or np.isnan(limits).any():
+        raise ArgumentError(f"thresholds of shape {limits.shape} are not accepted; they must be (k,) numbers, none NaN")
 
     def shares(x):  # (…, tasks, runs) -> (…, k)
         return (x[..., None] > limits).mean((-3, -2))
@@ -183,11 +192,15 @@ def runs_needed(difference: float, sd: float, power: float = 0.8, level: float =
     check_range("difference", difference, 0, np.inf, open_low=True)
     check_range("sd", sd, 0, np.inf, open_low=True)
     check_range("power", power, 0, 0.9999, open_low=True)
+    _check_level(level)
+
+    effect = min(difference / sd, 1e5)  # SciPy has no answer far beyond, where two runs are enough at any usual level
 
     def seen(runs: int) -> bool:  # with what probability, and whether that is enough
         freedom, shift = (runs - 1, runs**0.5) if paired else (2 * runs - 2, (runs / 2) ** 0.5)
-        edge, shift = stats.t.ppf((1 + level) / 2, freedom), shift * difference / sd
-        return stats.nct.sf(edge, freedom, shift) + stats.nct.cdf(-edge, freedom, shift) >= power
+        edge, shift = stats.t.ppf((1 + level) / 2, freedom), shift * effect
+        # SciPy gives NaN for the lower tail, a difference found with the wrong sign, where it is below 1e-15.
+        return stats.nct.sf(edge, freedom, shift) + np.nan_to_num(stats.nct.cdf(-edge, freedom, shift)) >= power
 
     low, high = 1, 2
     while not seen(high):  # it grows with the runs, so halving finds the first number that is enough
@@ -211,6 +224,18 @@ def _each(statistic: Statistic, rows: np.ndarray) -> np.ndarray:
         return np.asarray(statistic(rows, axis=1))
     except TypeError:  # one of a single vector only
         return np.array([statistic(row) for row in rows])
+
+
+def _check_level(level: float) -> None:
+    if not 0 < check_range("level", level, -np.inf, np.inf) < 1:
+        raise ArgumentError(f"level={level!r} is not accepted; it must be above 0 and below 1, such as 0.95")
+
+
+def _runs(name: str, values) -> np.ndarray:
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1:  # the episodes of a run, say, are no runs
+        raise ArgumentError(f"{name} of shape {x.shape} are not accepted; they must be (runs,), one number of each run")
+    return x
 
 
 def _table(name: str, scores) -> np.ndarray:

@@ -132,12 +132,21 @@ def _checked(h0: Tensor, t: Tensor, method: str, substeps: int, rtol: float, ato
     check_choice("gradient", gradient, GRADIENTS)
     check_count("substeps", substeps)
     check_tolerances(rtol, atol, h0.dtype)
-    t = torch.as_tensor(t, dtype=h0.dtype, device=h0.device)
+    given, t = t, torch.as_tensor(t, dtype=h0.dtype, device=h0.device)
     if t.ndim not in (1, 2) or len(t) < 2 or (t.ndim == 2 and t.shape[1] != len(h0)):
         raise ArgumentError(
             f"t of shape {tuple(t.shape)} is not accepted; it must be (K,) or (K, {len(h0)}) with K of at least 2"
         )
     step = t.detach().diff(dim=0)
+    if not isinstance(given, Tensor) or given.dtype != t.dtype:
+        exact = torch.as_tensor(given, dtype=torch.float64, device="cpu").detach().diff(dim=0)
+        off = (step.cpu() / exact - 1).abs()[(exact > 0) & torch.isfinite(exact)]
+        if off.numel() and float(off.max()) > 0.01:  # far from 0, numbers of few digits are too far apart
+            kind = str(t.dtype).removeprefix("torch.")
+            raise ArgumentError(
+                f"t is not accepted: in {kind}, the type of h0, an interval of it would be {float(off.max()):.0%} off; "
+                "accepted: times counted from nearer to 0, or h0 of float64"
+            )
     if not bool((step > 0).all()) or not bool(torch.isfinite(step).all()):
         k = (~(step > 0) | ~torch.isfinite(step)).reshape(len(step), -1).any(1).nonzero()[0].item()
         raise ArgumentError(f"t is not accepted: from t[{k}] to t[{k + 1}] it must grow, by a finite amount")
@@ -161,7 +170,17 @@ def _rescaled(field: Field, start: Tensor, end: Tensor) -> Field:
     """dh/ds = Δ field(t₀ + s Δ, h) with Δ = end - start: s runs from 0 to 1 whatever the duration of each sample."""
     if start.ndim:
         start, end = start[:, None], end[:, None]
-    return lambda s, h: (end - start) * field(start + s * (end - start), h)
+
+    def rescaled(s: Tensor, h: Tensor) -> Tensor:
+        rate = field(start + s * (end - start), h)
+        if (shape := getattr(rate, "shape", ())) != h.shape:  # (B,) would be stretched over the neurons
+            raise ArgumentError(
+                f"field of shape {tuple(shape)} is not accepted where h is {tuple(h.shape)}; it must be of the "
+                "same shape, a rate for each state"
+            )
+        return (end - start) * rate
+
+    return rescaled
 
 
 class _Interval:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from course_lib.errors import ArgumentError
 from course_lib.nets.checks import once
 from course_lib.nets.config import SummarizerConfig
 from course_lib.nets.ensemble import Ensemble, Pass
@@ -232,8 +233,12 @@ class RecurrentActor(Actor):
     def rewarded(self, state: Tensor, reward: np.ndarray) -> Tensor:
         """`state`; if this policy sees rewards, with the reward (n,) of the last action stored in it."""
         if self.previous_reward:
-            state = state.clone()
-            state[:, -1] = torch.as_tensor(np.asarray(reward), dtype=state.dtype)
+            state, reward = state.clone(), torch.as_tensor(np.asarray(reward), dtype=state.dtype)
+            if reward.shape != state.shape[:1]:
+                raise ArgumentError(
+                    f"reward of shape {tuple(reward.shape)} is not accepted; it must be {len(state)} long"
+                )
+            state[:, -1] = reward
         return state
 
     def choose(self, x: Tensor, state: Tensor, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:

@@ -40,6 +40,11 @@ class RunningMoments(nn.Module):
     def update(self, batch: np.ndarray | Tensor) -> None:
         """Take in `batch` (n, *shape)."""
         batch = torch.as_tensor(batch, dtype=torch.float64)
+        if not batch.numel() or batch.shape[1:] != self.mean.shape:
+            raise ArgumentError(
+                f"batch of shape {tuple(batch.shape)} is not accepted; it must be n samples of shape "
+                f"{tuple(self.mean.shape)}, with n of at least 1"
+            )
         n, mean, var = len(batch), batch.mean(0), batch.var(0, unbiased=False)
         total, delta = self.count + n, mean - self.mean
         m2 = self.var * self.count + var * n + delta.square() * self.count * n / total
@@ -141,9 +146,12 @@ class Policy(nn.Module):
         deterministic: bool = True,
         rng: np.random.Generator | None = None,
     ) -> tuple[np.ndarray, Tensor]:
-        """obs (n, obs) -> action (n, act) within the bounds, next state. `rng` draws the noise when stochastic."""
-        x = self.normalizer(torch.as_tensor(np.asarray(obs), dtype=torch.float32))
-        state = self.initial_state(len(x)) if state is None else state
+        """obs (n, obs) -> action (n, act) within the bounds, next state. `rng` draws the noise when stochastic.
+
+        Raises:
+            ArgumentError: obs is not (n, obs), or state not (n, state_dim); torch would stretch some of them to fit.
+        """
+        x, state = self.sensed(obs, state)
         if deterministic:
             rng = None
         elif rng is None:
@@ -151,6 +159,16 @@ class Policy(nn.Module):
         action, state = self.choose(x, state, rng)
         action = action.numpy()
         return action if self.action_low is None else np.clip(action, self.action_low, self.action_high), state
+
+    def sensed(self, obs: np.ndarray, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """obs (n, obs) as the environment gives it -> what the networks see of it, and the state: at first, zeros."""
+        x = torch.as_tensor(np.asarray(obs), dtype=torch.float32)
+        if x.ndim != 2 or x.shape[1] != self.obs_dim:
+            raise ArgumentError(f"obs of shape {tuple(x.shape)} is not accepted; it must be (n, {self.obs_dim})")
+        state = self.initial_state(len(x)) if state is None else state
+        if (shape := tuple(getattr(state, "shape", ()))) != (len(x), self.state_dim):
+            raise ArgumentError(f"state of shape {shape} is not accepted; it must be {(len(x), self.state_dim)}")
+        return self.normalizer(x), state
 
     def enter(self, envs) -> None:
         """Note where the policy acts from now on: id, options and action bounds of `envs`."""

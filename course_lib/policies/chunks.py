@@ -171,8 +171,8 @@ class ChunkActorCritic(ActorCritic):
     @torch.no_grad()
     def plans(self, obs: np.ndarray, state: Tensor | None = None) -> np.ndarray:
         """obs (n, obs) -> the actions that a decision made now would plan, (n, chunk, act), unclipped."""
-        x = self.normalizer(torch.as_tensor(np.asarray(obs), dtype=torch.float32))
-        state = self.initial_state(len(x)) if state is None else state.clone()
+        x, state = self.sensed(obs, state)
+        state = state.clone()
         state[:, 0] = 0
         _, first, velocity, memory, _ = self._begin(x, state)
         return self.plan(self._numbers(first, memory), velocity)[0].numpy()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.errors import ArgumentError, PolicyFileError, check_count, nearest, plain
+from course_lib.errors import ArgumentError, PolicyFileError, check_count, check_range, nearest, plain
 from course_lib.files import assets_folder, load_tensors, save_tensors, tensor_bytes, versions
 from course_lib.machine import memory_limit
 from course_lib.nets.config import to_be_filled
@@ -21,6 +22,7 @@ from course_lib.policies.actors import (
 )
 from course_lib.policies.base import Policy, single_precision
 from course_lib.policies.chunks import ChunkActorCritic
+from course_lib.policies.networks import RecurrentNetworks
 
 FORMAT = "liquid-control policy 1"
 SLACK = 2**22  # bytes: what is built beside the saved tensors may take this much more than they do
@@ -46,7 +48,15 @@ def nested(flat: dict) -> dict:
 
 
 def save_policy(policy: Policy, path: str | Path, **facts) -> Path:
-    """Write `policy`; `facts` (algorithm, config, returns, seed …) go into the header beside the versions."""
+    """Write `policy`; `facts` (algorithm, config, returns, seed …) go into the header beside the versions.
+
+    The file keeps the weights, a `dt` of its own and the neurons that are `clamped`. All else follows from the
+    policy's `settings`.
+
+    Raises:
+        ArgumentError: something the file could not keep was changed after the policy was built, such as
+            `policy.cell.solver`.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         path = path.with_name(path.name + ".safetensors")
@@ -59,6 +69,10 @@ def policy_bytes(policy: Policy, **facts) -> bytes:
 
 
 def _header(policy: Policy, facts: dict) -> dict:
+    if POLICIES.get(type(policy).__name__) is type(policy):
+        _check_settings(policy)
+    if "acting" in facts:
+        raise ArgumentError("acting is not accepted among the facts: the policy itself says how it acts")
     low, high = policy.action_low, policy.action_high
     return {
         "format": FORMAT,
@@ -71,7 +85,59 @@ def _header(policy: Policy, facts: dict) -> dict:
         "action_high": None if high is None else high.tolist(),
         "versions": versions(),
         **plain(facts, finite=False),  # no limit on a norm is infinity
+        **({"acting": unusual} if (unusual := acting(policy)) else {}),
     }
+
+
+def acting(policy: Policy) -> dict:
+    """How a policy with a cell acts where that is not as usual: its "dt" if not 1, its neurons "clamped" if any are.
+
+    Raises:
+        ArgumentError: `dt` is not positive, or `clamped` names a neuron or a value that cannot be.
+    """
+    core = getattr(policy, "networks", None)
+    if not isinstance(core, RecurrentNetworks):
+        return {}
+    dt, clamped = _checked_acting(core, {"dt": core.dt, "clamped": core.clamped})
+    held = {str(neuron): value for neuron, value in clamped.items()}  # as JSON has it
+    return ({} if dt == 1.0 else {"dt": dt}) | ({"clamped": held} if held else {})
+
+
+def _checked_acting(core: RecurrentNetworks, given) -> tuple[float, dict[int, float]]:
+    """`dt` and `clamped` of what a header or a policy gives."""
+    if not isinstance(given, dict) or not isinstance(clamped := given.get("clamped", {}), dict):
+        raise ArgumentError(f"acting={given!r:.100} is not accepted; it must be a dict with dt, clamped or both")
+    for neuron in clamped:
+        if not (str(neuron).isdecimal() and int(neuron) < core.neurons):
+            raise ArgumentError(
+                f"clamped names the neuron {neuron!r:.20}, which is not there; accepted: 0 to {core.neurons - 1}"
+            )
+    held = {int(k): check_range(f"clamped[{k}]", value, -math.inf, math.inf) for k, value in clamped.items()}
+    return check_range("dt", given.get("dt", 1.0), 0, math.inf, open_low=True), held
+
+
+# Of a policy and its parts: what a file keeps in a place of its own, or does not need.
+_KEPT = ("settings", "env_id", "env_options", "env_note", "dt", "clamped", "training")
+
+
+def _check_settings(policy: Policy) -> None:
+    """Raise if a number, a word or a flag of the policy or of its parts is not the one that follows from `settings`."""
+    built = dict(_built(type(policy), policy.settings, policy.state_dict()).named_modules())
+    for place, part in policy.named_modules():
+        for name, usual in vars(built.get(place, part)).items():
+            if name in _KEPT or name.startswith("_") or not isinstance(usual, (bool, int, float, str)):
+                continue
+            value = getattr(part, name, None)
+            if not (isinstance(value, (bool, int, float, str, np.generic)) and _alike(value, usual)):
+                raise ArgumentError(
+                    f"{'.'.join(filter(None, (place, name)))}={value!r:.100} cannot be saved: it was changed after the "
+                    f"policy was built, and its file would say {usual!r}; accepted: {usual!r}, or a policy built anew"
+                )
+
+
+def _alike(value, usual) -> bool:
+    numbers = not isinstance(value, str) and not isinstance(usual, str)
+    return math.isclose(value, usual) if numbers else value == usual
 
 
 def policy_path(name: str | Path) -> Path:
@@ -150,6 +216,8 @@ def _describe(policy: Policy, header: dict) -> None:
         raise ArgumentError("env_id must be a name and env_options a dict")
     policy.env_id, policy.env_options, policy.header = header.get("env_id"), header.get("env_options") or {}, header
     policy.env_note = str(header.get("env_note", ""))
+    if "acting" in header and isinstance(core := getattr(policy, "networks", None), RecurrentNetworks):
+        core.dt, core.clamped = _checked_acting(core, header["acting"])
     low, high = header.get("action_low"), header.get("action_high")
     if low is None and high is None:
         return

@@ -39,8 +39,10 @@ def clone(
         seed: seeds these draws.
 
     Raises:
-        ArgumentError: the data does not have the policy's widths, or the policy's noise is on the numbers of a plan.
-        NonFiniteError: the loss is NaN or infinite; the message says at which update.
+        ArgumentError: the data is not of these shapes and the policy's widths, an episode is shorter than a plan, or
+            the policy's noise is on the numbers of a plan.
+        NonFiniteError: the data or the loss is NaN or infinite. The message says where, or at which update. The policy
+            is as it was if it is the data.
     """
     observation, action = _checked(policy, data)
     updates, episodes = check_count("updates", updates), min(check_count("episodes", episodes), observation.shape[1])
@@ -86,8 +88,27 @@ def _checked(policy: ActorCritic, data: dict[str, np.ndarray]) -> tuple[Tensor, 
     """Observations (T, E, obs) and actions (T, E, act) as tensors."""
     if policy.explore == "plan":
         raise ArgumentError("explore='plan' is not accepted for imitation: what it draws are no actions; use 'actions'")
-    observation, action = (torch.as_tensor(data[name], dtype=torch.float32) for name in ("observations", "actions"))
+    names = ("observations", "actions")
+    if missing := [name for name in names if name not in data]:
+        raise ArgumentError(f"data lacks {missing[0]!r}; accepted: a dict with {names[0]!r} and {names[1]!r}")
+    observation, action = (torch.as_tensor(data[name], dtype=torch.float32) for name in names)
+    shapes = f"observations {tuple(observation.shape)} and actions {tuple(action.shape)}"
+    if observation.ndim != 3 or action.ndim != 3:
+        raise ArgumentError(f"{shapes} are not accepted; they must be (E, T + 1, obs) and (E, T, act)")
     have, want = (observation.shape[-1], action.shape[-1]), (policy.obs_dim, policy.act_dim)
     if have != want:
         raise ArgumentError(f"data has {have[0]} observations and {have[1]} actions; this policy needs {want}")
-    return observation[:, : action.shape[1]].transpose(0, 1), action.transpose(0, 1)
+    (E, T), least = action.shape[:2], _moments(policy)
+    if observation.shape[:2] != (E, T + 1) or not E:
+        raise ArgumentError(
+            f"{shapes} are not accepted; they must be (E, T + 1, obs) and (E, T, act), with E of at least 1: one more "
+            "observation than actions in each episode"
+        )
+    if least > T:
+        raise ArgumentError(f"{shapes} are not accepted; a plan of {least} steps needs episodes at least as long")
+    observation = observation[:, :T]
+    for name, part in zip(names, (observation, action), strict=True):
+        if not bool(torch.isfinite(part).all()):
+            e, t, k = (~torch.isfinite(part)).nonzero()[0].tolist()
+            raise NonFiniteError(f"data[{name!r}][{e}, {t}, {k}] is {part[e, t, k].item()}; it must be finite")
+    return observation.transpose(0, 1), action.transpose(0, 1)

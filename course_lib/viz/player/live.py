@@ -15,7 +15,7 @@ from course_lib.errors import ArgumentError, check_choice, check_count, nearest
 from course_lib.evaluation.returns import policy_of
 from course_lib.files import assets_folder, player_folder
 from course_lib.policies.base import Policy
-from course_lib.policies.saved import POLICIES, load, policy_bytes, policy_path
+from course_lib.policies.saved import POLICIES, acting, load, policy_bytes, policy_path
 from course_lib.viz.player import catalogue
 from course_lib.viz.player.frame import framed, page, pictured
 from course_lib.viz.player.poster import poster
@@ -96,6 +96,12 @@ def _shown(argument: str, value) -> Shown:
         raise ArgumentError(
             f"{said} was trained in {policy.env_id} {policy.env_note}, which the live player does not have; accepted: "
             "policies of plain environments"
+        )
+    if unusual := acting(policy):
+        words = ", ".join(f"{name}={value}" for name, value in unusual.items())
+        raise ArgumentError(
+            f"{said} acts with {words}, which the live player would leave out; accepted: dt=1 and clamped={{}}, and "
+            "then rate, told and hold of cl.live"
         )
     entry = catalogue.entry_of(key, header, said)
     robot = catalogue.robot_of(entry["task"], entry["options"])
