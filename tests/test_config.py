@@ -233,3 +233,149 @@ def test_a_config_from_before_by_hand():
     flat = {"cell": None, "neurons": 9, "cell_options": {}, "chunk": 5, "trajectory": "dmp", "alpha": 12.0, "epochs": 3}
     plan = cl.PlanConfig(5, "dmp", alpha=12.0)
     assert cl.PPOConfig.from_dict(flat) == cl.PPOConfig(cell=cl.CellConfig(neurons=9), plan=plan, epochs=3)
+
+
+# --- changed after it was made, or of another algorithm -----------------------------------------
+
+
+POLE = "InvertedPendulum-v5"
+ROLLOUT = dict(rollout_steps=32, minibatch_size=64)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_field_that_there_is_not_cannot_be_set(config):
+    made, first = config(), names(config)[0]
+    with pytest.raises(ArgumentError, match=f"^{config.__name__} has no field '{first}s'; .*did you mean '{first}'"):
+        setattr(made, f"{first}s", 1)
+    setattr(made, first, getattr(made, first))
+    assert made == config() and dataclasses.replace(made) == made
+
+
+def test_an_agent_checks_its_config_once_more():
+    def changed(kind, change):
+        config = kind.Config()
+        change(config)
+        return kind(cl.make(POLE, 32), config)
+
+    def set_to(name, value):
+        return lambda config: setattr(config, name, value)
+
+    for kind, change, said in [
+        (cl.PPO, set_to("gamma", 7.0), r"^gamma=7\.0 is not accepted"),
+        (cl.PPO, lambda config: setattr(config.cell, "neurons", -3), r"^cell\.neurons=-3 is not accepted"),
+        (cl.SAC, set_to("stochastic", False), "need an actor that has entropy"),
+        (cl.RSAC, set_to("memory_start", "stored"), "memory_start='stored' is not accepted with whole episodes"),
+    ]:
+        with pytest.raises(ArgumentError, match=said):
+            changed(kind, change)
+    assert type(changed(cl.PPO, set_to("cell", "ltc")).policy) is cl.RecurrentActorCritic  # as in the constructor
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_agent_takes_its_own_config_and_what_derives_from_it(name):
+    kind, own = algorithm(name)
+
+    @dataclasses.dataclass
+    class Derived(own):
+        more: int = 1
+
+    small = {} if name == "ppo" else dict(buffer_size=40_000)
+    for config in (own, Derived):
+        assert type(kind(cl.make(POLE, 16), config(**small)).config) is config
+    others = [algorithm(other)[1] for other in ALGORITHMS if other != name]
+    for wrong in [*(other() for other in others), dict(gamma=0.9), own, "ppo", cl.CellConfig()]:
+        with pytest.raises(ArgumentError, match=f"^config=.* by {kind.__name__}; it must be a {own.__name__}, e.g."):
+            kind(cl.make(POLE, 16), wrong)
+
+
+# --- a policy beside the config -----------------------------------------------------------------
+
+
+def ppo_with(policy, env=POLE, **config):
+    return cl.PPO(cl.make(env, 8), cl.PPOConfig(**{**ROLLOUT, **config}), policy=policy).policy
+
+
+class PassesOn(cl.RecurrentActorCritic):
+    def __init__(self, obs_dim, act_dim, **more):
+        super().__init__(obs_dim, act_dim, **more)
+
+
+@pytest.mark.parametrize("kind", [cl.RecurrentActorCritic, PassesOn, lambda *a, **more: PassesOn(*a, **more)])
+def test_the_config_reaches_a_class_of_policies(kind):
+    cell = cl.CellConfig("cfc", neurons=32, critic="mlp")
+    policy = ppo_with(kind, cell=cell, activation="elu")
+    assert policy.settings["cell"] == dataclasses.asdict(cell) and type(policy.cell).__name__ == "CfC"
+    assert type(policy.critic[1]) is torch.nn.ELU
+    assert ppo_with(kind).settings["cell"] == dataclasses.asdict(cl.CellConfig("ltc"))  # the default of the class
+
+
+def test_the_config_reaches_the_other_classes():
+    assert type(ppo_with(cl.MLPActorCritic, activation="elu").actor[1]) is torch.nn.ELU
+    assert type(ppo_with(cl.MLPActorCritic).actor[1]) is torch.nn.Tanh
+    assert ppo_with(cl.ChunkActorCritic, plan=3, cell="gru").settings["plan"]["chunk"] == 3
+    assert ppo_with(cl.ChunkActorCritic).chunk == 5
+
+
+@pytest.mark.parametrize(
+    "kind, config, said",
+    [
+        (cl.MLPActorCritic, dict(cell="ltc"), r"cell\.name='ltc' .* policy=MLPActorCritic, which takes no cell"),
+        (cl.MLPActorCritic, dict(plan=4), r"plan\.chunk=4 .* policy=MLPActorCritic, which takes no plan"),
+        (cl.RecurrentActorCritic, dict(plan=dict(trajectory="dmp")), r"plan\.trajectory='dmp' .* takes no plan"),
+        (cl.SAC, {}, "policy=SAC is not accepted by PPO; it must be an ActorCritic"),
+        ("mlp", {}, "policy=a str is not accepted by PPO"),
+    ],
+)
+def test_what_a_class_of_policies_does_not_take_is_refused(kind, config, said):
+    with pytest.raises(ArgumentError, match=said):
+        ppo_with(kind, **config)
+
+
+LTC = dict(name="ltc", neurons=4, critic="mlp")
+OFF = dict(learning_starts=64, batch_size=8, buffer_size=1_000, hidden=(8,))
+
+
+@pytest.mark.parametrize(
+    "built, asked, said",
+    [
+        ({}, dict(activation="elu"), "activation='elu' .* which has 'tanh'; accepted: 'tanh', or to leave it out"),
+        ({}, dict(hidden=(8,)), r"hidden=\(8,\) .* which has \(64, 64\)"),
+        ({}, dict(init_log_std=-1), r"init_log_std=-1\.0 .* which has 0\.0"),
+        ({}, dict(normalize_observation=False), "normalize_observation=False .* which has True"),
+        ({}, dict(cell="ltc"), r"cell\.name='ltc' .* which has None"),
+        ({}, dict(plan=2), r"plan\.chunk=2 .* which has 1"),
+        (dict(plan=3), dict(plan=2), r"plan\.chunk=2 .* which has 3"),
+        (dict(plan=3), dict(cell="gru"), r"cell\.name='gru' .* which has None"),
+        (dict(cell=LTC), dict(cell="gru"), r"cell\.name='gru' .* which has 'ltc'"),
+        (dict(cell=LTC), dict(cell=dict(LTC, neurons=5)), r"cell\.neurons=5 .* which has 4"),
+    ],
+)
+def test_a_config_that_asks_for_another_policy_than_the_one_handed_over_is_refused(built, asked, said):
+    policy = ppo_with(None, **built)
+    with pytest.raises(ArgumentError, match=said):
+        ppo_with(policy, **asked)
+    assert ppo_with(policy, **built).settings == policy.settings == ppo_with(policy).settings
+    if "cell" not in built:
+        ppo_with(policy, cell=dict(neurons=9), learning_rate=0.5)  # without the name of a cell no cell is asked for
+
+
+@pytest.mark.parametrize(
+    "kind, built, asked, said",
+    [
+        (cl.TD3, {}, dict(exploration_noise=0.5), r"exploration_noise=0\.5 .* which has 0\.1"),
+        (cl.DDPG, {}, dict(normalize_observation=True), "normalize_observation=True .* which has False"),
+        (cl.RTD3, dict(cell="gru"), dict(cell="elman"), r"cell\.name='elman' .* which has 'gru'"),
+        (cl.RSAC, dict(cell=dict(previous_action=True)), dict(cell=dict(neurons=5)), r"neurons=5 .* which has 64"),
+    ],
+)
+def test_so_it_is_off_policy(kind, built, asked, said):
+    def make(policy, **config):
+        return kind(cl.make("Pendulum-v1", 2), kind.Config(**{**OFF, **config}), policy=policy).policy
+
+    policy = make(None, **built)
+    with pytest.raises(ArgumentError, match=said):
+        make(policy, **asked)
+    policies = [make(policy, **built), make(policy), make(policy, hidden=(9,))]  # critics of other widths
+    assert all(torch.equal(other.network.flat, policy.network.flat) for other in policies)
+    policy.noise = 0.3
+    assert make(policy, exploration_noise=0.3).noise == 0.3

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -278,3 +279,148 @@ def test_a_task_may_note_what_is_not_yet(tmp_path):
     assert agent.state_dict()[0]["memory.miss"].isinf().any()
     run = cl.train(agent, 64, folder=tmp_path / "run", progress=False)
     assert (tmp_path / "run" / "checkpoint.safetensors").exists() and run.agent.env_steps == 96
+
+
+# --- nothing is lost by the way -----------------------------------------------------------------
+
+
+def steps_in(folder):
+    return load_tensors(folder / "checkpoint.safetensors", CHECKPOINT)[1]["agent"]["env_steps"]
+
+
+def test_an_agent_that_was_trained_elsewhere_is_not_put_back(tmp_path):
+    train(ppo(), tmp_path, 64)
+    trained = ppo()
+    cl.train(trained, 256, progress=False)
+    weights = [p.clone() for p in trained.policy.parameters()]
+    with pytest.raises(ArgumentError, match="put this agent, trained for 256 steps, back to the 64 of folder"):
+        train(trained, tmp_path, 128, resume=True)
+    assert trained.env_steps == 256 and all(map(torch.equal, weights, trained.policy.parameters()))
+    beyond = ppo()
+    train(beyond, tmp_path / "own", 64)
+    cl.train(beyond, 64, progress=False)
+    with pytest.raises(ArgumentError, match="trained for 128 steps, back to the 64"):
+        train(beyond, tmp_path / "own", 256, resume=True)
+
+
+@pytest.mark.parametrize("make", [ppo, off])
+def test_the_agent_whose_training_it_is_goes_on(tmp_path, make):
+    agent = make()
+    train(agent, tmp_path, 128)
+    assert train(agent, tmp_path, 256, resume=True).agent is agent and agent.env_steps == steps_in(tmp_path) == 256
+
+
+def test_an_agent_that_broke_off_goes_back_to_its_own_checkpoint(tmp_path):
+    agent = ppo()
+    Within(agent, 2)
+    train(agent, tmp_path / "own", 512, checkpoint_every=0)
+    train(ppo(), tmp_path / "other", 64)
+    with pytest.raises(ArgumentError, match="would be lost"):
+        train(agent, tmp_path / "other", 512, resume=True)
+    agent.improve = type(agent).improve.__get__(agent)
+    assert train(agent, tmp_path / "own", 512, resume=True).agent.env_steps == 512
+    exploded(agent)
+    with pytest.raises(NonFiniteError):
+        train(agent, tmp_path / "own", 544, resume=True, callbacks=(poison(nan_weight),))
+    assert train(agent, tmp_path / "own", 544, resume=True).agent.env_steps == 544
+
+
+def test_what_is_to_be_overwritten_stays_until_there_is_something_better(tmp_path, monkeypatch):
+    train(ppo(), tmp_path)
+    before = contents(tmp_path)
+    monkeypatch.setitem(sys.modules, "wandb", None)  # not installed
+    with pytest.raises(ArgumentError, match="needs the package wandb"):
+        train(ppo(seed=1), tmp_path, overwrite=True, log="wandb")
+    broken = ppo(seed=1)
+    broken.improve = lambda rollout: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        train(broken, tmp_path, overwrite=True)
+    assert contents(tmp_path) == before
+    seen = []
+
+    class Look:
+        def on_update(self, run):
+            if run.agent.iterations == 2:
+                seen.extend(sorted(contents(tmp_path)))
+
+    train(ppo(seed=1), tmp_path, 96, overwrite=True, checkpoint_every=0, callbacks=(Look(),))
+    assert seen == ["checkpoint.safetensors"]  # no policy and no curve of another training beside it
+    assert steps_in(tmp_path) == 96 and set(contents(tmp_path)) == set(before)
+
+
+@pytest.mark.parametrize("make", [ppo, off])
+@pytest.mark.parametrize("write", [cl.Run.save, cl.Run.checkpoint])
+def test_the_same_settings_in_other_environments_are_another_training(tmp_path, make, write):
+    """Off-policy, the first rows of the curve are the same: nothing has been learnt, no episode has ended."""
+
+    def trained(seed, steps=64):
+        agent = make()
+        agent = type(agent)(cl.make(agent.envs.id, 4, seed=seed), agent.config)
+        return cl.train(agent, steps, progress=False)
+
+    trained(1).save(tmp_path)
+    before, other = contents(tmp_path), trained(2, 128)
+    with pytest.raises(ArgumentError, match="holds a training already.*overwrite=True"):
+        other.save(tmp_path)
+    other.folder = tmp_path
+    with pytest.raises(ArgumentError, match="holds a training already"):
+        write(other)
+    assert contents(tmp_path) == before
+    trained(1, 128).save(tmp_path)  # the same, and more of it
+    other.save(tmp_path, overwrite=True)
+    assert steps_in(tmp_path) == other.agent.env_steps
+    with pytest.raises(ArgumentError, match="no folder yet"):
+        trained(1).checkpoint()
+
+
+def test_an_overwriting_that_failed_gives_no_leave_to_the_next(tmp_path):
+    train(ppo(), tmp_path)
+    run = cl.train(ppo(seed=1), 256, progress=False)
+    good = run.policy.log_std.detach().clone()
+    run.policy.log_std.data.fill_(float("nan"))
+    with pytest.raises(NonFiniteError):
+        run.save(tmp_path, overwrite=True)
+    run.policy.log_std.data.copy_(good)
+    with pytest.raises(ArgumentError, match="holds a training already"):
+        run.save(tmp_path)
+    assert run.folder is None
+
+
+def test_a_folder_that_was_refused_does_not_become_the_runs(tmp_path):
+    train(ppo(), tmp_path / "theirs")
+    run = train(ppo(seed=1), tmp_path / "mine", 64)
+    with pytest.raises(ArgumentError, match="holds a training already"):
+        train(run, tmp_path / "theirs", 64)
+    assert run.folder == run.save() == tmp_path / "mine"
+
+
+def test_a_policy_that_was_handed_over_is_part_of_the_training(tmp_path):
+    def handed(policy):
+        agent = ppo()
+        return cl.PPO(agent.envs, agent.config, policy=policy)
+
+    folder = tmp_path / "with"
+    first, second = ppo().policy, ppo(seed=1).policy
+    train(handed(first), folder)
+    before = contents(folder)
+    with pytest.raises(ArgumentError, match="of another training: policy_handed_over: '.*' there, '.*' here"):
+        train(handed(second), folder, 256, resume=True)
+    train(ppo(), tmp_path / "without")
+    with pytest.raises(ArgumentError, match="policy_handed_over: None there, '.*' here"):
+        train(handed(second), tmp_path / "without", 256, resume=True)
+    assert contents(folder) == before
+    train(handed(first), folder, 256, resume=True)
+    train(handed(cl.load(folder)), folder, 384, resume=True)  # nothing of it is dropped
+    train(ppo(), folder, 512, resume=True)  # nor of none
+    assert train(handed(first), folder, 640, resume=True).agent.env_steps == 640
+
+
+@pytest.mark.parametrize("policy", [None, "another"])
+def test_folders_from_before_there_were_digests_are_gone_on_with(tmp_path, policy):
+    train(ppo(), tmp_path)
+    tensors, header = load_tensors(tmp_path / "checkpoint.safetensors", CHECKPOINT)
+    del header["policy_handed_over"], header["agent"]["begun_at"]
+    save_tensors(tmp_path / "checkpoint.safetensors", tensors, header)
+    agent = ppo()
+    agent = cl.PPO(agent.envs, agent.config, policy=policy and ppo(seed=1).policy)
+    assert train(agent, tmp_path, 256, resume=True).agent.env_steps == 256

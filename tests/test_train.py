@@ -261,3 +261,117 @@ def test_another_total_and_new_episodes_are_said_where_a_run_is_resumed(tmp_path
         "c",
         "Pendulum-v1",
     )
+
+
+# --- what cannot go well is refused at the start, and what goes wrong later loses nothing ---------
+
+
+class Hears:
+    """A callback made of functions: Hears(on_update=…)."""
+
+    def __init__(self, **events):
+        vars(self).update(events)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (dict(checkpoint_every=None), "checkpoint_every=None is not accepted; it must be a finite number of at least"),
+        (dict(checkpoint_every=float("nan")), "checkpoint_every=nan"),
+        (dict(checkpoint_every=-1), "checkpoint_every=-1"),
+        (dict(max_seconds="60"), "max_seconds='60'"),
+        (dict(max_seconds=float("nan")), "max_seconds=nan"),
+        (dict(stop=lambda: False), "stop=<function.* it must be a threading.Event, or None"),
+        (dict(callbacks=(print,)), r"callbacks=<built-in function print> .* any of on_start\(run\), on_update\(run\)"),
+        (dict(callbacks=(At,)), "callbacks=<class '.*At'> is not accepted, as nothing would call it"),
+        (dict(callbacks=(At(1, print), object())), "callbacks=<object object"),
+        (dict(log=5), "log=5 is not known; accepted: 'csv'"),
+    ],
+)
+def test_options_that_would_fail_later_are_refused_at_the_start(tmp_path, options, said):
+    trained = agent()
+    with pytest.raises(ArgumentError, match=said):
+        cl.train(trained, 512, folder=tmp_path / "run", progress=False, **options)
+    assert trained.env_steps == 0 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("what", [None, 5, "ppo", cl.MLPActorCritic(4, 1), cl.PPOConfig()])
+@pytest.mark.parametrize("begin", [cl.train, cl.background])
+def test_only_agents_and_runs_are_trained(begin, what):
+    with pytest.raises(ArgumentError, match=f"agent=a {type(what).__name__} cannot be trained; accepted: an agent"):
+        begin(what, 100)
+
+
+def test_infinity_means_never(tmp_path):
+    never = float("inf")
+    run = cl.train(agent(), 512, folder=tmp_path, progress=False, checkpoint_every=never, max_seconds=never)
+    assert run.interrupted is None and (tmp_path / "checkpoint.safetensors").is_file()
+
+
+@pytest.mark.parametrize("error", [Crash, SystemExit, ArgumentError])
+def test_what_was_trained_until_a_callback_raises_is_saved(tmp_path, error):
+    def raises(run):
+        raise error("boom")
+
+    with pytest.raises(error, match="boom"):
+        cl.train(agent(), 2048, folder=tmp_path, callbacks=[At(4, raises)], progress=False)
+    whole = cl.train(agent(), 2048, progress=False)
+    resumed = cl.train(agent(), 2048, folder=tmp_path, resume=True, progress=False)
+    assert same_curve(whole, resumed) and same_weights(whole, resumed)
+    assert resumed.curve["wall_seconds"][3] < resumed.curve["wall_seconds"][4]
+
+
+def test_what_a_callback_raises_is_not_hidden_by_a_disk_that_is_full(tmp_path, monkeypatch, capsys):
+    def full(*where):
+        raise PolicyFileError("no space left")
+
+    monkeypatch.setattr("course_lib.rl.run.save_tensors", full)
+    with pytest.raises(Crash):
+        cl.train(agent(), 512, folder=tmp_path, callbacks=[At(1, crash)], progress=False)
+    assert "trained since the last checkpoint is not saved: no space left" in capsys.readouterr().out
+
+
+def test_nothing_is_saved_where_an_iteration_raises(tmp_path):
+    broken = agent()
+    broken.improve = lambda rollout: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        cl.train(broken, 512, folder=tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_at_the_end_is_a_warning_and_everyone_hears_of_the_end():
+    heard = []
+
+    def stopped(run):
+        raise KeyboardInterrupt
+
+    callbacks = [Hears(on_end=crash), Hears(on_end=stopped), Hears(on_end=heard.append)]
+    with pytest.warns(UserWarning, match="Hears.on_end failed, and the run is whole: Crash"):
+        run = cl.train(agent(), 512, callbacks=callbacks, progress=False)
+    assert heard == [run] and run.agent.env_steps == 512 and run.interrupted == "stopped by the user"
+
+
+@pytest.mark.parametrize("presses", [1, 2, 5])
+@pytest.mark.parametrize("every", [0.0, 1000.0], ids=["each iteration", "at the end"])
+def test_interrupts_while_a_checkpoint_is_written_come_after_it(tmp_path, presses, every):
+    trained = agent()
+    state = trained.state_dict
+
+    def pressed():
+        out = state()
+        for _ in range(presses):
+            os.kill(os.getpid(), signal.SIGINT)
+        return out
+
+    def press(run):
+        os.kill(os.getpid(), signal.SIGINT)
+        trained.state_dict = pressed
+
+    run = cl.train(trained, 2048, folder=tmp_path, checkpoint_every=every, callbacks=[At(3, press)], progress=False)
+    assert run.interrupted == "stopped by the user" and trained.iterations == 3
+    assert {p.name for p in tmp_path.iterdir()} == {"checkpoint.safetensors", "policy.safetensors", "curve.csv"}
+    whole = cl.train(agent(), 2048, progress=False)
+    assert same_curve(whole, cl.train(agent(), 2048, folder=tmp_path, resume=True, progress=False))
+    with pytest.raises(KeyboardInterrupt):  # the handler is the old one again
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -18,7 +19,10 @@ from course_lib.envs.adopt import adopt
 from course_lib.errors import ArgumentError
 from course_lib.policies.base import Policy, single_precision
 from course_lib.rl.config import Config
+from course_lib.rl.handed import check_asked, digest, fingerprint
 from course_lib.rl.spaces import widths
+
+_CONFIGS: set[type] = set()  # those of all agent classes
 
 
 class Agent:
@@ -26,8 +30,9 @@ class Agent:
 
     Args:
         envs: what `cl.make` returns, or any vector environment of Gymnasium with autoreset SAME_STEP.
-        config: hyperparameters; None for the defaults of the class.
-        policy: passed to `make_policy`: a policy to start from (a copy of it is trained), or None for a new one.
+        config: hyperparameters, of the class `Config` or one derived from it; None for the defaults.
+        policy: passed to `make_policy`: a policy to start from (a copy of it is trained), or None for a new one. What
+            the config says of `policy_fields`, unless it is the default, must be what this policy has.
 
     Attributes:
         policy: the policy that acts, with its normaliser.
@@ -35,16 +40,31 @@ class Agent:
         observation: (N, obs), None before the first `begin`.
         recent: (return, length) of the last 100 finished episodes.
         generator: source of all random numbers that learning draws.
+        begun_with: digest of the policy that was handed over, or None. begun_at: of the very first observation.
         saving_hint: what to add to the error when a checkpoint cannot be written.
+        policy_fields: fields of the config that describe the policy alone.
+
+    Raises:
+        ArgumentError: the config is of another algorithm, holds a value that is not accepted, or asks for another
+            policy than the one handed over.
     """
 
     name: str
     Config: type[Config]
     saving_hint = ""
+    policy_fields: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "Config" in vars(cls):
+            _CONFIGS.add(cls.Config)
 
     def __init__(self, envs: gym.vector.VectorEnv, config: Config | None = None, policy=None):
-        self.config = self.Config() if config is None else config
+        self.config = self._checked(config)
         self.envs = adopt(envs)
+        self.begun_with = fingerprint(policy) if isinstance(policy, Policy) else None
+        self.begun_at: str | None = None
+        self.torn_from: Path | None = None  # folder with the last checkpoint before an iteration that broke off
         self.obs_dim, self.act_dim = widths(self.envs, self.name)
         self.check(self.envs)
         torch.set_num_threads(self.config.torch_threads)
@@ -57,6 +77,21 @@ class Agent:
         self.recent: deque[tuple[float, int]] = deque(maxlen=100)
         with single_precision():
             self.enter(self.envs)
+
+    def _checked(self, config: Config | None) -> Config:
+        """`config`, which must be of this algorithm; it may have been changed since it was made."""
+        own = getattr(type(self), "Config", None)
+        if config is None:
+            return self.Config()
+        if own is not None and not (isinstance(config, own) and _algorithm_of(type(config)) is _algorithm_of(own)):
+            came = f"{type(config).__name__}(…)" if isinstance(config, Config) else f"{config!r:.80}"
+            raise ArgumentError(
+                f"config={came} is not accepted by {type(self).__name__}; it must be a {own.__name__}, e.g. "
+                f"{own.__name__}(seed=1)"
+            )
+        if isinstance(config, Config):
+            config.check()
+        return config
 
     # --- what a subclass defines --------------------------------------------------------------
 
@@ -84,10 +119,14 @@ class Agent:
     def begin(self) -> None:
         """Start the first episodes."""
         self.observation, _ = self.envs.reset(options={"stagger": True})
+        if self.begun_at is None:
+            self.begun_at = digest(self.observation.tobytes())
 
     def copied(self, policy: Policy) -> Policy:
-        """A copy of `policy` to start from. Its widths must be those of these environments."""
+        """A copy of `policy` to start from. Its widths must be those of these environments, and the config must not ask
+        for another policy."""
         policy.check_widths(self.obs_dim, self.act_dim)
+        check_asked(policy, self.config, self.policy_fields)
         return copy.deepcopy(policy)
 
     # --- metrics ------------------------------------------------------------------------------
@@ -119,6 +158,7 @@ class Agent:
         """Everything needed to continue exactly -> tensors, JSON facts. See `load_state_dict`."""
         tensors = {"generator": self.generator.get_state()}
         facts = {"env_steps": self.env_steps, "iterations": self.iterations, "recent": list(self.recent), "envs": None}
+        facts["begun_at"] = self.begun_at
         snapshot = None if self.observation is None else self.envs.snapshot()
         if snapshot is not None:
             facts["envs"] = snapshot["rngs"]
@@ -130,12 +170,18 @@ class Agent:
         """Return to the state that `state_dict` saved. Environments without a snapshot start new episodes."""
         self.generator.set_state(tensors["generator"])
         self.env_steps, self.iterations = facts["env_steps"], facts["iterations"]
+        self.begun_at = facts.get("begun_at")  # older checkpoints have none
         self.recent = deque(map(tuple, facts["recent"]), maxlen=self.recent.maxlen)
         self.observation = None
         if facts["envs"] is not None:
             snapshot = {k: v.numpy() for k, v in part(tensors, "envs.").items()}
             memory = {k: v.numpy() for k, v in part(tensors, "memory.").items()}
             self.observation = self.envs.restore({**snapshot, "memory": memory, "rngs": facts["envs"]})
+
+
+def _algorithm_of(kind: type) -> type | None:
+    """The config of an agent class that `kind` is, or derives from most closely: so SACConfig is no DDPGConfig."""
+    return next((base for base in kind.__mro__ if base in _CONFIGS), None)
 
 
 def scheduled(value: float, schedule: str, progress: float) -> float:

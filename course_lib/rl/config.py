@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from course_lib.errors import check_fields
+from course_lib.errors import check_fields, check_known
 from course_lib.policies.saved import nested
 from course_lib.rl.tuned import TUNED
 
@@ -13,7 +13,19 @@ class Config:
     """Hyperparameters of an algorithm. Subclasses are dataclasses whose annotations say what a field accepts."""
 
     def __post_init__(self):
+        self.check()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        check_known(self, name)
+        super().__setattr__(name, value)
+
+    def check(self) -> None:
+        """Raise unless every field is accepted, alone and beside the others. An agent asks again before it is built."""
         check_fields(self)
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise where fields exclude each other. Each of them is accepted by then."""
 
     @classmethod
     def recommended(cls, env_id: str, **changes):

@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from course_lib.errors import ArgumentError, check_choice
@@ -55,7 +56,10 @@ class TensorBoardLogger:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ArgumentError("log='tensorboard' needs the package tensorboard: pip install tensorboard") from None
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer, self.folder = SummaryWriter, folder / "tensorboard"
+
+    def on_start(self, run) -> None:
+        self.writer = self._writer(str(self.folder))
 
     def on_update(self, run) -> None:
         for name, value in run.latest.items():
@@ -90,7 +94,7 @@ class ServiceLogger:
 
 def check(names: str | tuple[str, ...], folder: Path | None) -> tuple[str, ...]:
     """The logger `names` as a tuple, raising where one is unknown or has no folder to write to."""
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
     for name in names:
         check_choice("log", name, NAMES)
         if name in ("csv", "tensorboard") and folder is None:
@@ -99,6 +103,6 @@ def check(names: str | tuple[str, ...], folder: Path | None) -> tuple[str, ...]:
 
 
 def make(names: str | tuple[str, ...], folder: Path | None) -> list:
-    """Callbacks for the logger `names`."""
+    """Callbacks for the logger `names`. Nothing is written before their `on_start`."""
     kinds = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
     return [kinds[name](folder) if name in kinds else ServiceLogger(name) for name in check(names, folder)]

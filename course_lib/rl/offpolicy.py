@@ -30,6 +30,7 @@ class OffPolicy(Agent):
     Args:
         envs, config: see `Agent`.
         policy: an actor to start from, such as `cl.load` returns (a copy of it is trained; the critics start anew).
+            Noise, normalisation and cell of the config must be its own, unless they are left at their defaults.
 
     Attributes:
         learner: critics, targets, temperature, and their updates.
@@ -39,6 +40,7 @@ class OffPolicy(Agent):
     name = "ddpg"
     Config = DDPGConfig
     actors = (DeterministicActor, SquashedActor)  # without and with `stochastic`
+    policy_fields = ("normalize_observation", "exploration_noise", "cell")  # `hidden` is that of the critics, too
 
     def check(self, envs: gym.vector.VectorEnv) -> None:
         check_bounds(envs, self.name)

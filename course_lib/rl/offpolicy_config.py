@@ -77,12 +77,7 @@ class DDPGConfig(Config):
     seed: Seed = 0
     """seeds the weights, the noise and the sampling"""
 
-    def __post_init__(self):
-        super().__post_init__()
-        self._check_together()
-
-    def _check_together(self) -> None:
-        """Fields that exclude each other."""
+    def check_together(self) -> None:
         if not self.stochastic and (self.temperature or self.learn_temperature):
             raise ArgumentError(
                 f"temperature={self.temperature}, learn_temperature={self.learn_temperature} need an actor that has "

@@ -27,6 +27,7 @@ from course_lib.policies.base import RunningMoments
 from course_lib.policies.chunks import ChunkActorCritic
 from course_lib.rl.agent import Agent, load_fitting, part, scheduled
 from course_lib.rl.gae import gae
+from course_lib.rl.handed import optional_settings
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
 from course_lib.rl.ppo_epoch import Epoch
@@ -99,12 +100,14 @@ class PPO(Agent):
         envs, config: see `Agent`.
         policy: class of the actor-critic; see `actor_critics.ActorCritic`. None means a `ChunkActorCritic` if the
             config has a plan, a `RecurrentActorCritic` if it names a cell, otherwise an `MLPActorCritic`. You can also
-            give a policy, such as `cl.load` returns: training continues with a copy of it (its weights and normaliser;
-            the optimiser starts anew).
+            give a policy, such as `cl.load` returns: training continues with a copy of it (its weights, σ and
+            normaliser; the optimiser starts anew). Fields of the config that describe the policy and are not at their
+            defaults reach the class, or must be what the policy has; if not, they are refused.
     """
 
     name = "ppo"
     Config = PPOConfig
+    policy_fields = ("normalize_observation", "hidden", "activation", "init_log_std", "cell", "plan")
 
     def check(self, envs: gym.vector.VectorEnv) -> None:
         c, batch = self.config, self.config.rollout_steps * envs.num_envs
@@ -128,7 +131,8 @@ class PPO(Agent):
             return self.copied(policy)
         more = dict(hidden=c.hidden, init_log_std=c.init_log_std, normalize=c.normalize_observation)
         if policy is not None:
-            return policy(self.obs_dim, self.act_dim, **more)
+            check_kind(policy)
+            return policy(self.obs_dim, self.act_dim, **more, **optional_settings(policy, c))
         more["activation"] = c.activation
         if not c.plan.plain:
             return ChunkActorCritic(self.obs_dim, self.act_dim, c.plan, c.cell, **more)
@@ -351,6 +355,17 @@ class PPO(Agent):
         if facts["envs"] is not None:
             self.state, self.starts = tensors["state"].clone(), tensors["starts"].numpy().copy()
             self.discounted = tensors["discounted"].numpy().copy()
+
+
+def check_kind(policy) -> None:
+    """Raise unless `policy` is a class of actor-critics, or a function that makes one."""
+    fits = issubclass(policy, ActorCritic) if isinstance(policy, type) else not isinstance(policy, torch.nn.Module)
+    if not (fits and callable(policy)):
+        came = policy.__name__ if isinstance(policy, type) else f"a {type(policy).__name__}"
+        raise ArgumentError(
+            f"policy={came} is not accepted by PPO; it must be an ActorCritic, such as cl.load returns for a policy of "
+            "PPO, or a class of them, e.g. cl.MLPActorCritic"
+        )
 
 
 PLAIN = PPO.loss, PPO.epoch  # what `Epoch` does in C

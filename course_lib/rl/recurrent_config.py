@@ -36,8 +36,8 @@ class RDPGConfig(DDPGConfig):
     buffer_size: Count = 200_000
     """points in time that the replay buffer holds, over all copies; an episode of L steps takes L + 1"""
 
-    def __post_init__(self):
-        super().__post_init__()
+    def check_together(self) -> None:
+        super().check_together()
         check_sequences(self.sequence_length, self.burn_in)
         if self.memory_start == "stored" and self.sequence_length is None:
             raise ArgumentError(

@@ -30,11 +30,16 @@ class Run:
     """
 
     def __init__(self, agent: Agent, folder: str | Path | None = None):
+        if not isinstance(agent, Agent):
+            raise ArgumentError(
+                f"agent=a {type(agent).__name__} cannot be trained; accepted: an agent, e.g. cl.PPO(envs), or a run"
+            )
         self.agent = agent
         self.folder = as_folder(folder)
         self._rows: list[dict[str, float]] = []
         self.wall_seconds = 0.0
         self._own: Path | None = None  # the folder that holds this very training
+        self._replaces: Path | None = None  # a folder whose training the next checkpoint may replace
         self.interrupted: str | None = None
         self.start = self.target = 0  # env steps between which the schedule runs
 
@@ -74,14 +79,34 @@ class Run:
             raise ArgumentError(
                 "folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')"
             )
-        if not overwrite and folder != self._own and (there := held_in(folder)):
-            if differences(there, self.recipe()) or there["agent"]["env_steps"] > self.agent.env_steps:
-                raise ArgumentError(f"{_holds(folder, there)}; accepted: another folder, or overwrite=True")
-        self.folder = folder
-        self.checkpoint()
+        before = self.folder, self._replaces
+        self.folder, self._replaces = folder, folder if overwrite else self._replaces
+        try:
+            self.checkpoint()
+        except BaseException:
+            self.folder, self._replaces = before
+            raise
         self.save_policy(folder / "policy.safetensors")
         logs.write_csv(folder / "curve.csv", self._rows)
         return folder
+
+    def _check_free(self, folder: Path) -> None:
+        """Raise if a checkpoint in `folder` would replace another training than an earlier state of this one."""
+        if folder not in (self._own, self._replaces) and (there := held_in(folder)) and not self._follows(there):
+            raise ArgumentError(f"{_holds(folder, there)}; accepted: another folder, or overwrite=True")
+
+    def _follows(self, there: dict) -> bool:
+        """Whether this run is what the training with the checkpoint header `there` would become: the same settings, the
+        same first observation, and the same curve as far as that one goes. (Under a schedule that ends elsewhere only
+        the first row can be.)"""
+        steps, rows, begun_at = there["agent"]["env_steps"], there["curve"], there["agent"].get("begun_at")
+        if differences(there, self.recipe()) or steps > self.agent.env_steps or (steps and not rows):
+            return False
+        if begun_at not in (None, self.agent.begun_at):
+            return False
+        if has_schedule(self.agent) and (there["start"], there["target"]) != (self.start, self.target):
+            rows = rows[:1]
+        return len(rows) <= len(self._rows) and all(map(_same, rows, self._rows))
 
     def recipe(self) -> dict:
         """Everything that determines a training run, except its length, as plain JSON."""
@@ -89,6 +114,7 @@ class Run:
         config = {name: value for name, value in asdict(agent.config).items() if name != "torch_threads"}
         facts = dict(algorithm=agent.name, env_id=policy.env_id, env_options=policy.env_options, note=policy.env_note)
         facts |= dict(num_envs=agent.envs.num_envs, policy=type(policy).__name__, settings=policy.settings)
+        facts["policy_handed_over"] = agent.begun_with
         return json.loads(json.dumps({**facts, "config": config}))
 
     def save_policy(self, path: str | Path, **facts) -> Path:
@@ -106,7 +132,10 @@ class Run:
         )
 
     def checkpoint(self) -> Path:
-        """Write everything that a later `resume` needs to continue as if nothing had happened."""
+        """Write everything that a later `resume` needs to continue as if nothing had happened. Raises as `save`."""
+        if self.folder is None:
+            raise ArgumentError("folder=None is not accepted: this run has no folder yet; give one to cl.train or save")
+        self._check_free(self.folder)
         self.check_health()
         tensors, facts = self.agent.state_dict()
         header = {
@@ -123,7 +152,10 @@ class Run:
             path = save_tensors(self.folder / NAME, tensors, header)
         except PolicyFileError as error:  # the last checkpoint is untouched
             raise PolicyFileError(f"{error}{self.agent.saving_hint}") from None
-        self._own = self.folder
+        if self._replaces == self.folder and self._own != self.folder:
+            for name in ("policy.safetensors", "curve.csv"):  # of the training that was there
+                (self.folder / name).unlink(missing_ok=True)
+        self._own, self._replaces, self.agent.torn_from = self.folder, None, None
         return path
 
     def check_health(self) -> None:
@@ -144,24 +176,59 @@ class Run:
                     "checkpoint is untouched; look for huge rewards or observations"
                 )
 
-    def restore(self, folder: str | Path | None = None) -> Run:
+    def restore(self, folder: str | Path | None = None, forget: bool = True) -> Run:
         """Restore the agent and the curve from the checkpoint in `folder`.
 
+        forget: whether an agent may be put back that has been trained meanwhile, or otherwise.
+
         Raises:
-            ArgumentError: it is from another training run: environment, options, network or hyperparameters differ.
+            ArgumentError: it is from another training run: environment, options, network or hyperparameters differ, or
+                the policy that was handed over; or the agent has been trained and may not forget it.
         """
         folder = self.folder if folder is None else Path(folder)
         tensors, header = load_tensors(folder / NAME, CHECKPOINT)
-        if found := differences(header, self.recipe()):
+        here = self.recipe()
+        if self.agent.begun_with is None or self._has_policy_of(tensors):
+            here.pop("policy_handed_over")  # none that would be dropped
+        if found := differences(header, here):
             raise ArgumentError(
                 f"the checkpoint in {folder.name} is of another training: {'; '.join(found[:4])}; accepted: the same "
                 "settings, or another folder"
             )
+        if not (forget or self._is_kept(folder, tensors, header)):
+            raise ArgumentError(
+                f"resume=True would put this agent, trained for {self.agent.env_steps:,} steps, back to the "
+                f"{header['agent']['env_steps']:,} of folder {folder}, and what it has learnt would be lost; "
+                "accepted: a new agent, or this one without resume in another folder"
+            )
         self.agent.load_state_dict(tensors, header["agent"])
+        self.agent.torn_from = None
+        self.agent.begun_with = header.get("policy_handed_over", self.agent.begun_with)
         self._rows, self.wall_seconds = header["curve"], header["wall_seconds"]
         self.start, self.target = header["start"], header["target"]
         self.folder = self._own = folder
         return self
+
+    def _is_kept(self, folder: Path, tensors: dict, header: dict) -> bool:
+        """Whether nothing good is lost if the agent is put back to this checkpoint in `folder`."""
+        agent = self.agent
+        if not agent.env_steps or agent.torn_from == folder:
+            return True
+        mine, names = agent.state_dict()[0], [name for name in tensors if name.startswith(("policy.", "learner."))]
+        same = all(name in mine and torch.equal(mine[name], tensors[name]) for name in names)
+        if same and header["agent"]["env_steps"] == agent.env_steps:
+            return True
+        try:
+            self.check_health()
+        except NonFiniteError:
+            return True
+        return False
+
+    def _has_policy_of(self, tensors: dict) -> bool:
+        """Whether weights and normaliser of the agent's policy are those of a checkpoint."""
+        mine = self.policy.state_dict()
+        places = ({name: tensors.get(prefix + name) for name in mine} for prefix in ("policy.", "learner.policy."))
+        return any(all(v is not None and torch.equal(v, mine[name]) for name, v in held.items()) for held in places)
 
 
 def as_folder(folder: str | Path | None) -> Path | None:
@@ -200,20 +267,34 @@ def differences(there: dict, here: dict) -> list[str]:
     return sorted(text for text in out if not text.startswith("settings.")) or sorted(out)
 
 
-def settle(run: Run, resume: bool, overwrite: bool) -> bool:
-    """Resume the training run in the run's folder, or make sure that none is lost -> whether it was resumed."""
-    folder = run.folder
+def has_schedule(agent: Agent) -> bool:
+    """Whether something falls linearly to the end of training, wherever that is."""
+    return "linear" in (getattr(agent.config, f"{name}_schedule", None) for name in ("lr", "entropy"))
+
+
+def _same(a: dict[str, float], b: dict[str, float]) -> bool:
+    """Whether two rows of curves agree in all that both have, apart from clocks."""
+    names = a.keys() & b.keys() - {"wall_seconds", "steps_per_second"}
+    return all(a[name] == b[name] or (a[name] != a[name] and b[name] != b[name]) for name in names)
+
+
+def settle(run: Run, folder: Path, resume: bool, overwrite: bool) -> bool:
+    """Resume the training run in `folder`, or make sure that none is lost -> whether it was resumed.
+
+    A training that may be overwritten stays until the first checkpoint replaces it.
+    """
     remove_leftovers(folder)
     there = None if folder == run._own else held_in(folder)
     if there and resume:
-        run.restore()
+        run.restore(folder, forget=False)
     elif there and not overwrite:
         raise ArgumentError(
             f"{_holds(folder, there)}; accepted: resume=True to go on with it, overwrite=True to begin anew, or "
             "another folder"
         )
-    elif there:
-        for name in (NAME, "policy.safetensors", "curve.csv"):
-            (folder / name).unlink(missing_ok=True)
     make_folder(folder)
+    if not os.access(folder, os.W_OK):
+        raise PolicyFileError(f"folder {folder} cannot be written; choose a folder you may write to")
+    run.folder = folder
+    run._replaces = folder if there and not resume else None
     return bool(there and resume)

@@ -6,7 +6,6 @@ See `agent.Agent` for what an agent is.
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import threading
 import time
@@ -16,35 +15,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from course_lib.errors import ArgumentError, NonFiniteError, check_count
+from course_lib.errors import ArgumentError, Between, NonFiniteError, check_count
 from course_lib.policies.base import single_precision
 from course_lib.rl import logs
 from course_lib.rl.agent import Agent
-from course_lib.rl.run import Run, as_folder, settle
+from course_lib.rl.callbacks import check_callbacks, notify, notify_end
+from course_lib.rl.interrupts import Interrupts
+from course_lib.rl.run import Run, as_folder, has_schedule, settle
 
 __all__ = ["Run", "notify", "train"]
-
-
-class _Interrupt:
-    """While active, Ctrl-C or ■ asks to stop after the iteration in hand; a second one stops at once."""
-
-    def __init__(self):
-        self.asked = False
-
-    def __enter__(self):
-        self._old = None
-        if threading.current_thread() is threading.main_thread():
-            self._old = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def _handle(self, number, frame):
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *exc):
-        if self._old is not None:
-            signal.signal(signal.SIGINT, self._old)
 
 
 _BUSY = weakref.WeakSet()  # agents that are being trained, perhaps in another thread
@@ -94,80 +73,116 @@ def train(
             what it would be without the stop. (Not where environments of Gymnasium begin new episodes, or the replay
             buffer was not saved.) Refused if another setting differs; another total moves the end of the schedule,
             and that is said.
-        overwrite: start anew in a folder that already holds a training run; that run is lost.
-        callbacks: objects with any of `on_start(run)`, `on_update(run)`, `on_end(run)`.
+        overwrite: start anew in a folder that already holds a training run; that run is lost once the first checkpoint
+            replaces it.
+        callbacks: objects with any of `on_start(run)`, `on_update(run)`, `on_end(run)`. Where one raises, what was
+            trained until then is saved first; from `on_end`, when all is saved, an error is a warning.
         log: names of loggers: "csv", "tensorboard" (written into `folder`), "trackio", "wandb" (when installed).
         stop: training ends soon after this event is set (for a Stop button, from another thread).
         max_seconds: training also ends after this much wall-clock time; the schedule still follows `env_steps`.
 
     Raises:
-        ArgumentError: the folder holds a training run and neither `resume` nor `overwrite` is set.
+        ArgumentError: the folder holds a training run and neither `resume` nor `overwrite` is set; or `resume` would
+            put an agent back that has learnt more than the checkpoint holds, or something else.
         NonFiniteError: an observation, reward, loss or weight is not finite; the last checkpoint is untouched.
     """
     env_steps = check_count("env_steps", env_steps)
+    checkpoint_every, max_seconds = _checked_times(checkpoint_every, max_seconds)
+    if stop is not None and not callable(getattr(stop, "is_set", None)):
+        raise ArgumentError(f"stop={stop!r:.80} is not accepted; it must be a threading.Event, or None")
     run = agent if isinstance(agent, Run) else Run(agent, folder)
-    if folder is not None:
-        run.folder = as_folder(folder)
-    if resume and run.folder is None:
+    place = run.folder if folder is None else as_folder(folder)
+    if resume and place is None:
         raise ArgumentError("resume=True needs folder=…, the place of the checkpoint to go on from")
-    logs.check(log, run.folder)
     agent = run.agent
     check_free(agent)
-    run.start = agent.env_steps
-    if run.folder is not None and settle(run, resume, overwrite):
+    callbacks = [*check_callbacks(callbacks), *logs.make(log, place)]
+    if place is not None and settle(run, place, resume, overwrite):
         _tell_what_differs(run, env_steps)
+    else:
+        run.start = agent.env_steps
     run.target, run.interrupted = run.start + env_steps, None
     first = agent.env_steps
-    callbacks = [*callbacks, *logs.make(log, run.folder)]
     bar = tqdm(
         total=env_steps, initial=first - run.start, unit=" steps", unit_scale=True, disable=not progress,
         file=sys.stdout, mininterval=_redraw_seconds(), dynamic_ncols=True, desc=f"{agent.name} {run.policy.env_id}",
     )  # fmt: skip
     before, saved = run.wall_seconds, time.perf_counter()
     began = time.perf_counter()
-    notify(callbacks, "on_start", run)
     torn = False  # stopped in the middle of an iteration
-    with _Interrupt() as interrupt, contextlib.closing(bar), _alone(agent):
-        try:
-            while agent.env_steps < run.target:
-                seen, torn = agent.env_steps, True
-                metrics = agent.iterate((seen - run.start) / env_steps)
-                torn = False
-                _check_metrics(metrics, agent)
-                now = time.perf_counter()
-                run.wall_seconds = before + now - began
-                row = {"env_steps": agent.env_steps, "wall_seconds": run.wall_seconds, **metrics}
-                row["steps_per_second"] = (agent.env_steps - first) / max(now - began, 1e-9)
-                run._rows.append(row)
-                bar.set_postfix_str(f"return {row['return_mean']:.0f}", refresh=False)
-                bar.update(agent.env_steps - seen)
-                notify(callbacks, "on_update", run)
-                if run.folder is not None and now - saved > checkpoint_every:
-                    run.checkpoint()
-                    saved = time.perf_counter()
-                if interrupt.asked or (stop is not None and stop.is_set()):
-                    run.interrupted = "stopped by the user"
-                    break
-                if max_seconds is not None and run.wall_seconds - before >= max_seconds:
-                    run.interrupted = "out of time"
-                    break
-        except KeyboardInterrupt:
-            run.interrupted = "stopped by the user"
-        if torn:
-            print("stopped in the middle of an iteration: what was saved before stands, this iteration is not saved")
-        elif run.folder is not None:
-            run.save()
-        else:
-            run.check_health()
-    notify(callbacks, "on_end", run)
+    with contextlib.closing(bar), _alone(agent):
+        notify(callbacks, "on_start", run)
+        with Interrupts() as interrupts:
+            try:
+                while agent.env_steps < run.target:
+                    seen, torn = agent.env_steps, True
+                    metrics = agent.iterate((seen - run.start) / env_steps)
+                    _check_metrics(metrics, agent)
+                    now = time.perf_counter()
+                    run.wall_seconds = before + now - began
+                    row = {"env_steps": agent.env_steps, "wall_seconds": run.wall_seconds, **metrics}
+                    row["steps_per_second"] = (agent.env_steps - first) / max(now - began, 1e-9)
+                    run._rows.append(row)
+                    torn, agent.torn_from = False, None
+                    bar.set_postfix_str(f"return {row['return_mean']:.0f}", refresh=False)
+                    bar.update(agent.env_steps - seen)
+                    notify(callbacks, "on_update", run)
+                    if run.folder is not None and now - saved > checkpoint_every:
+                        with interrupts.held():
+                            run.checkpoint()
+                        saved = time.perf_counter()
+                    if interrupts.asked or (stop is not None and stop.is_set()):
+                        run.interrupted = "stopped by the user"
+                        break
+                    if max_seconds is not None and run.wall_seconds - before >= max_seconds:
+                        run.interrupted = "out of time"
+                        break
+                interrupts.hold()
+            except KeyboardInterrupt:
+                run.interrupted = "stopped by the user"
+            except BaseException as error:  # of a callback, mostly: it goes on once all is saved
+                interrupts.hold()
+                if not torn:
+                    _rescue(run, error)
+                raise
+            finally:
+                if torn:
+                    agent.torn_from = run._own
+            if torn:
+                print("stopped in the middle of an iteration: what was saved before stands, this iteration is not "
+                      "saved")  # fmt: skip
+            elif run.folder is not None:
+                run.save()
+            else:
+                run.check_health()
+            if interrupts.asked:  # perhaps while it was saved
+                run.interrupted = "stopped by the user"
+    notify_end(callbacks, run)
     return run
+
+
+def _checked_times(checkpoint_every: float, max_seconds: float | None) -> tuple[float, float | None]:
+    """Both in seconds, raising where they are no numbers; infinity means never."""
+    seconds = Between(0, or_inf=True)
+    most = None if max_seconds is None else seconds.check("max_seconds", max_seconds)
+    return seconds.check("checkpoint_every", checkpoint_every), most
+
+
+def _rescue(run: Run, error: BaseException) -> None:
+    """Save what there is after `error`, where there is a folder. What goes wrong with that is only said."""
+    if run.folder is None:
+        return
+    try:
+        run.save()
+    except Exception as second:
+        if str(second) != str(error):  # else it was the saving that failed
+            print(f"what was trained since the last checkpoint is not saved: {second}")
 
 
 def _tell_what_differs(run: Run, env_steps: int) -> None:
     """In what a run that was just restored will not be the run that never stopped."""
     agent, planned = run.agent, run.target - run.start
-    scheduled = "linear" in (getattr(agent.config, f"{name}_schedule", None) for name in ("lr", "entropy"))
-    if scheduled and env_steps != planned:
+    if has_schedule(agent) and env_steps != planned:
         print(
             f"the schedule was made for {planned:,} steps and now ends at {env_steps:,}: from here on it is that of a "
             "run that was this long from the start"
@@ -180,13 +195,6 @@ def _redraw_seconds() -> float:
     """Often where the bar replaces itself (terminal, notebook), seldom where each redraw is a line of a log."""
     notebook = type(sys.stdout).__module__.startswith("ipykernel")
     return 0.5 if notebook or sys.stdout.isatty() else 10.0
-
-
-def notify(callbacks, event: str, subject) -> None:
-    """Call the method named `event` ("on_update", …) of every callback that has it."""
-    for callback in callbacks:
-        if hasattr(callback, event):
-            getattr(callback, event)(subject)
 
 
 def _check_metrics(metrics: dict[str, float], agent) -> None:
