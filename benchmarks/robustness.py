@@ -119,11 +119,14 @@ def one_run(args, task: str, training: str, policy: str, seed: int) -> dict:
     )  # fmt: skip
 
 
-def spread(rows: list[dict]) -> float:
-    """Largest less least number of actor parameters over their mean, where that is largest."""
-    groups = {(row["task"], row["training"]) for row in rows}
-    counts = [column(rows, "parameters", task=task, training=training) for task, training in groups]
-    return max((max(c) - min(c)) / float(np.mean(c)) for c in counts)
+def spread(rows: list[dict]) -> tuple[float, int]:
+    """Largest less least number of actor parameters over their mean, where that is largest, and the seeds there."""
+    found = []
+    for task, training in sorted({(row["task"], row["training"]) for row in rows}):
+        counts = column(rows, "parameters", task=task, training=training)
+        seeds = {row["seed"] for row in select(rows, task=task, training=training)}
+        found.append(((max(counts) - min(counts)) / float(np.mean(counts)), len(seeds)))
+    return max(found)
 
 
 def decided(rows: list[dict]) -> list[dict]:
@@ -135,11 +138,16 @@ def decided(rows: list[dict]) -> list[dict]:
 
 
 def claims_of(rows: list[dict]) -> tuple[dict, dict]:
-    claims = {"params_spread": spread(rows)}
+    claims = {"params_spread": spread(rows)[0]}
     if verdicts := decided(rows):
         claims["hypotheses_decided"] = sum(one["verdict"] != "cannot be told" for one in verdicts)
         claims["seeds_least"] = min(one["runs"] for one in verdicts)
     return claims, {name: [float(value)] * 2 for name, value in claims.items()}
+
+
+def seeds_behind(rows: list[dict]) -> dict[str, int]:
+    least = min((one["runs"] for one in decided(rows)), default=0)
+    return {"params_spread": spread(rows)[1], "hypotheses_decided": least, "seeds_least": least}
 
 
 def report(rows: list[dict]) -> list:
@@ -172,5 +180,5 @@ if __name__ == "__main__":
         [(task, t, p, s) for task in args.tasks for s in args.seeds for t in args.trainings for p in args.policies
          if makes(task, t, p, s)],
         key=("task", "training", "policy", "seed"), config=config, part="task", claims_of=claims_of, report=report,
-        says="{return:,.0f}", tried=TRIED,
+        says="{return:,.0f}", tried=TRIED, claim_seeds=seeds_behind,
     )  # fmt: skip

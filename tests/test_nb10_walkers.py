@@ -1,12 +1,14 @@
 """The third task of notebook 10: what is said of few seeds."""
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 
+import course_lib as cl
 from course_lib.errors import ArgumentError
 from course_lib.lessons import nb10_walkers as walkers
+from course_lib.lessons.nb10_evidence import robust_share
 
 CONDITIONS = ("rate 0.5", "rate 2", "dead 0", "dead 3", *(c for g in walkers.GROUPS.values() for c in g if c != "dead"))
 
@@ -53,5 +55,16 @@ def test_the_figure_shows_every_run_and_says_the_medians():
     assert len(dots) == len(walkers.POLICIES) * len(walkers.GROUPS)
     assert all(np.allclose(np.sort(line.get_xdata()), [0.5, 0.6, 0.7]) for line in dots)
     assert "twice the rate: MLP 0.60, GRU 0.60, LTC 0.60, CfC 0.60" in figure.alt
-    assert "3 seeds or more" in figure.get_supxlabel()
+    assert "3 seeds each" in figure.get_supxlabel()
     assert [t.get_text() for t in left.get_yticklabels()] == ["MLP", "GRU", "LTC", "CfC"]
+
+
+def test_the_published_walkers_are_three_seeds_of_four_policies_of_one_size():
+    rows = [row for row in cl.result("robustness")["per_seed"] if row["task"] == walkers.TASK]
+    assert sorted((row["policy"], row["seed"]) for row in rows) == sorted(product(walkers.POLICIES, range(3)))
+    sizes = [row["parameters"] for row in rows]
+    assert max(sizes) - min(sizes) <= 0.05 * np.mean(sizes)
+    # What notebook 10 says of all twelve.
+    kept = {name: [row["disturbed"][name] / row["return"] for row in rows] for name in ("delay 3", "push 100")}
+    assert max(kept["delay 3"]) < 0.1 and min(kept["push 100"]) > 0.9
+    assert max(robust_share(row, ["rate 0.25"]) for row in rows) < 0.25

@@ -75,14 +75,18 @@ def walker_figure(rows: Sequence[Mapping]):
             for i, name in enumerate(names):
                 _dots(right, table[policy][name], i + shift, colour, NAMES[policy] if i == 0 else "")
         left.set_yticks(range(len(POLICIES)), [NAMES[policy] for policy in POLICIES])
-        left.set(xlabel="return, undisturbed", xlim=(0, None), ylim=(len(POLICIES) - 0.5, -0.5))
+        most = max(r["return"] for policy in POLICIES for r in runs_of(rows, policy))
+        left.set(xlabel="return, undisturbed", xlim=(0, 1.15 * most), ylim=(len(POLICIES) - 0.5, -0.5))
         right.set_yticks(range(len(names)), names)
         right.set(xlabel="share of the undisturbed return", xlim=(-0.05, 1.3), ylim=(len(names) - 0.5, -0.5))
         right.axvline(1.0, color="#7a828c", linewidth=0.8, linestyle=":")
         for axes in (left, right):
             axes.grid(axis="y", visible=False)
         figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=len(POLICIES), fontsize=8)
-        note = f"Dots: {min(counts)} seeds or more, stroke: their median, line: {spread_name(*counts)}"
+        for i in range(1, len(names), 2):  # every other row is shaded, so that the eye stays in it
+            right.axhspan(i - 0.5, i + 0.5, color="#f3f5f7", zorder=0)
+        seeds = f"{counts[0]} seeds each" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)} seeds"
+        note = f"Dots: {seeds}, stroke: their median, line: {spread_name(*counts)}"
         figure.supxlabel(note, fontsize=8, color="#666e78")
     figure.alt = "Share of the return that walkers keep, medians. " + "; ".join(
         f"{name}: " + ", ".join(f"{NAMES[p]} {np.median(table[p][name]):.2f}" for p in POLICIES) for name in names
