@@ -104,6 +104,9 @@ export abstract class Policy {
     if ((id !== null && typeof id !== 'string') || (options !== null && !isRecord(options))) {
       throw new PolicyFileError('env_id must be a name and env_options a table.');
     }
+    if (header.acting !== undefined) {
+      throw new PolicyFileError('it has a dt or held neurons of its own (acting), which this player would leave out.');
+    }
     this.header = header;
     this.envId = id;
     this.envOptions = options ?? {};

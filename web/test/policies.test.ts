@@ -214,6 +214,7 @@ describe('damaged and foreign files', () => {
   });
 
   test('of a kind, or with settings, that the player lacks', async () => {
+    await refused(described((course) => (course.acting = { dt: 0.5 })), 'a dt or held neurons of its own');
     const cases: [(course: any) => void, string][] = [
       [(c) => (c.policy = 'Transformer'), 'needs the policy class "Transformer", which the player lacks'],
       [(c) => (c.policy = 'constructor'), 'which the player lacks'],
