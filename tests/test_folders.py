@@ -325,6 +325,57 @@ def test_an_agent_that_broke_off_goes_back_to_its_own_checkpoint(tmp_path):
     assert train(agent, tmp_path / "own", 544, resume=True).agent.env_steps == 544
 
 
+def test_what_was_saved_before_an_iteration_broke_off_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    agent = ppo()
+    Within(agent, 2)
+    run = train(agent, "own", 512, checkpoint_every=0)
+    assert agent.env_steps > steps_in(tmp_path / "own") == 64
+    with pytest.raises(ArgumentError, match="stopped in the middle of an iteration after that; accepted: cl.train"):
+        run.save()
+    assert steps_in(tmp_path / "own") == 64
+    agent.improve = type(agent).improve.__get__(agent)
+    again = train(run, tmp_path / "own", 512, resume=True)  # another spelling of the folder
+    whole = cl.train(ppo(), 512, progress=False)
+    np.testing.assert_array_equal(again.curve["policy_loss"], whole.curve["policy_loss"])
+
+
+def test_a_later_training_in_a_runs_folder_is_not_replaced(tmp_path):
+    first = train(ppo(), tmp_path, 64)
+    train(ppo(seed=5), tmp_path, 256, overwrite=True)
+    for write in (first.save, lambda: train(first, tmp_path, 64)):
+        with pytest.raises(ArgumentError, match="holds a training already: ppo on InvertedPendulum-v5, 256 steps"):
+            write()
+    assert steps_in(tmp_path) == 256
+
+
+def test_a_run_that_could_not_start_stays_where_it_was(tmp_path):
+    class Bad:
+        def on_start(self, run):
+            raise RuntimeError("no network")
+
+    run = train(ppo(), tmp_path / "a", 64)
+    train(ppo(seed=3), tmp_path / "b", 256)
+    with pytest.raises(RuntimeError):
+        train(run, tmp_path / "b", 64, overwrite=True, callbacks=[Bad()])
+    assert run.folder == tmp_path / "a" and run.save() == tmp_path / "a" and steps_in(tmp_path / "b") == 256
+
+
+def test_a_task_that_is_changed_back_is_the_old_one_again(tmp_path):
+    envs = cl.make(POLE[0], 4, seed=0)
+    make = lambda: cl.PPO(envs, cl.PPOConfig(**PPO))  # noqa: E731
+    gravity = envs.task.model.opt.gravity
+    agent = make()
+    gravity[2] = -5.0  # after the agent was made
+    note = "with another model than its options give"
+    assert train(agent, tmp_path / "low", 64).policy.env_note == note
+    assert train(make(), tmp_path / "low", 128, resume=True).agent.env_steps == 128
+    gravity[2] = -9.81
+    assert make().policy.env_note == "" and len(cl.evaluate(make(), episodes=2).deterministic.returns) == 2
+    with pytest.raises(ArgumentError, match=f"note: '{note}' there, '' here"):
+        train(make(), tmp_path / "low", 256, resume=True)
+
+
 def test_what_is_to_be_overwritten_stays_until_there_is_something_better(tmp_path, monkeypatch):
     train(ppo(), tmp_path)
     before = contents(tmp_path)

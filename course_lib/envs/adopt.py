@@ -22,6 +22,7 @@ from course_lib.envs.engine.wrapped import Wrapped
 from course_lib.errors import ArgumentError
 
 OURS = ("num_envs", "vectorization_mode", "vector_kwargs", "render_mode", "wrappers")  # in a spec, but not of one copy
+CHANGED = ("whose task was changed after it was made", "with another")  # how notes begin that are looked at anew
 USUAL = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "_Scalar")  # wrappers that `gymnasium.make` adds by itself
 
 
@@ -55,7 +56,7 @@ def adopt(envs: VectorEnv) -> BatchedEnv | Several | Foreign:
 
 def _of_tasks(envs: BatchedEnv | Several) -> tuple[dict | None, str]:
     """Options with which `cl.make` makes `envs`, and why it cannot: "" where it can."""
-    if envs.note:
+    if envs.note and not envs.note.startswith(CHANGED):
         return envs.options, envs.note
     if envs.options is None:
         return _of_task(envs.task)
@@ -71,8 +72,8 @@ def _changed(task: Task, fresh: Task) -> str:
     """Why options that make `fresh` do not make `task`; "" if they do."""
     name = changed(task, fresh)
     if not name or name.startswith("_"):
-        return "whose task was changed after it was made" if name else ""
-    return f"with another {name} than its options give"
+        return CHANGED[0] if name else ""
+    return f"{CHANGED[1]} {name} than its options give"
 
 
 def _of_task(task: Task) -> tuple[dict, str]:

@@ -118,14 +118,17 @@ def _success(name: str, infos: dict, running: np.ndarray) -> np.ndarray:
         )
     told = running & np.asarray(infos.get(f"_{name}", np.ones(n, bool)))
     found = np.zeros(n, dtype=bool)
-    for i in np.flatnonzero(told) if said.dtype != bool else ():
+    if said.dtype.kind in "biuf" and np.isin(said[told], (0, 1)).all():
+        found[told] = said[told] == 1
+        return found
+    for i in np.flatnonzero(told):
         value = said[i].item() if isinstance(said[i], np.generic) else said[i]
         if value is not None and (not isinstance(value, Real) or value not in (0, 1)):
             raise ArgumentError(
                 f"infos[{name!r}]={value!r:.100} of copy {i} is not accepted; it must be True or False, or 1 or 0"
             )
         found[i] = bool(value)
-    return told & said if said.dtype == bool else found
+    return found
 
 
 def policy_of(agent) -> Policy:

@@ -22,7 +22,7 @@ from course_lib.rl.config import Config
 from course_lib.rl.handed import check_asked, digest, fingerprint
 from course_lib.rl.spaces import widths
 
-_CONFIGS: set[type] = set()  # those of all agent classes
+_CONFIGS: set[type] = set()  # those of the library's agent classes
 
 
 class Agent:
@@ -56,7 +56,8 @@ class Agent:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if "Config" in vars(cls):
+        ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0]  # of other classes the base counts
+        if "Config" in vars(cls) and ours:
             _CONFIGS.add(cls.Config)
 
     def __init__(self, envs: gym.vector.VectorEnv, config: Config | None = None, policy=None):
@@ -121,6 +122,12 @@ class Agent:
         self.observation, _ = self.envs.reset(options={"stagger": True})
         if self.begun_at is None:
             self.begun_at = digest(self.observation.tobytes())
+
+    def look_again(self) -> None:
+        """Note whether the task was changed since the agent was made: its policy tells where it was trained."""
+        if isinstance(self.envs, gym.vector.VectorEnv):
+            self.envs = adopt(self.envs)
+            self.policy.env_options, self.policy.env_note = self.envs.options, self.envs.note
 
     def copied(self, policy: Policy) -> Policy:
         """A copy of `policy` to start from. Its widths must be those of these environments, and the config must not ask

@@ -38,9 +38,10 @@ def check_asked(policy: Policy, config, names: tuple[str, ...]) -> None:
     """Raise if the config asks, in one of its fields `names`, for something else than `policy` has."""
     for name, value in asked(config, names).items():
         if (has := _has(policy, name, value)) != value:
+            other = f", or policy.noise = {value!r} beforehand" if name == "exploration_noise" else ""
             raise ArgumentError(
                 f"{name}={value!r} is not accepted with the policy that was handed over, which has {has!r}; accepted: "
-                f"{has!r}, or to leave it out"
+                f"{has!r}, also within recommended(…){other}"
             )
 
 

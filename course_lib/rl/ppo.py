@@ -107,7 +107,7 @@ class PPO(Agent):
 
     name = "ppo"
     Config = PPOConfig
-    policy_fields = ("normalize_observation", "hidden", "activation", "init_log_std", "cell", "plan")
+    policy_fields = ("normalize_observation", "hidden", "activation", "cell", "plan")
 
     def check(self, envs: gym.vector.VectorEnv) -> None:
         c, batch = self.config, self.config.rollout_steps * envs.num_envs

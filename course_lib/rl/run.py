@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from course_lib.errors import ArgumentError, NonFiniteError, PolicyFileError
-from course_lib.files import load_header, load_tensors, make_folder, remove_leftovers, save_tensors, versions
-from course_lib.policies.saved import nested, save_policy
+from course_lib.files import load_tensors, make_folder, remove_leftovers, save_tensors, versions
+from course_lib.policies.saved import save_policy
 from course_lib.rl import logs
 from course_lib.rl.agent import Agent
+from course_lib.rl.folders import CHECKPOINT, NAME, as_folder, differences, held_in, holds, same_row, stamp_of
 
-CHECKPOINT, NAME = "liquid-control checkpoint 1", "checkpoint.safetensors"
 MOST_WEIGHT = 1e6  # a network with a greater weight has exploded
 
 
@@ -38,7 +38,9 @@ class Run:
         self.folder = as_folder(folder)
         self._rows: list[dict[str, float]] = []
         self.wall_seconds = 0.0
-        self._own: Path | None = None  # the folder that holds this very training
+        # Resolved, as one folder has many spellings:
+        self._own: Path | None = None  # the folder that holds this very training,
+        self._stamp: tuple | None = None  # and which of its checkpoints
         self._replaces: Path | None = None  # a folder whose training the next checkpoint may replace
         self.interrupted: str | None = None
         self.start = self.target = 0  # env steps between which the schedule runs
@@ -71,7 +73,8 @@ class Run:
         """Write `policy.safetensors`, `checkpoint.safetensors` and `curve.csv` into `folder`.
 
         Raises:
-            ArgumentError: the folder holds another run, or a later state of this one, and `overwrite` is not set.
+            ArgumentError: the folder holds another run, or a later state of this one, and `overwrite` is not set; or it
+                holds the state before an iteration that was stopped in the middle.
             NonFiniteError: a weight is not finite or far too large, or a statistic is not finite; nothing is written.
         """
         folder = self.folder if folder is None else as_folder(folder)
@@ -80,7 +83,7 @@ class Run:
                 "folder=None is not accepted: this run has no folder yet; give one, e.g. run.save('runs/cheetah')"
             )
         before = self.folder, self._replaces
-        self.folder, self._replaces = folder, folder if overwrite else self._replaces
+        self.folder, self._replaces = folder, folder.resolve() if overwrite else self._replaces
         try:
             self.checkpoint()
         except BaseException:
@@ -92,8 +95,20 @@ class Run:
 
     def _check_free(self, folder: Path) -> None:
         """Raise if a checkpoint in `folder` would replace another training than an earlier state of this one."""
-        if folder not in (self._own, self._replaces) and (there := held_in(folder)) and not self._follows(there):
-            raise ArgumentError(f"{_holds(folder, there)}; accepted: another folder, or overwrite=True")
+        place = folder.resolve()
+        if place == self._replaces or not (there := held_in(folder)):
+            return
+        if place == self.agent.torn_from:
+            raise ArgumentError(
+                f"{holds(folder, there)}, and this agent was stopped in the middle of an iteration after that; "
+                "accepted: cl.train(run, …, resume=True) to go on from there, another folder, or overwrite=True"
+            )
+        if not self._holds_latest(folder) and not self._follows(there):
+            raise ArgumentError(f"{holds(folder, there)}; accepted: another folder, or overwrite=True")
+
+    def _holds_latest(self, folder: Path) -> bool:
+        """Whether the checkpoint in `folder` is the last that this run wrote or read."""
+        return folder.resolve() == self._own and stamp_of(folder) == self._stamp
 
     def _follows(self, there: dict) -> bool:
         """Whether this run is what the training with the checkpoint header `there` would become: the same settings, the
@@ -106,7 +121,7 @@ class Run:
             return False
         if has_schedule(self.agent) and (there["start"], there["target"]) != (self.start, self.target):
             rows = rows[:1]
-        return len(rows) <= len(self._rows) and all(map(_same, rows, self._rows))
+        return len(rows) <= len(self._rows) and all(map(same_row, rows, self._rows))
 
     def recipe(self) -> dict:
         """Everything that determines a training run, except its length, as plain JSON."""
@@ -152,10 +167,11 @@ class Run:
             path = save_tensors(self.folder / NAME, tensors, header)
         except PolicyFileError as error:  # the last checkpoint is untouched
             raise PolicyFileError(f"{error}{self.agent.saving_hint}") from None
-        if self._replaces == self.folder and self._own != self.folder:
+        place = self.folder.resolve()
+        if self._replaces == place and self._own != place:
             for name in ("policy.safetensors", "curve.csv"):  # of the training that was there
                 (self.folder / name).unlink(missing_ok=True)
-        self._own, self._replaces, self.agent.torn_from = self.folder, None, None
+        self._own, self._stamp, self._replaces, self.agent.torn_from = place, stamp_of(place), None, None
         return path
 
     def check_health(self) -> None:
@@ -206,13 +222,13 @@ class Run:
         self.agent.begun_with = header.get("policy_handed_over", self.agent.begun_with)
         self._rows, self.wall_seconds = header["curve"], header["wall_seconds"]
         self.start, self.target = header["start"], header["target"]
-        self.folder = self._own = folder
+        self.folder, self._own, self._stamp = folder, folder.resolve(), stamp_of(folder)
         return self
 
     def _is_kept(self, folder: Path, tensors: dict, header: dict) -> bool:
         """Whether nothing good is lost if the agent is put back to this checkpoint in `folder`."""
         agent = self.agent
-        if not agent.env_steps or agent.torn_from == folder:
+        if not agent.env_steps or agent.torn_from == folder.resolve():
             return True
         mine, names = agent.state_dict()[0], [name for name in tensors if name.startswith(("policy.", "learner."))]
         same = all(name in mine and torch.equal(mine[name], tensors[name]) for name in names)
@@ -231,51 +247,9 @@ class Run:
         return any(all(v is not None and torch.equal(v, mine[name]) for name, v in held.items()) for held in places)
 
 
-def as_folder(folder: str | Path | None) -> Path | None:
-    """`folder` as a path."""
-    if folder is None:
-        return None
-    if not isinstance(folder, (str, os.PathLike)):
-        raise ArgumentError(f"folder={folder!r} is not accepted; it must be the path of a folder, e.g. 'runs/cheetah'")
-    return Path(folder)
-
-
-# --- folders ------------------------------------------------------------------------------------
-
-
-def held_in(folder: Path) -> dict | None:
-    """Header of the checkpoint in `folder`, or None if there is no checkpoint."""
-    return load_header(folder / NAME, CHECKPOINT) if (folder / NAME).is_file() else None
-
-
-def _holds(folder: Path, there: dict) -> str:
-    steps = there["agent"]["env_steps"]
-    return f"folder {folder} holds a training already: {there['algorithm']} on {there['env_id']}, {steps:,} steps"
-
-
-def differences(there: dict, here: dict) -> list[str]:
-    """Differences between two recipes, such as "cell.neurons: 8 there, 5 here". Names found in only one are ignored."""
-    out = []
-    for name in here.keys() & there.keys():
-        a, b = there[name], here[name]
-        if isinstance(a, dict) and isinstance(b, dict) and name not in ("env_options", "options"):
-            prefix = "" if name == "config" else f"{name}."
-            out += [f"{prefix}{text}" for text in differences(nested(a), nested(b))]
-        elif a != b:
-            out.append(f"{name}: {a!r} there, {b!r} here")
-    # What the policy was built from follows from the config, unless it was handed over.
-    return sorted(text for text in out if not text.startswith("settings.")) or sorted(out)
-
-
 def has_schedule(agent: Agent) -> bool:
     """Whether something falls linearly to the end of training, wherever that is."""
     return "linear" in (getattr(agent.config, f"{name}_schedule", None) for name in ("lr", "entropy"))
-
-
-def _same(a: dict[str, float], b: dict[str, float]) -> bool:
-    """Whether two rows of curves agree in all that both have, apart from clocks."""
-    names = a.keys() & b.keys() - {"wall_seconds", "steps_per_second"}
-    return all(a[name] == b[name] or (a[name] != a[name] and b[name] != b[name]) for name in names)
 
 
 def settle(run: Run, folder: Path, resume: bool, overwrite: bool) -> bool:
@@ -284,17 +258,19 @@ def settle(run: Run, folder: Path, resume: bool, overwrite: bool) -> bool:
     A training that may be overwritten stays until the first checkpoint replaces it.
     """
     remove_leftovers(folder)
-    there = None if folder == run._own else held_in(folder)
+    run._replaces = None
+    torn = resume and run.agent.torn_from == folder.resolve()
+    there = held_in(folder) if torn or not run._holds_latest(folder) else None
     if there and resume:
         run.restore(folder, forget=False)
     elif there and not overwrite:
         raise ArgumentError(
-            f"{_holds(folder, there)}; accepted: resume=True to go on with it, overwrite=True to begin anew, or "
+            f"{holds(folder, there)}; accepted: resume=True to go on with it, overwrite=True to begin anew, or "
             "another folder"
         )
     make_folder(folder)
     if not os.access(folder, os.W_OK):
         raise PolicyFileError(f"folder {folder} cannot be written; choose a folder you may write to")
     run.folder = folder
-    run._replaces = folder if there and not resume else None
+    run._replaces = folder.resolve() if there and not resume else None
     return bool(there and resume)

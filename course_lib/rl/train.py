@@ -20,8 +20,9 @@ from course_lib.policies.base import single_precision
 from course_lib.rl import logs
 from course_lib.rl.agent import Agent
 from course_lib.rl.callbacks import check_callbacks, notify, notify_end
+from course_lib.rl.folders import as_folder
 from course_lib.rl.interrupts import Interrupts
-from course_lib.rl.run import Run, as_folder, has_schedule, settle
+from course_lib.rl.run import Run, has_schedule, settle
 
 __all__ = ["Run", "notify", "train"]
 
@@ -94,8 +95,9 @@ def train(
     place = run.folder if folder is None else as_folder(folder)
     if resume and place is None:
         raise ArgumentError("resume=True needs folder=…, the place of the checkpoint to go on from")
-    agent = run.agent
+    agent, place_before = run.agent, run.folder
     check_free(agent)
+    agent.look_again()
     callbacks = [*check_callbacks(callbacks), *logs.make(log, place)]
     if place is not None and settle(run, place, resume, overwrite):
         _tell_what_differs(run, env_steps)
@@ -111,7 +113,12 @@ def train(
     began = time.perf_counter()
     torn = False  # stopped in the middle of an iteration
     with contextlib.closing(bar), _alone(agent):
-        notify(callbacks, "on_start", run)
+        try:
+            notify(callbacks, "on_start", run)
+        except BaseException:  # the run stays where it was
+            if run.folder is not None and run.folder.resolve() != run._own:
+                run.folder, run._replaces = place_before, None
+            raise
         with Interrupts() as interrupts:
             try:
                 while agent.env_steps < run.target:
