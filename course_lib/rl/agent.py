@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from course_lib.envs.adopt import adopt
+from course_lib.envs.engine.spaces import widths
 from course_lib.errors import ArgumentError
 from course_lib.policies.base import Policy, single_precision
 from course_lib.rl.config import Config
 from course_lib.rl.handed import check_asked, digest, fingerprint
-from course_lib.rl.spaces import widths
 
 _CONFIGS: set[type] = set()  # those of the library's agent classes
 

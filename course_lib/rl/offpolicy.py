@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.envs.engine.spaces import check_bounds
 from course_lib.errors import ArgumentError, NonFiniteError
 from course_lib.machine import MEBI
 from course_lib.nets.ensemble import Pass
@@ -21,7 +22,6 @@ from course_lib.rl.agent import Agent, load_fitting, part
 from course_lib.rl.offpolicy_config import DDPGConfig, SACConfig, TD3Config
 from course_lib.rl.q_learner import QLearner
 from course_lib.rl.replay import Replay
-from course_lib.rl.spaces import check_bounds
 
 
 class OffPolicy(Agent):

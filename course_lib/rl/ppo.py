@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from course_lib.envs.adopt import adopt
+from course_lib.envs.engine.spaces import widths
 from course_lib.errors import ArgumentError
 from course_lib.machine import check_memory
 from course_lib.policies.actor_critics import (
@@ -31,7 +32,6 @@ from course_lib.rl.handed import optional_settings
 from course_lib.rl.optim import FlatAdam
 from course_lib.rl.ppo_config import PPOConfig
 from course_lib.rl.ppo_epoch import Epoch
-from course_lib.rl.spaces import widths
 
 
 def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, Tensor]:
