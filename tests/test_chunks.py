@@ -366,3 +366,22 @@ def test_plans_that_do_not_fit_the_environment():
         agent_of("ltc", plan=dict(heads="present"))
     with pytest.raises(ArgumentError, match="goal=.* is outside the workspace of Push-v0"):
         cl.make("Push-v0", 1, goal=(2.0, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["ltc", "gru", "ltc-plan"])
+def test_neurons_that_are_held_change_the_plan(kind, tmp_path):
+    """Oracle: the readout by hand from the states after a decision, with the held neurons replaced in them."""
+    policy = lively(agent_of(kind).policy)
+    obs = np.random.default_rng(0).normal(size=(3, policy.obs_dim)).astype(np.float32)
+    free = policy.plans(obs)
+    policy.core.clamped = {0: 0.7, 2: -0.2}
+    held = policy.plans(obs)
+    core, first = policy.core, policy.normalizer(torch.as_tensor(obs))
+    state = core.cell(core.encoder(first), core.parts(torch.zeros(3, core.state_dim))[0], core.dt)
+    state[:, 0], state[:, 2] = 0.7, -0.2
+    numbers = core.readout(state, core.encoder(first) if core.feedthrough else None)
+    wanted = policy.plan(numbers, torch.zeros(3, policy.dofs))[0].detach().numpy()
+    np.testing.assert_allclose(held, wanted, atol=1e-6)
+    assert np.abs(held - free).max() > 1e-3
+    cl.save_policy(policy, tmp_path / "held")
+    np.testing.assert_array_equal(cl.load(tmp_path / "held").plans(obs), held)

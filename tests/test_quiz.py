@@ -35,8 +35,23 @@ def test_every_notebook_has_five_questions_before_and_after():
         assert len(asked) == 5
         for question in asked:
             assert len(set(question.choices)) == 4 and question.right in "abcd" and question.why
+
+
+def test_neither_place_nor_length_gives_an_answer_away():
+    found = module.questions()
     rights = [question.right for asked in found.values() for question in asked]
-    assert all(15 <= rights.count(letter) <= 40 for letter in "abcd")  # no letter is a good guess
+    assert all(15 <= rights.count(letter) <= 40 for letter in "abcd")
+    for asked in found.values():
+        letters = [question.right for question in asked]
+        assert max(letters.count(letter) for letter in letters) <= 2
+    lengths = [  # of the right answer, and of the others
+        (len(q.choices[module.LETTERS.index(q.right)]), [len(c) for k, c in enumerate(q.choices) if module.LETTERS[k] != q.right])
+        for asked in found.values() for q in asked
+    ]  # fmt: skip
+    for extreme in (lambda right, others: right > max(others), lambda right, others: right < min(others)):
+        assert sum(extreme(*one) for one in lengths) <= 30  # of 100; 25 by chance
+    for right, others in lengths:
+        assert right < 1.6 * max(others)
 
 
 def test_packing_loses_nothing():

@@ -44,17 +44,22 @@ def parse(text: str) -> dict[tuple[str, str], list[Question]]:
         head, *questions = re.split(r"^Q ", part, flags=re.M)
         notebook, when = head.split()
         check_choice("when", when, WHEN)
-        found[notebook, when] = [_question(q) for q in questions]
+        draw = random.Random(head)  # the same for everyone: people talk about answer b
+        places = draw.sample(range(4), 4)  # no letter is right more than twice in five questions
+        while len(places) < len(questions):
+            places += draw.sample(range(4), 4)
+        found[notebook, when] = [_question(q, place) for q, place in zip(questions, places, strict=False)]
     return found
 
 
-def _question(block: str) -> Question:
+def _question(block: str, place: int) -> Question:
+    """The question, with the right answer in this place among its choices (from 0; the last one if there are fewer)."""
     lines = block.strip().splitlines()
     right, wrong, why = ([line[2:] for line in lines[1:] if line[:2] == mark] for mark in ("+ ", "- ", "? "))
     if len(right) != 1 or not wrong or len(why) != 1:
         raise ArgumentError(f"question {lines[0]!r} must have one line with '+', some with '-' and one with '?'")
-    choices = [*right, *wrong]
-    random.Random(lines[0]).shuffle(choices)  # the same for everyone: people talk about answer b
+    choices = random.Random(lines[0]).sample(wrong, len(wrong))
+    choices.insert(place, right[0])
     return Question(lines[0], tuple(choices), LETTERS[choices.index(right[0])], why[0])
 
 

@@ -139,7 +139,8 @@ class ChunkActorCritic(ActorCritic):
         due = phase == 0
         first = torch.where(due, x, first)
         if not self.forgets:
-            memory = torch.where(due, self._remember(x[None], memory, torch.zeros(1, len(x), dtype=bool))[0], memory)
+            after = self.core._clamp(self._remember(x[None], memory, torch.zeros(1, len(x), dtype=bool))[0])
+            memory = torch.where(due, after, memory)
         return phase[:, 0].long(), first, velocity, memory, drawn
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

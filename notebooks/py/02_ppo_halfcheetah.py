@@ -222,8 +222,8 @@ def practised(seed):
     return agent, rollout, (rollout.advantage - rollout.advantage.mean()) / rollout.advantage.std()
 
 
-agent, rollout, a = practised(seed=0)
-print({name: tuple(value.shape) for name, value in vars(rollout).items() if name != "state"})
+balancer, first_batch, a = practised(seed=0)
+print({name: tuple(value.shape) for name, value in vars(first_batch).items() if name != "state"})
 
 # %% [markdown]
 # Every tensor is (steps T = 64, copies N = 16, …). `x` are the observations, already normalised, of width 4. Actions
@@ -261,7 +261,7 @@ cl.predict("02.3", question="policies, of eight, that let the pole fall")
 test, reached = cl.make("InvertedPendulum-v5", num_envs=16, seed=99), {}
 for clip in (float("inf"), 0.2):
     for updates in (0, 20, 200):
-        policy, log_ratio = climb(agent, rollout, a, clip, updates)
+        policy, log_ratio = climb(balancer, first_batch, a, clip, updates)
         promise = round((log_ratio.exp() * a).mean().item(), 6) + 0.0  # no -0
         kl = abs(ratio_statistics(log_ratio, 0.2)["approx_kl"])
         steps = run_episodes(policy, test, deterministic=False).mean
@@ -420,8 +420,8 @@ def kl_exponent():
 # %%
 def kl_after(lr):
     """KL to the old policy after one step of plain gradient ascent on eq. (2.2)."""
-    policy = copy.deepcopy(agent.policy).double()
-    x, action = rollout.x.double(), rollout.action.double()
+    policy = copy.deepcopy(balancer.policy).double()
+    x, action = first_batch.x.double(), first_batch.action.double()
 
     def log_probs():
         return torch.distributions.Normal(policy.actor(x), policy.log_std.exp()).log_prob(action).sum(-1)

@@ -152,11 +152,11 @@ def walk(step, field, h, T, steps):
 cl.predict("03.1", choices=("inside", "outside"), question="where Euler ends")
 
 # %%
-h0, T = real([[0.3, 0.0]]), 3.0
-exact = spiral_exact(real([[T]]), h0)[0]
-by_scipy = solve_ivp(lambda t, h: spiral(t, real(h)).numpy(), (0, T), h0[0].numpy(), "DOP853", rtol=1e-12, atol=1e-13)
+h0, end = real([[0.3, 0.0]]), 3.0
+exact = spiral_exact(real([[end]]), h0)[0]
+by_scipy = solve_ivp(lambda t, h: spiral(t, real(h)).numpy(), (0, end), h0[0].numpy(), "DOP853", rtol=1e-12, atol=1e-13)
 cl.see("largest difference of formula and scipy", np.abs(by_scipy.y[:, -1] - exact[0].numpy()).max(), (0, 1e-9))
-euler, middle = (walk(step, spiral, h0, T, 30) for step in (euler_step, midpoint_step))
+euler, middle = (walk(step, spiral, h0, end, 30) for step in (euler_step, midpoint_step))
 for name, h in (("exact", exact), ("Euler", euler), ("midpoint", middle)):
     print(f"{name:8s} {h[0].numpy().round(6)}   radius {h.norm():.4f}")
 
@@ -209,17 +209,17 @@ cl.predict("03.2", question="error before, divided by the error after")
 counts = np.array([8, 16, 32, 64, 128])
 errors = {}
 for method in ("euler", "midpoint", "rk4"):
-    ends = [odeint(spiral, h0, real([0.0, T]), method=method, substeps=int(n))[-1] for n in counts]
-    errors[method] = (T / counts, [(h - exact).norm().item() for h in ends])
+    ends = [odeint(spiral, h0, real([0.0, end]), method=method, substeps=int(n))[-1] for n in counts]
+    errors[method] = (end / counts, [(h - exact).norm().item() for h in ends])
     print(f"{method:8s}", *[f"{error:.1e}" for error in errors[method][1]])
 cl.see("RK4: error before halving the step, over error after", errors["rk4"][1][-2] / errors["rk4"][1][-1], (13, 19), predicted="03.2")
 
 # %%
 for (name, (steps, error)), order in zip(errors.items(), (1, 2, 4), strict=True):
     cl.see(f"order of {name}", ode_figures.slope(steps, error), (order - 0.3, order + 0.3))
-mine = [attempt(lambda n=n: (walk(rk4_step, spiral, h0, T, n) - exact).norm().item()) for n in counts]
+mine = [attempt(lambda n=n: (walk(rk4_step, spiral, h0, end, n) - exact).norm().item()) for n in counts]
 if all(mine):
-    errors["your RK4"] = (T / counts, mine)
+    errors["your RK4"] = (end / counts, mine)
 ode_figures.power_figure(errors, "step Δ (s)", "error of h(3 s)")
 
 # %% [markdown]
@@ -233,7 +233,7 @@ ode_figures.power_figure(errors, "step Δ (s)", "error of h(3 s)")
 found = {}
 for tolerance in (1e-3, 1e-6, 1e-9):
     counted = Counted(spiral)
-    h = odeint(counted, h0, real([0.0, T]), method="dopri5", rtol=tolerance, atol=tolerance)[-1]
+    h = odeint(counted, h0, real([0.0, end]), method="dopri5", rtol=tolerance, atol=tolerance)[-1]
     found[tolerance] = ((h - exact).norm().item() / tolerance, counted.evaluations)
     print(f"tolerance {tolerance:.0e}: error {(h - exact).norm():.1e} with {counted.evaluations} evaluations of f")
 cl.see("error over tolerance", [error for error, _ in found.values()], (0.01, 100))
