@@ -7,6 +7,8 @@ from course_lib.evaluation.returns import run_episodes
 from course_lib.policies.base import Policy
 
 ENV, COPIES = "HalfCheetah-v5", 16
+# Settings of Stable-Baselines3 and SBX, those of the paper: an update for each step.
+PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
 CURVE = ("env_steps", "wall_seconds", "return_mean", "q_mean", "entropy_mean", "temperature", "updates")
 
 

@@ -36,6 +36,8 @@ def run_pool(
 ) -> Iterator[tuple[tuple, dict | None]]:
     """Make the runs -> (values, row) as they come. `args.processes` processes, or `args.ray` names a cluster.
 
+    With two processes or more each run has one core, also where it is the only one.
+
     made: whether a run was made by someone else since; asked before each run where they are made one after another.
 
     Raises:
@@ -43,7 +45,7 @@ def run_pool(
     """
     if args.ray:
         return _on_ray(one_run, args, jobs)
-    if args.processes < 2 or len(jobs) < 2:
+    if args.processes < 2 or not jobs:
         return ((job[0], row) for job in jobs if not made(job[0]) for row in rows_of(one_run, args, job))
     return _in_processes(one_run, args, jobs)
 

@@ -29,7 +29,7 @@ SIDE_BY_SIDE = (
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # of a processor, that decide what torch's products cost
 PACKAGES = (
     *("torch", "mujoco", "gymnasium", "numpy", "stable-baselines3", "sb3-contrib", "sbx-rl", "jax", "envpool", "ncps"),
-    "torchdiffeq",
+    *("torchdiffeq", "mp-pytorch"),
 )
 
 

@@ -332,7 +332,7 @@ def one_run(args, key: str, seed: int) -> dict:
     lists["right_rejected"] = [{"how": how, "said": line} for how, line in worn.items() if not line.startswith("✓")]
     return {
         "exercise": key, "seed": seed, "values": exercise.values, "possible": len(found), "mutants": len(chosen),
-        **{kind: kinds[kind] for kind in KINDS}, "hand_written": len(exercise.wrong), "right": len(worn), **lists,
+        **{kind: kinds[kind] for kind in KINDS}, "hand_written": len(exercise.wrong), "right": len(worn) - 1, **lists,
         "train_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
 
@@ -342,10 +342,11 @@ def total(rows: list[dict], *names: str) -> int:
 
 
 def measured(rows: list[dict]) -> dict[str, tuple]:
-    """Claim -> value, and how many answers it is about."""
+    """Claim -> value, and how many answers it is about. Mutants that compute the same, or are listed, are not wrong."""
     valued = [row for row in rows if row["values"]]
     hints, right = total(valued, "generic", "shown", "named"), total(rows, "right")
-    wrong = total(rows, "survivors", "hand_accepted"), total(rows, "mutants", "hand_written")
+    judged = total(rows, "mutants", "hand_written") - total(rows, "equal", "to_be_looked_at")
+    wrong = total(rows, "survivors", "hand_accepted"), judged
     share, named = (round(total(valued, kind) / max(hints, 1), 3) for kind in ("generic", "named"))
     rejected = total(rows, "right_rejected"), right
     found = dict(hints_generic_share=(share, hints), hints_named_share=(named, hints))

@@ -111,6 +111,9 @@ def claims_of(rows: list[dict]) -> tuple[dict, dict]:
     if len(steps["ltc_8"]) and len(steps["mlp_8"]):
         found = ratio_of_medians(steps["ltc_8"], steps["mlp_8"])
         claims["ltc8_vs_mlp_steps"], intervals["ltc8_vs_mlp_steps"] = found
+    if len(steps["ltc_8"]) and len(steps["mlp_params"]):
+        found = ratio_of_medians(steps["ltc_8"], steps["mlp_params"])
+        claims["ltc8_vs_mlp_params_steps"], intervals["ltc8_vs_mlp_params_steps"] = found
     if always := always_solving(rows):
         claims["smallest_ltc"] = float(always[0])
         intervals["smallest_ltc"] = [float(always[0])] * 2
@@ -122,6 +125,7 @@ def seeds_behind(rows: list[dict]) -> dict[str, int]:
     count = {s: len(select(rows, setting=s)) for s in SETTINGS}
     out = {f"ltc{n}_steps": count[f"ltc_{n}"] for n in (32, 16, 8)} | {"ltc8_seconds": count["ltc_8"]}
     out |= {"ltc8_vs_mlp_steps": min(count["ltc_8"], count["mlp_8"])}
+    out |= {"ltc8_vs_mlp_params_steps": min(count["ltc_8"], count["mlp_params"])}
     if always := always_solving(rows):
         out["smallest_ltc"] = count[f"ltc_{always[0]}"]
     return {claim: number for claim, number in out.items() if number}

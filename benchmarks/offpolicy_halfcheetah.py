@@ -13,7 +13,8 @@ deterministic episodes of the policy that it ends with.
 "sb3_sac" gets to in its 30 minutes. So it tells what the same algorithm does here from what the settings add.
 
 Two runs may be made in the same 30 minutes on the same machine, a core for each, and what disturbs one disturbs the
-other. (What a second core would give the peer is a contestant of `offpolicy_speed.py`.) The shipped runs were made so:
+other. (What a second core would give the peer is a contestant of `offpolicy_speed.py`.) The shipped runs of seeds 0 to
+2 were made so, those of seed 3 later, on another processor, with products in float32 (`note` in the result file):
     for seed in 0 1 2; do
         taskset -c 0 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sac --json build/a$seed.json &
         taskset -c 1 python benchmarks/offpolicy_halfcheetah.py --seeds $seed --runs sb3_sac --json build/b$seed.json
@@ -43,7 +44,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
+from _offpolicy import COPIES, ENV, PEER, Peer, Tests, known, row_of
 from _report import (
     Table,
     claims_from,
@@ -80,7 +81,6 @@ RUNS = {
     "sb3_td3": None,
     "best": lambda seed: SAC.Config(**OURS, **ENTROPY, lr_schedule="linear", seed=seed),
 }
-PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
 BEST_STEPS = 2_500_000
 SHIPPED = {"sac": "halfcheetah_sac_30min", "td3": "halfcheetah_td3_30min", "best": "halfcheetah_sac"}
 

@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _offpolicy import COPIES, ENV, Peer, Tests, known, row_of
+from _offpolicy import COPIES, ENV, PEER, Peer, Tests, known, row_of
 from _report import (
     Table,
     claims_from,
@@ -49,7 +49,6 @@ from course_lib.rl.offpolicy import SAC
 NAME, PACE = "offpolicy_peers", "assets/results/offpolicy_pace.json"
 MINUTES = 15.0
 PEERS = ("sbx_sac", "sbx_td3", "sbx_tqc")
-PEER = dict(batch_size=256, train_freq=1, gradient_steps=1, policy_kwargs={"net_arch": [256, 256]})
 
 
 def config_of(seed: int = 0) -> SAC.Config:
@@ -125,7 +124,7 @@ def steps_of(name: str) -> int:
 
 def one_run(args, name: str, seed: int) -> dict:
     print(f"{name}, seed {seed}: {args.steps or args.config[name]['steps']:,} steps", flush=True)
-    one, tests, began, spent = contestant(name, seed), Tests(10), time.perf_counter(), 0.0
+    one, tests, spent = contestant(name, seed), Tests(10), 0.0
     total = args.steps or args.config[name]["steps"]
     for i in range(10):
         began = time.perf_counter()

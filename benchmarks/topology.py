@@ -91,6 +91,13 @@ def policies_of(part: str, task: str, cell: str) -> list[str]:
     return [*grid_of(task, cell)] if part == "grid" else ["ncp", "random"]
 
 
+def seeds_of(cell: str, policy: str) -> int:
+    """How many seeds the study has: ten of what is compared, two or three of the other points of the grid."""
+    if policy in ("full", CHOSEN, "ncp", "random"):
+        return 10
+    return 3 if policy.startswith("rank 1,") else 2
+
+
 def config_with(task: str, cell: str, policy: str, seed: int = 0):
     whole = asdict(config_of(task, cell, seed=seed).cell)
     options = whole["options"] | wiring_of(task, cell, policy, seed)
@@ -150,6 +157,7 @@ if __name__ == "__main__":
     run_all(
         args, one_run,
         [(t, c, p, s) for t in args.tasks for s in args.seeds for part in args.parts for c in args.cells
-         if t == "pendulum" or c == "ltc" for p in policies_of(part, t, c) if p in args.policies],
+         if t == "pendulum" or c == "ltc" for p in policies_of(part, t, c)
+         if p in args.policies and s < seeds_of(c, p)],
         key=("task", "cell", "policy", "seed"), config=config, part="task", report=report, says="{return:,.0f}",
     )  # fmt: skip

@@ -388,6 +388,8 @@ def test_runs_side_by_side_have_a_core_each_and_are_all_kept():
     rows = content()["per_seed"]
     assert sorted(runs()) == sorted(ALL) and {row["cores"] for row in rows} == {1}
     assert len({row["process"] for row in rows if (row["kind"], row["seed"]) not in kept}) == 2
+    assert called("--seeds", "5", "--kinds", "a", "--alone").returncode == 0  # also where it is the only one
+    assert {(row["kind"], row["seed"]): row["cores"] for row in content()["per_seed"]}["a", 5] == 1
 
 
 @pytest.mark.slow

@@ -44,10 +44,10 @@ def test_neither_place_nor_length_gives_an_answer_away():
     for asked in found.values():
         letters = [question.right for question in asked]
         assert max(letters.count(letter) for letter in letters) <= 2
-    lengths = [  # of the right answer, and of the others
-        (len(q.choices[module.LETTERS.index(q.right)]), [len(c) for k, c in enumerate(q.choices) if module.LETTERS[k] != q.right])
-        for asked in found.values() for q in asked
-    ]  # fmt: skip
+    lengths = []  # of the right answer, and of the others
+    for question in (question for asked in found.values() for question in asked):
+        others = dict(zip(module.LETTERS, map(len, question.choices), strict=False))
+        lengths.append((others.pop(question.right), [*others.values()]))
     for extreme in (lambda right, others: right > max(others), lambda right, others: right < min(others)):
         assert sum(extreme(*one) for one in lengths) <= 30  # of 100; 25 by chance
     for right, others in lengths:
