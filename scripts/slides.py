@@ -2,19 +2,22 @@
 
     python scripts/slides.py [03] [--out build/slides]
 
-A section begins a slide. Headings, equations, predictions and exercises stand on slides, and so do figures and short
-code. All other prose goes into the speaker's notes (press s). Cells that only prepare, such as imports, are left out. A
-cell's tag overrides that: "slide", "subslide", "fragment", "notes" or "skip". The page takes reveal.js, require.js and
-MathJax from the network.
+A section begins a slide. Headings, equations, lists, tables, predictions with their choices and exercises stand on
+slides, and so do figures, short code and what longer code prints. All other prose goes into the speaker's notes (press
+s). Cells that only prepare, such as imports, are left out. A cell's tag overrides that: "slide", "subslide",
+"fragment", "notes" or "skip". The page takes reveal.js, require.js and MathJax from the network.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import re
 import sys
 from pathlib import Path
+
+from nbformat.v4 import new_markdown_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -22,16 +25,20 @@ import forms  # noqa: E402
 
 import notebooks as pairs  # noqa: E402
 
-KINDS = ("slide", "subslide", "fragment", "notes", "skip")
+KINDS, CONTINUES = ("slide", "subslide", "fragment", "notes", "skip"), "-"
 SHORT = 12  # lines of code that fit on a slide
 STYLE = """<style>
 .reveal .slides section { font-size: 90%; text-align: left; overflow-y: auto; max-height: 100vh; }
 .reveal .jp-RenderedHTMLCommon p, .reveal .jp-RenderedHTMLCommon li { font-size: 28px; line-height: 1.35; }
+.reveal .jp-RenderedHTMLCommon table { font-size: 20px; }
 .reveal pre, .reveal .jp-OutputArea pre { font-size: 20px; white-space: pre-wrap; }
 .reveal img, .reveal video { max-height: 60vh; margin: auto; }
 </style>"""
 EQUATION = re.compile(r"^\$\$.*?\$\$", re.M | re.S)
-SPOKEN = re.compile(r"^(\*Predict\.\*|\*Try this\.\*|### Exercise)", re.M)
+SPOKEN = re.compile(r"\*Predict\.\*|\*Try this\.\*")
+LISTED = re.compile(r"\||[-*] |\d+\. ")  # begins a table or a list
+ASIDE = ("Further reading", "Your predictions", "What you predicted", "How well did you predict")  # not shown
+FULL = 120  # words on one slide
 
 
 def slides_of(learners):
@@ -40,6 +47,7 @@ def slides_of(learners):
     nb.cells = [
         part for cell in learners.cells for part in (told(cell) if cell.cell_type == "markdown" else shown(cell))
     ]
+    join_headings(nb.cells)
     nb.cells[0].source = pairs.BADGE_LINE.sub("", nb.cells[0].source) + "\n\n" + STYLE
     return nb
 
@@ -49,55 +57,126 @@ def kind_of(cell) -> str:
     return next((tag for tag in cell.metadata.get("tags", []) if tag in KINDS), "")
 
 
-def marked(cell, kind: str, source: str | None = None):
+def marked(cell, kind: str, source: str | None = None, part: str = ""):
     new = copy.deepcopy(cell)
     new.metadata["slideshow"] = {"slide_type": kind}
     if source is not None:
-        new.source, new["id"] = source, f"{cell.id}-{kind}"
+        new.source, new["id"] = source, f"{cell.id}-{part or kind}"
     return new
 
 
+def join_headings(cells: list) -> None:
+    """What comes after a heading that stands alone goes on the same slide, unless it begins a section."""
+    alone = False
+    for cell in cells:
+        kind = cell.metadata["slideshow"]["slide_type"]
+        if kind in ("notes", "skip"):
+            continue
+        if alone and kind in ("subslide", "fragment"):
+            cell.metadata["slideshow"]["slide_type"] = CONTINUES
+        alone = cell.cell_type == "markdown" and cell.source.startswith("#") and "\n" not in cell.source.strip()
+
+
 def told(cell) -> list:
-    """A text: what stands on a slide, and what is said."""
+    """A text: what stands on slides, and what is said."""
     if kind := kind_of(cell):
         return [marked(cell, kind)]
-    parts = re.split(r"^(?=#{1,3} )", cell.source, flags=re.M)
     out = []
-    for k, part in enumerate(filter(str.strip, parts)):
-        heading = part.startswith("#")
-        kind = {"# ": "slide", "##": "slide" if part.startswith("## ") else "subslide"}.get(part[:2], "")
-        front = [line for line in part.splitlines()[:1] if heading]
-        blocks = re.split(r"\n\s*\n", part.partition("\n")[2] if heading else part)
-        if part.startswith("### Exercise"):
-            front += blocks
+    for k, part in enumerate(filter(str.strip, re.split(r"^(?=#{1,3} )", cell.source, flags=re.M))):
+        heading, _, rest = part.partition("\n") if part.startswith("#") else ("", "", part)
+        blocks = [block.strip() for block in re.split(r"\n\s*\n", rest) if block.strip()]
+        if heading.lstrip("#. 0123456789").startswith(ASIDE):
+            out.append(marked(cell, "skip", part, f"{k}-skip"))
+        elif heading.startswith("### Exercise"):
+            out += [marked(cell, "subslide", page, f"{k}-{i}") for i, page in enumerate(pages(heading, blocks))]
         else:
-            front += [block for block in blocks if EQUATION.search(block) or SPOKEN.match(block.strip())]
-        said = "\n\n".join(block for block in blocks if block not in front)
-        if front:
-            kind = kind or ("subslide" if any(SPOKEN.match(block.strip()) for block in front) else "fragment")
-            out.append(marked(cell, kind, "\n\n".join(front)))
-            out[-1]["id"] = f"{cell.id}-{k}"
-        if said.strip():
-            out.append(marked(cell, "notes", said))
-            out[-1]["id"] = f"{cell.id}-{k}-notes"
+            out += section(cell, heading, blocks, k)
     return out
 
 
+def pages(heading: str, blocks: list[str]) -> list[str]:
+    """The blocks on as many slides as they need. Lists and tables are broken between items and rows."""
+    out = [[heading] if heading else []]
+    for piece in [piece for block in blocks for piece in pieces(block)]:
+        if len(out[-1]) > bool(heading) and len(" ".join([*out[-1], piece]).split()) > FULL:
+            out.append([f"{heading}, continued"] if heading else [])
+        out[-1].append(piece)
+    return ["\n\n".join(page) for page in out if page]
+
+
+def pieces(block: str) -> list[str]:
+    """A list or a table in pieces that fit on a slide; anything else as it is."""
+    if not LISTED.match(block):
+        return [block]
+    table = block.startswith("|")
+    lines = block.splitlines() if table else re.split(r"\n(?=[-*] |\d+\. )", block)
+    top, lines = (lines[:2], lines[2:]) if table else ([], lines)
+    out = [[*top]]
+    for line in lines:
+        if len(out[-1]) > len(top) and len(" ".join([*out[-1], line]).split()) > FULL:
+            out.append([*top])
+        out[-1].append(line)
+    return ["\n".join(piece) for piece in out]
+
+
+def section(cell, heading: str, blocks: list[str], k: int) -> list:
+    """Its heading, and of its text the equations, lists, tables, predictions and what to try; all else is said."""
+    front, said = [], []
+    for i, block in enumerate(blocks):
+        if asks := SPOKEN.search(block):
+            front.append(block[asks.start() :])
+            said.append(block[: asks.start()].strip())
+        elif EQUATION.search(block):
+            if not front and i and block.startswith("$$"):
+                front.append(last_sentence(blocks[i - 1]))
+            front.append(block)
+        elif LISTED.match(block):
+            front.append(block)
+        else:
+            said.append(block)
+    said = "\n\n".join(filter(None, said))
+    kind = "slide" if re.match("##? ", heading) else "subslide"
+    return [
+        *(marked(cell, "subslide" if i else kind, page, f"{k}-{i}") for i, page in enumerate(pages(heading, front))),
+        *([marked(cell, "notes", said, f"{k}-notes")] if said else []),
+    ]
+
+
+def last_sentence(text: str) -> str:
+    return re.split(r"(?<=[.?!:]) (?=[A-Z$*])", " ".join(text.split()))[-1]
+
+
 def shown(cell) -> list:
-    """Code: on a slide of its own where it is short or shows something."""
+    """Code: on a slide of its own where it is short; of longer code only what it shows."""
     if kind := kind_of(cell):
         return [marked(cell, kind)]
+    if cell.source.startswith("cl.predict"):
+        return choices(cell)
     prepares = {pairs.SETUP_TAG, forms.PRELUDE} & set(cell.metadata.get("tags", []))
-    pictures = any(set(o.get("data", {})) & {"image/png", "text/html"} for o in cell.get("outputs", []))
-    long = len(cell.source.splitlines()) > SHORT
-    if prepares or forms.is_check(cell) or cell.source.startswith(("cl.predict", "cl.calibration")):
+    if prepares or forms.is_check(cell) or cell.source.startswith("cl.calibration"):
         return []
-    if long and not pictures and not forms.is_exercise(cell):
+    long = len(cell.source.splitlines()) > SHORT and not forms.is_exercise(cell)
+    if long and not cell.outputs:
         return []
     new = marked(cell, "subslide")
-    if long and pictures:
+    if long:
         new.metadata["tags"] = [*cell.metadata.get("tags", []), "remove_input"]
     return [new]
+
+
+def choices(cell) -> list:
+    """What a prediction may choose from, under its question."""
+    call = ast.parse(cell.source).body[0].value
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == "choices"), None)
+    if not isinstance(given, (ast.Tuple, ast.List)):
+        return []
+    words = [ast.literal_eval(choice) for choice in given.elts]
+    return [
+        new_markdown_cell(
+            "\n".join(f"- {word}" for word in words), id=f"{cell.id}-choices",
+            metadata={"slideshow": {"slide_type": CONTINUES}},
+        )
+    ]  # fmt: skip
 
 
 def to_html(nb, title: str, reveal: str) -> str:

@@ -340,6 +340,27 @@ def test_slides_hold_equations_figures_and_exercises_but_no_answers(source):
     assert kinds[0] == "slide" and kinds.count("slide") >= 5 and len({cell.id for cell in nb.cells}) == len(nb.cells)
     assert all(equation in on_slides for equation in slides.EQUATION.findall(whole))
     assert on_slides.count("### Exercise") >= 5 and "BEGIN SOLUTION" not in on_slides and "cl.check" not in on_slides
+    for prompt in ("*Predict.*", "*Try this.*"):
+        assert on_slides.count(prompt) == whole.count(prompt)
+    asked = [cell for cell in learners.cells if re.match(r"cl\.predict\(.*choices=\(", cell.source)]
+    assert sum(cell.id.endswith("-choices") for cell in nb.cells) == len(asked)
+    visible = [cell for cell, kind in zip(nb.cells, kinds, strict=True) if kind not in ("notes", "skip")]
+    bare = [re.fullmatch(r"##+ .*", cell.source.strip()) is not None for cell in visible]
+    joined = [cell.metadata["slideshow"]["slide_type"] == slides.CONTINUES for cell in visible]
+    assert sum(alone and not below for alone, below in zip(bare, [*joined[1:], False], strict=True)) <= 1
+
+
+def test_what_does_not_fit_on_a_slide_goes_on_on_the_next():
+    words = " ".join(["word"] * 50)
+    table = "\n".join(["| a | b |", "|---|---|", *[f"| {k} | {words} |" for k in range(4)]])
+    items = "\n".join(f"- {k} {words}" for k in range(4))
+    nb = slides.slides_of(
+        new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# T\n\n## Summary\n\n{table}\n\n{items}")])
+    )
+    texts = [cell.source for cell in nb.cells[1:]]
+    assert len(texts) == 4 and all("Summary" in text and len(text.split()) < 150 for text in texts)
+    assert [text.count("|---|---|") for text in texts] == [1, 1, 0, 0]
+    assert all(f"| {k} |" in "".join(texts[:2]) and f"- {k} " in "".join(texts[2:]) for k in range(4))
 
 
 def test_a_tag_says_what_a_cell_is_in_slides():

@@ -669,7 +669,7 @@ cl.check("1.4", batch_exponent)
 # for the weights of the cart's position and of the pole's angle. (The batches are drawn from the episodes above.) The right
 # panel shows for all four weights how much larger or smaller ± is with the constant than without. Below 1 the constant helps.
 #
-# *Try:* stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
+# *Try this.* Stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
 # Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
 # baseline of 16. The last position of the baseline slider is the baseline $b(s)$ that you fitted.
 

@@ -531,7 +531,7 @@ cl.see("λ of the smallest error, critic is perfect", Corridor(0.98, 1.0).best()
 lambda_slider()
 
 # %% [markdown]
-# *Try:* move λ from 0 to 1 and watch the weights move to longer returns while noise replaces bias. Then give the robot a
+# *Try this.* Move λ from 0 to 1 and watch the weights move to longer returns while noise replaces bias. Then give the robot a
 # better critic. Last, lower γ: the horizon is shorter, there is less noise, but *better* now means something else
 # (the true difference changes).
 #

@@ -407,7 +407,7 @@ cl.check("4.3", left_after)
 # has a beginning. With the fused step $m/(1-m)$ is just the time constant in control steps. So a tenth is missing when a
 # piece is about *ten* time constants long.
 #
-# **Try it**: set the time constant to 4, and read from the right panel at which L a tenth is missing. Then make the time
+# *Try this.* Set the time constant to 4, and read from the right panel at which L a tenth is missing. Then make the time
 # constant 8 times as long. Then change the solver: which one lets the same neuron remember longest?
 
 # %%

@@ -857,7 +857,7 @@ cl.check("7.5", one_bit)
 #
 # $$f = \frac{h}{1 - h}, \qquad b = \log\frac{h}{1 - 2h} - w\,h, \qquad 0 < h < \tfrac12. \tag{7.11}$$
 #
-# *Try:* start at $w = 4$ and move the input. There is always one fixed point. Then go to $w = 16$. When you move the input
+# *Try this.* Start at $w = 4$ and move the input. There is always one fixed point. Then go to $w = 16$. When you move the input
 # up, where does a second stable state appear, and where does the first one disappear?
 
 # %%

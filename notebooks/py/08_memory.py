@@ -1157,7 +1157,7 @@ print("LSTM, heaven on the left, by what the car saw at this step:", causes.by_s
 # later, in the plot below, the exchange harms the LSTM more.)
 #
 # ### Alter the memory yourself
-# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. **Try** "kept
+# Every setting was played beforehand, with the same 20 starts. The left plot draws two paths to each side. *Try this.* Play "kept
 # at zero" from step 0 in all three networks: each then reaches one side at most. Then find the first step from which the
 # GRU no longer needs its memory: "kept at zero" does not harm it any more. Is a random move harmless there as well? And
 # compare "sides exchanged once" with "moved at random once".

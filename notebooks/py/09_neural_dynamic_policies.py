@@ -205,7 +205,7 @@ cl.predict("09.3", choices=("the whole digit", "a smaller digit", "nothing: the 
 goal_slider(digit=2)
 
 # %% [markdown]
-# *What to try.* Drag the black dot in the left panel. First put it on the green dot, the start. Then put it at the same
+# *Try this.* Drag the black dot in the left panel. First put it on the green dot, the start. Then put it at the same
 # height as the start, and then straight below it. Last, move the start with the third slider.
 
 # %%
