@@ -211,7 +211,7 @@ class RunFile:
                 self.path, claims=claims, intervals=intervals, seeds=sorted({row["seed"] for row in rows}),
                 per_seed=rows, config=self.config,
                 wall_seconds=sum(map(self.seconds, rows)) if self.seconds else spent,
-                command=self.command, **self.by_hand | facts | self.note,
+                command=before["command"] if kept else self.command, **self.by_hand | facts | self.note,
             )  # fmt: skip
 
 

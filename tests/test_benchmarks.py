@@ -260,12 +260,13 @@ def test_a_run_that_is_not_done_is_not_written(toy, capsys):
 def test_entries_of_the_result_file(toy, capsys):
     toy("--seeds", 0, tried="much", count=len)
     assert content()["tried"] == "much" and content()["count"] == 2
-    Path("assets/results/toy.json").write_text(json.dumps(content() | {"note": "by hand"}))
+    Path("assets/results/toy.json").write_text(json.dumps(content() | {"note": "by hand", "command": "with options"}))
     toy("--seeds", 1, tried="more", count=len)
     assert (content()["note"], content()["tried"], content()["count"]) == ("by hand", "more", 4)
+    assert content()["command"] == "with options"
     assert "keeps what it said before: note" in capsys.readouterr().out
     toy("--steps", 1)
-    assert "note" not in content()
+    assert "note" not in content() and content()["command"] == "python benchmarks/toy.py"
 
 
 def test_where_rows_do_not_say_how_long_they_took_calls_add_up(toy, monkeypatch):

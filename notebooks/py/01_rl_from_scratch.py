@@ -143,8 +143,8 @@ cl.see("steps on average", np.mean(lengths), between=(18, 22), predicted="01.1")
 # left leaves it in place.
 #
 # ### Return
-# You want a policy that collects all the rewards that follow, not only the next one. Near rewards count more than far ones.
-# The **return** from step $t$ on, also called the **reward-to-go**, is
+# A policy should aim at all the rewards that follow, not only at the next one. Near rewards count more than far ones. The
+# **return** from step $t$ on, also called the **reward-to-go**, is
 #
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \dots = r_t + \gamma\, G_{t+1}. \tag{1.2}$$
 #
@@ -229,8 +229,8 @@ print("V by playing    ", played.round(3))
 cl.see("largest of the four errors", abs(played - exact).max(), between=(0, 0.03), predicted="01.3")
 
 # %% [markdown]
-# The Bellman equation needs the transition probabilities $p$. The Monte Carlo estimate needs only episodes. A robot
-# usually has no $p$, but it can play episodes.
+# The Bellman equation needs the transition probabilities $p$. The Monte Carlo estimate needs only episodes. For a robot you
+# usually do not know $p$, but you can play episodes.
 
 # %% [markdown]
 # ## 2. A continuous problem: the pole
@@ -400,7 +400,7 @@ cl.see("largest error of the last two lines, in standard errors", np.max(off[2:]
 # ten times smaller. The estimate is right on average (it is **unbiased**), and it is noisy.
 #
 # ### A baseline
-# Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. The *samples* of it are not:
+# Add 100 to every reward. The best action is still 2, and $\nabla J$ is the same. But its *samples* change:
 
 # %%
 spread = {}
@@ -490,7 +490,7 @@ def state_features(obs):
 
 
 # %% [markdown]
-# Play many episodes. Fit $b(s)$ on the first half of them and measure on the second half. So the baseline never sees
+# Play many episodes. Fit $b(s)$ on the first half of them and measure on the second half. This way the baseline never sees
 # the actions that it is used on.
 
 # %%
@@ -506,9 +506,9 @@ print("episodes", copies, "  mean return", rewards.sum(0).mean().round(1), "  lo
 # %% [markdown]
 # ### What the gradient is made of
 # The figure shows 60 of the episodes. The colour is the score of the whole episode, $\sum_t \nabla\log\pi(a_t\mid s_t)$,
-# for one of the four weights: that of the pole's rate. Blue is positive, red is negative. A positive score means that
-# the noise mostly pushed the cart in the direction in which the pole was turning. The mean of score times return is the
-# gradient (1.6). The mean score is zero, so the gradient is also the **covariance** of score and return.
+# for one of the four weights: that of the pole's rate (its angular velocity). Blue is positive, red is negative. A positive
+# score means that the noise mostly pushed the cart in the direction in which the pole was turning. The mean of score times
+# return is the gradient (1.6). The mean score is zero, so the gradient is also the **covariance** of score and return.
 
 # %%
 score_of, lasted = (LinearPolicy().scores(obs, actions) * alive[..., None])[..., 3].sum(0), rewards.sum(0)
@@ -594,10 +594,10 @@ cl.see("share of neighbours in the cancellation", apart[0] / every, between=(0.0
 cl.see("share of terms up to five steps apart", apart.sum() / every, between=(0.55, 0.95))
 
 # %% [markdown]
-# *What you should see.* Neighbours explain about a quarter of the cancellation, and terms up to five steps apart most of it.
-# Long episodes also have the largest rewards-to-go. So without a baseline, large terms with opposite signs can add up to
-# little. For the cart they do. A baseline changes the weights of the terms, and some of their signs, and for the cart most
-# of the cancellation is gone. There this costs more than the smaller squares gain.
+# *What you should see.* Neighbours explain about a quarter of the cancellation, and terms up to five steps apart most of
+# it. Long episodes also have the largest rewards-to-go. So without a baseline, large terms with opposite signs can add up
+# to little. For the cart they do. A baseline changes the weights of the terms, and some of their signs, and for the cart
+# most of the cancellation is gone. This costs more than the smaller squares gain.
 #
 # There is a second way to see it. Which constant would be the best baseline for each of the four weights? The next cell
 # computes it twice: from the squares alone, as in Exercise 1.3, and from the whole sum.
@@ -652,8 +652,8 @@ diagrams.noise_figure(measured, exponent=attempt(batch_exponent))
 # %% [markdown]
 # *Look at* the distance between the lines, and at where each one crosses 1. Below 1 the noise is smaller than the gradient,
 # and the average points roughly the right way. *What you should see.* Three nearly parallel lines. Divide the noise of one
-# estimator by that of another. The **square** of this ratio says how many times as many episodes the first one needs for the
-# same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
+# estimator by that of another. The **square** of this ratio is the factor by which the first one needs more episodes for
+# the same noise. (The noise here is that of all four weights together. The cart's weight is a small part of it.)
 
 # %% nbgrader={"grade": true, "grade_id": "check-01-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("1.4", batch_exponent)
@@ -665,9 +665,9 @@ cl.check("1.4", batch_exponent)
 #
 # $$\operatorname{Var}(g - b\,z) = \operatorname{Var}(g) - 2\,b\operatorname{Cov}(g, z) + b^2\operatorname{Var}(z).$$
 #
-# Each weight has its own parabola. The left panel shows how the estimates from batches of the size that you choose scatter,
-# for the weights of the cart's position and of the pole's angle. (The batches are drawn from the episodes above.) The right
-# panel shows for all four weights how much larger or smaller ± is with the constant than without. Below 1 the constant helps.
+# Each weight has its own parabola. The left panel shows the scatter of the estimates from batches of the size that you
+# choose, for the weights of the cart's position and of the pole's angle. (The batches are drawn from the episodes above.)
+# The right panel shows, for all four weights, ± with the constant divided by ± without it. Below 1 the constant helps.
 #
 # *Try this.* Stay at 64 episodes and compare the baselines 4 and 16. Which of the two curves gets narrower, and which gets wider?
 # Then find out how many episodes you need before the cart's sign is nearly always right: with a baseline of 4, and with a
@@ -687,9 +687,9 @@ baseline_slider(samples[reward_to_go], scores.sum(0), samples[with_baseline], av
 #
 # with $\hat A_t = G_t - V_\phi(s_t)$. The sums run over all $n$ steps of the batch. (The program uses $(1-\gamma)\,G_t$ in
 # place of $G_t$, so that the critic's targets lie between 0 and 1. The scaling of $\hat A_t$ below removes this factor
-# again.) This is an estimate of the **advantage** $A(s, a) = Q(s, a) - V(s)$ (Baird 1993):
-# how much better an action is than the average one. $\hat A_t$ is scaled to mean 0 and standard deviation 1 over the
-# batch, so that one step size suits both the early and the late policies.
+# again.) $\hat A_t$ is an estimate of the **advantage** $A(s, a) = Q(s, a) - V(s)$ (Baird 1993): how much better an action
+# is than the average one. $\hat A_t$ is scaled to mean 0 and standard deviation 1 over the batch, so that one step size
+# suits both the early and the late policies.
 #
 # ### Which objective is this?
 # From here on $\gamma = 0.99$, and that needs an explanation. In sections 3 and 4 $\gamma$ was 1, and (1.9) was the exact
@@ -762,7 +762,7 @@ def update(policy, critic, optimizers, batch, gamma=0.99, baseline="critic"):
 
 # %% [markdown]
 # The loop around it stops early when the mean return is almost the largest possible in three batches in a row. You can
-# also stop it with ■ and keep what it has learnt.
+# also stop it with ■ and keep what it has learned.
 
 # %% tags=["prelude"]
 def reinforce(seed, env_steps, baseline="critic", copies=32, report=10):
@@ -810,16 +810,17 @@ cl.see("first batch with a mean return above 150", first_above(150), between=(12
 cl.see("first batch with a mean return above 950", first_above(950), between=(28, 75), predicted="01.8")
 
 # %% [markdown]
-# *What you should see.* Counted in updates, the mean return rises slowly at first, and then fast. One reason may be that a
-# policy that balances longer also has more steps to learn from in each update.
+# *What you should see.* Per update, the mean return rises slowly at first, and then fast. One reason may be that a policy
+# that balances longer also has more steps to learn from in each update.
 #
-# One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when batches
-# are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean reward-to-go of
-# the batch, and none. Where a run stopped early, the figure repeats its last value (up to 200,000 steps). A run counts as
-# having reached 950 when the average of three batches in a row is at least 950.
+# One run proves little. The course ships runs of ten seeds, made to answer a question: does the baseline matter when
+# batches are small? So the same loop ran with only 4 episodes in a batch and three baselines: the critic, the mean
+# reward-to-go of the batch, and none. (With the critic the mean of the advantages is subtracted as well. All three are
+# divided by the standard deviation of the batch.) Where a run stopped early, the figure repeats its last value (up to
+# 200,000 steps). A run counts as having reached 950 when the average of three batches in a row is at least 950.
 #
-# *Predict.* Take batches of 4 episodes with the critic, instead of 32. By what factor does the number of environment
-# steps to a mean return of 950 fall? (A number below 1 means that it grows.)
+# *Predict.* Take batches of 4 episodes instead of 32, with the critic. By what factor does the number of environment steps
+# needed for a mean return of 950 fall? (A number below 1 means that it grows.)
 
 # %%
 cl.predict("01.9", question="steps with 32 episodes / steps with 4")
@@ -865,15 +866,15 @@ cl.see("the intervals of critic and batch mean overlap", max(low for low, _ in e
 # more environment steps than the run with the critic. That can be chance. In nine of ten it needs more updates, and the
 # median number of updates is 1.5 times as large. Between the critic and the batch mean there is no clear difference in
 # either unit. One reason may be the task: nearly all states with an upright pole have the same value, so a constant
-# predicts it well. This last one is a null result, and it is reported like any other.
+# predicts it well. The comparison of these two is a null result, reported like any other.
 #
 # ### Evaluate without the noise
-# During training the policy adds noise to every action. The mean of the distribution is the **deterministic policy**.
-# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal
-# et al. 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. A few very good
-# or very bad episodes do not change it.
+# During training the policy adds noise to every action. The **deterministic policy** takes the mean of the distribution.
+# `evaluate` plays 50 new episodes with it, and 50 with the noise. The column IQM is the **interquartile mean** (Agarwal et
+# al. 2021): the mean of the middle half of the episodes, without the lowest and the highest quarter. A few very good or
+# very bad episodes hardly change it.
 #
-# *Predict.* Does the policy do better or worse when the noise is off?
+# *Predict.* Is the mean return better or worse when the noise is off, or is it the same within 5 steps?
 
 # %%
 cl.predict("01.10", choices=("better", "the same, within 5 steps", "worse"))
@@ -885,6 +886,10 @@ gain = evaluation.deterministic.mean - evaluation.stochastic.mean
 came = "better" if gain > 5 else "worse" if gain < -5 else "the same, within 5 steps"
 print(f"noise off: {came}" + compared("01.10", came))
 cl.see("mean return, noise off", evaluation.deterministic.mean, between=(950, 1000))
+
+# %% [markdown]
+# *What you should see.* An episode cannot return more than 1,000. If the policy already reaches that with its noise, it has
+# nothing to gain without it. In later notebooks the noise often costs return.
 
 # %%
 cl.show(policy, seed=1, steps=100, reset_noise_scale=0.1)
@@ -946,8 +951,8 @@ diagrams.method_map()
 # Write a controller `obs (N, 4) -> action (N, 1)` that balances the pole. It returns the actions, one row for each
 # observation. Use any method you like: physics, trial and error, random search, or (1.9) with `LinearPolicy`. Four weights
 # are enough. The check wants a mean of at least 950 of 1,000 steps in 20 episodes. Then compare it with the network, with
-# `reset_noise_scale` 0.05, 0.1, 0.15 and 0.2: up to which of them does each of the two last for 950 steps on average? (For
-# the network: `cl.evaluate(policy, reset_noise_scale=0.1)`. For your controller: step the copies of
+# `reset_noise_scale` 0.05, 0.1, 0.15 and 0.2: for each of the two, which is the largest at which it still lasts for 950
+# steps on average? (For the network: `cl.evaluate(policy, reset_noise_scale=0.1)`. For your controller: step the copies of
 # `cl.make("InvertedPendulum-v5", num_envs=20, reset_noise_scale=0.1)` in a loop, as `collect` does.) Add a cell with a
 # table of these means and a sentence on what you tried. It is not checked.
 
@@ -976,7 +981,8 @@ cl.calibration("01")
 #   gradient, (1.9). None of the three changes its mean. A baseline can make a single component noisier.
 # - A discount $\gamma < 1$ inside $G_t$, without the factor $\gamma^t$, is meant to reduce the noise too, but it adds a
 #   bias. (This was not measured here.)
-# - About a hundred lines with a learned baseline balance a pole. Evaluate with the noise off, and over several seeds.
+# - Fewer than a hundred lines, with a learned baseline, balance a pole. Evaluate with the noise off, and over several
+#   seeds.
 # - Q-learning can learn from the data of any policy that tries every action everywhere, and needs a $\max$ over
 #   actions. REINFORCE needs new data for every update, and needs no $\max$.
 #
@@ -990,13 +996,14 @@ cl.calibration("01")
 # | some seeds work, some do not | this is normal; show all of them |
 #
 # One simplification remains. At step 1,000 an episode is truncated while the pole still stands. Here $G_t$ counts no
-# rewards after that, as if the pole had fallen. The error is up to $\gamma^{1000-t}/(1-\gamma)$. Few steps are that near to
-# the end. But once the pole stands all the time, this error is most of what is left of the advantage. No action caused it,
-# so it is noise; what it costs was not measured. Notebook 02 does it properly, with the value of the final observation.
+# rewards after that, as if the pole had fallen. The error is up to $\gamma^{1000-t}/(1-\gamma)$. Few steps are near enough
+# to the end for this to matter. But once the pole stands all the time, this error is most of what is left of the advantage.
+# No action caused it, so it is noise; what it costs was not measured. Notebook 02 treats truncation properly, with the
+# value of the final observation.
 #
 # ### Further reading
-# - R. S. Sutton and A. G. Barto, *Reinforcement Learning: An Introduction*, 2nd ed., 2018: chapters 3 (MDPs), 6.5
-#   (Q-learning), 13.1–13.4 (policy gradients, baselines).
+# - R. S. Sutton and A. G. Barto, *Reinforcement Learning: An Introduction*, 2nd ed., 2018: chapter 3 (MDPs), sections 6.5
+#   (Q-learning) and 13.1–13.4 (policy gradients, baselines).
 # - R. S. Sutton, D. McAllester, S. Singh, Y. Mansour, "Policy gradient methods for reinforcement learning with function
 #   approximation", *NeurIPS* 12, 2000: section 1, the policy gradient theorem.
 # - C. Nota, P. S. Thomas, "Is the policy gradient a gradient?", *AAMAS* 2020: what dropping $\gamma^t$ does.

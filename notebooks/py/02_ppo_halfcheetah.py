@@ -61,11 +61,11 @@ cl.compare({"HalfCheetah-v5": shipped["per_seed"]}, individual=True, target=befo
 
 # %% [markdown]
 # *Look at* the thin lines: each is one seed, trained once. The thick line is their median, the band its 95 % bootstrap
-# interval (how far the median varies when the seeds are drawn anew, with replacement). The dotted line is the best single
+# interval (how much the median varies when the seeds are resampled with replacement). The dotted line is the best single
 # episode of the student project that this notebook grew out of. Every policy acts with its exploration noise here. The next
-# cell shows what the policies reach at the end, without noise, and how long the trainings took. (Seeds 0 to 4 ran on one kind
-# of processor and seeds 5 to 9 on another. Eight of the ten shared the machine with other work, so they took more seconds
-# than they needed. The benchmark takes a policy after 10 and after 15 minutes, its two limits. All runs ended sooner, so both
+# cell shows what the policies reach at the end, without noise, and how long training took. (Seeds 0 to 4 ran on one kind of
+# processor and seeds 5 to 9 on another. Eight of the ten shared the machine with other work, so they took more seconds than
+# they needed. The benchmark takes a policy after 10 and after 15 minutes, its two limits. All runs ended sooner, so both
 # rows are the same.)
 
 # %%
@@ -115,7 +115,7 @@ from course_lib.rl.ppo import policy_loss, ratio_statistics
 #
 # $$L(\theta) = \mathbb{E}_{s,\,a\,\sim\,\text{old}}\bigl[\rho_t(\theta)\,\hat A_t\bigr]. \tag{2.2}$$
 #
-# At $\theta_{\text{old}}$ every ratio is 1 and $\nabla\rho = \nabla\log\pi$, so the first step is exactly the policy
+# At $\theta_{\text{old}}$ every ratio is 1 and $\nabla\rho = \nabla\log\pi$, so the first step follows exactly the policy
 # gradient. Here are four transitions (each is one step: state, action, reward, next state).
 #
 # *Predict.* Which two of the four did the new policy make more likely? The cell below holds their log-probabilities.
@@ -141,8 +141,8 @@ cl.see("more likely now", " and ".join(grown), ("first and third",), predicted="
 #
 # ### What the ratio does not correct
 # The ratio corrects the probabilities of the *actions*. The *states* of the batch still come from the old policy. The new
-# policy acts differently, so it also gets to different places. This is called **state-distribution shift**. To see
-# what is missing, start from the exact gain of a new policy, the **performance difference** (Kakade & Langford 2002):
+# policy acts differently, so it also visits different states. This is called **state-distribution shift**. To see what is
+# missing, start from the exact gain of a new policy, the **performance difference** (Kakade & Langford 2002):
 #
 # $$J(\theta) - J(\text{old}) = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\pi_\theta}\bigl[A_{\text{old}}(s, a)\bigr]
 # = \frac{1}{1-\gamma}\;\mathbb{E}_{s\,\sim\,\theta,\;a\,\sim\,\text{old}}\bigl[\rho\,A_{\text{old}}(s, a)\bigr]. \tag{2.3}$$
@@ -165,8 +165,8 @@ cl.see("more likely now", " and ".join(grown), ("first and third",), predicted="
 # the ditch. The problem is so small that advantages and returns can be computed exactly, so there is no noise in what
 # follows.
 #
-# *Predict.* The surrogate says: step right, the more the better. By how much can $p$ rise above 0.3 before the real return
-# falls?
+# *Predict.* The surrogate says: step right, the more the better. By how much must $p$ rise above 0.3 to reach the highest
+# real return?
 
 # %%
 cl.predict("02.2", question="rise of p above 0.3, from 0 to 0.7")
@@ -182,8 +182,8 @@ promise_figure(ledge)
 # %% [markdown]
 # *Look at* the right panel. The dashed line is the promise of the batch: the old return plus the surrogate (2.2) times
 # $1/(1-\gamma)$. It touches the real return at the old policy, with the same slope. Further away it goes on rising while
-# the real return falls: the batch holds almost no steps near the ditch. The dots are (2.3). They take the places of the
-# new policy and lie on the real return. But you would have to collect new data to get them.
+# the real return falls: the batch holds almost no steps near the ditch. The dots are (2.3). They use the states of the new
+# policy and lie on the line of the real return. But you would have to collect new data to get them.
 #
 # So the promise holds only near the old policy, in a **trust region**. *Near* is measured with the **Kullback–Leibler
 # divergence** (KL) of the two action distributions,
@@ -191,11 +191,10 @@ promise_figure(ledge)
 # $$\mathrm{KL}(\pi_{\text{old}}\,\|\,\pi_\theta)
 # = \mathbb{E}_{a\,\sim\,\text{old}}\bigl[\log\pi_{\text{old}}(a\mid s) - \log\pi_\theta(a\mid s)\bigr] \ge 0. \tag{2.4}$$
 #
-# If it is small at every state, the new policy can only slowly drift to other places. **Trust region policy
-# optimisation** (TRPO; Schulman et al. 2015) rests on a lower bound on the real gain, $L(\theta) - C\max_s\mathrm{KL}$,
-# with a constant $C$ (and with $L$ scaled by $1/(1-\gamma)$). In practice that bound allows only steps that are too
-# small to be useful. TRPO therefore maximises $L$ subject to "mean KL at most $\delta$". PPO aims at the same with a
-# simpler device, in section 2.
+# If it is small at every state, the new policy visits nearly the same states. **Trust region policy optimisation** (TRPO;
+# Schulman et al. 2015) rests on a lower bound on the real gain, $L(\theta) - C\max_s\mathrm{KL}$, with a constant $C$ (and
+# with $L$ scaled by $1/(1-\gamma)$). In practice that bound allows only steps that are too small to be useful. TRPO
+# therefore maximises $L$ subject to "mean KL at most $\delta$". PPO aims at the same with a simpler device, in section 2.
 #
 # **Nat.** KL is measured in nats, because its logarithms are natural ones. (So is the entropy of section 5.) With
 # logarithms to the base 2 the unit would be the bit. One nat is $1/\ln 2$ bits. How large is 0.03 nats, the limit in the
@@ -292,10 +291,10 @@ cl.see("policies that balanced the pole before, and let it fall", fell, (1, 8), 
 cl.see("the same with ε = 0.2", fell_held, (0, 1))
 
 # %% [markdown]
-# *What you should see.* For the first policy, the promise without a limit becomes many times as large as with it, and the KL
-# passes 1 nat. What happens to the pole without a limit is a matter of luck: some policies go on balancing, and others let
-# it fall long before the end. The batch says nothing about actions far from those it contains, nor about the states they
-# lead to. With ε = 0.2 the KL of the first policy is still small after 200 updates, and the pole stands, for the other
+# *What you should see.* For the first policy, the promise without a limit becomes many times as large as with one, and the
+# KL passes 1 nat. What happens to the pole without a limit is a matter of luck: some policies go on balancing, and others
+# let it fall long before the end. The batch says nothing about actions far from those it contains, nor about the states
+# they lead to. With ε = 0.2 the KL of the first policy is still small after 200 updates, and the pole stands, for the other
 # policies too.
 
 # %% [markdown]
@@ -382,8 +381,8 @@ cl.check("2.2", surrogate_slope)
 # $\mathbb{E}_{\text{old}}[\rho] = \int \pi_{\text{old}}\,\pi_\theta/\pi_{\text{old}}\,da = 1$. It is never negative, because
 # $\rho - 1 \ge \log\rho$ (Schulman 2020 calls it k3). The library takes the second.
 #
-# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. By what factor do the
-# estimates of the second scatter less?
+# *Predict.* Take two Gaussians half a standard deviation apart and batches of 64 actions. What is the standard deviation of
+# the first estimate, divided by that of the second?
 
 # %%
 cl.predict("02.4", question="sd of the first over sd of the second")
@@ -457,11 +456,11 @@ cl.check("2.3", kl_exponent)
 # $$\mathrm{KL} = \tfrac12\,\alpha^2\, g^{\mathsf T} F\, g + O(\alpha^3), \qquad
 # F = \mathbb{E}_{\text{old}}\bigl[\nabla\log\pi\;\nabla\log\pi^{\mathsf T}\bigr]. \tag{2.7}$$
 #
-# $F$ is the **Fisher information matrix**. It turns a distance between weights into a distance between policies, and
-# TRPO uses it (as does the natural policy gradient, Kakade 2001). The square has a practical side. A learning rate ten
-# times too large moves the policy a hundred times too far in KL, and that can destroy it. A learning rate ten times too
-# small is only slow. And as $\sigma$ shrinks, $F$ grows like $1/\sigma^2$: late in training, the same step of the
-# weights is a larger step of the policy.
+# $F$ is the **Fisher information matrix**. It turns a distance between weights into a distance between policies, and TRPO
+# uses it (as does the natural policy gradient, Kakade 2001). The square has a practical side. A learning rate ten times too
+# large moves the policy a hundred times too far in KL, and that can destroy it. A learning rate ten times too small is only
+# slow. And as $\sigma$ shrinks, the part of $F$ for the mean grows like $1/\sigma^2$: late in training, the same step of
+# the weights is a larger step of the policy.
 
 # %% [markdown]
 # ## 3. Generalised advantages
@@ -503,14 +502,14 @@ ppo_figures.horizon_figure(gamma=0.98, lambdas=(0.0, 0.92, 1.0))
 # steps of what follows.
 #
 # ### How much to rely on the critic
-# A small λ gives little noise. But if the critic is wrong, the estimate is wrong too, and averaging does not help: it
-# has a **bias**. A large λ gives little bias and much noise (**variance**). Noise falls when you average, bias does not.
-# To see both, take a task where the truth is known. A robot wanders in a corridor of ten cells, left or right with
-# probability one half. In the last cell, the charger, each step is paid 1. Every reward also has some noise. The robot
-# stands in the middle. How much better is a step to the right than a step to the left? The Bellman equation (1.3) gives
-# the true answer. GAE estimates it from a pair of episodes, one that begins with the step right and one with the step
-# left, and you take the mean of 100 such pairs. The mean and the variance of that estimate follow from linear equations
-# too. So the curves are exact, the one called "noise" included: nothing in them is sampled.
+# A small λ gives little noise. But if the critic is wrong, the estimate is wrong too, and averaging does not help: it has a
+# **bias**. A large λ gives little bias and much noise (**variance**). Noise falls when you average, bias does not. To see
+# both, take a task where the truth is known. A robot wanders in a corridor of ten cells, left or right with probability one
+# half. In the last cell, the charger, each step earns 1. Every reward also has some noise. The robot stands in the middle.
+# How much better is a step to the right than a step to the left? The Bellman equation (1.3) gives the true answer. GAE
+# estimates it from a pair of episodes, one that begins with the step right and one with the step left, and you take the
+# mean of 100 such pairs. The mean and the variance of that estimate follow from linear equations too. So the curves are
+# exact, the one called "noise" included: nothing in them is sampled.
 #
 # The critic knows only a share of the differences between the cells: 0 (it knows the average value and nothing else),
 # 0.5, 0.8, or 1 (it is perfect).
@@ -535,11 +534,11 @@ lambda_slider()
 # better critic. Last, lower γ: the horizon is shorter, there is less noise, but *better* now means something else
 # (the true difference changes).
 #
-# *What you should see.* The better the critic, the smaller the best λ. On robots a λ between 0.9 and 0.97 is usual. That is
-# experience. How good a robot's critic is cannot be read from its explained variance, which is measured against targets
-# that contain the critic itself. (In this corridor, which never ends, a constant error of the critic would not matter: it
-# shifts the advantages of both actions alike. Where an episode can end in a fall and λ < 1, it does matter, because a fall
-# leaves $\gamma V(s_{t+1})$ out.)
+# *What you should see.* The better the critic, the smaller the best λ. On robots a λ between 0.9 and 0.97 is usual. This
+# comes from experience. The explained variance (section 6) does not tell how good a robot's critic is: it is measured
+# against targets that contain the critic itself. (In this corridor, which never ends, a constant error of the critic would
+# not matter: it shifts the advantages of both actions alike. Where an episode can end in a fall and λ < 1, it does matter,
+# because a fall leaves $\gamma V(s_{t+1})$ out.)
 #
 # ### Two ways for an episode to end
 # - **terminated**: the robot fell, as the one-legged hopper of section 8 may do. Nothing comes after:
@@ -646,7 +645,7 @@ cl.see("largest sd over smallest sd", sd.max() / sd.min(), (40, 100), predicted=
 # *What you should see.* The joint rates vary far more than the angles. So the policy carries running moments of the
 # observations, their mean $m$ and standard deviation $d$. It subtracts, divides and clips,
 # $x = \mathrm{clip}\bigl((s - m)/d,\,\pm10\bigr)$. The moments are updated *between* iterations (one iteration is one
-# rollout and the learning from it). They must not change while a rollout is played and learnt from. Otherwise the ratio
+# rollout and the learning from it). They must not change while a rollout is played and learned from. Otherwise the ratio
 # would not start at 1. They are saved with the policy and frozen in evaluation.
 #
 # Two more scales: rewards are divided by the running standard deviation of the discounted return, so that one weight of the
@@ -817,8 +816,8 @@ cl.see(f"length of the last episodes after {agent.env_steps:,} steps", np.mean(l
 #
 # ### The recipe that runs
 # The library's recommended settings for this task differ from its defaults. The next cell reads the difference out of
-# `PPOConfig.recommended`. What each setting is worth is the question of section 7. (The last row is not a setting: the library
-# spreads the starts in every task.)
+# `PPOConfig.recommended`. What each setting is worth is the question of section 7. (The last row is not a setting: the
+# library spreads out the starts of the episodes in every task.)
 
 # %%
 settings.SettingsTable("HalfCheetah-v5")
@@ -841,7 +840,7 @@ prediction = [(100_000, 0), (1_000_000, 2500), (3_000_000, 4500)]
 cl.predict("02.10", question="return at the end")
 
 # %% [markdown]
-# Watch the curve grow. ■ stops the training and keeps what was learnt; `cl.train(run, more)` continues it.
+# Watch the curve grow. ■ stops the training and keeps what was learned; `cl.train(run, more)` continues it.
 # `cl.background(agent, steps)` trains while you read on, and shows a button that stops it. If you would rather not wait,
 # set `run = cl.load("halfcheetah_ppo_3")`: then all the following cells work, except those that need the curve of your
 # training.
@@ -896,8 +895,8 @@ cl.show(run, steps=cl.budget(smoke=20, lite=100, full=100))
 # ### The gait at four moments of training
 # You see the policy of one run, saved at four moments of its training.
 #
-# *Predict.* How fast is the last of the four, in m/s, three to four seconds after a standing start? (The reward of a step is
-# about the speed, and an episode has 1,000 steps.)
+# *Predict.* How fast is the last of the four, in m/s, three to four seconds after a standing start? (The reward of a step
+# is roughly the speed, and an episode has 1,000 steps.)
 
 # %%
 cl.predict("02.11", question="speed in m/s")
@@ -962,26 +961,27 @@ cl.see("seeds in which the KL stop changed nothing at all", same, (1, 3))
 settings.SettingsTable("HalfCheetah-v5", ablations["per_seed"])
 
 # %% [markdown]
-# *What you should see.* Four parts carry this recipe: an advantage that looks further than one step, a small first σ, the
+# *What you should see.* Four parts carry this recipe: an advantage that looks further than one step, a small initial σ,
 # normalised observations, and a clip that is not tiny. (The run without a clip had no KL stop either, so it does not tell
 # what the clip alone is worth.) Three more changes cost less, but all their seeds lie below the recommended ones: no reward
-# normalisation, λ = 1, and minibatches of 4,096. Two cannot be told from the recommended settings with three seeds: no
-# normalisation of the advantages, and minibatches of 256. The table repeats the recommended settings, with the return that
-# the default gives instead. (For the last row, the ablation let all copies start together.)
+# normalisation, λ = 1, and minibatches of 4,096. Two cannot be told apart from the recommended settings with three seeds:
+# no normalisation of the advantages, and minibatches of 256. The table repeats the recommended settings, with the return
+# that the default gives instead. (For the last row, the ablation let all copies start together.)
 #
 # Now the parts that are worth nothing here, or less:
-# - **The KL stop**, as long as the clip is there. There are seeds in which the run without it is the same to the last
+# - **The KL stop**, as long as the clip is there. There are seeds in which the run without the stop is the same to the last
 #   digit: the limit was never reached. In the long training above some updates went over the limit, so there it acts. (The
-#   recorded KL is a mean over the passes of an update, and the limit is for one pass. So it acts more often than that.)
+#   recorded KL is a mean over the passes of an update, and the limit is for one pass. So the stop acts more often than this
+#   mean shows.)
 # - **γ = 0.98.** With γ = 0.99 the median is not lower. At this length the table gives no reason for the smaller γ.
 # - **Spread-out starts.** The median without them is higher, so they may even cost something. But the ranges of the seeds
-#   overlap, and with the noise on the order of the medians is the other way round. Three seeds cannot decide it.
+#   overlap, and with noise the order of the medians is reversed. Three seeds cannot decide it.
 #
 # Keep the limits of this table in mind. It is one robot and one short budget, and the rest of the recipe was tuned around
 # these parts. What is worth nothing here may matter in another task, or in a longer run.
 #
-# Here are four of these runs. The curves are means of the last 100 training episodes, with noise. So they lag behind the
-# policy, and the noise costs something, too. The table has returns of the last policy, without noise. Three of the four
+# Here are four of these variants. The curves are means of the last 100 training episodes, with noise. So they lag behind
+# the policy, and the noise costs something, too. The table has returns of the last policy, without noise. Three of the four
 # curves end lower than in the table. (The median of λ = 0 ends higher.)
 
 # %%
@@ -1075,10 +1075,10 @@ cl.calibration("02")
 # - KL grows with the square of the step, (2.7): watch it.
 # - GAE (2.10) trades noise for bias with one number, λ. The better the critic, the smaller λ can be. After a fall there
 #   is nothing to bootstrap from; when the time is over, there is.
-# - Normalisers do not change while a batch is collected and learnt from, and they are saved with the policy.
-# - The return alone does not tell a bug from bad luck. KL, clipped share, explained variance and entropy give most bugs away.
-#   Not all: where episodes run together (room D) they look almost healthy. And a loss can be tested before any training, with
-#   questions whose answer is known.
+# - Normalisers do not change while a batch is collected and learned from, and they are saved with the policy.
+# - The return alone does not tell a bug from bad luck. KL, clipped share, explained variance and entropy give most bugs
+#   away. Not all: where episodes run together (room D) these metrics look almost healthy. And a loss can be tested before
+#   any training, with questions whose answer is known.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |

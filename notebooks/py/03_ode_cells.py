@@ -3,11 +3,11 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/03_ode_cells.ipynb)
 #
-# A recurrent network jumps from step to step. The state of a *liquid* network follows a differential equation instead,
-# and a solver computes it for as long a time as you ask for. This gives you a memory that forgets at a rate set by the
-# input. It also makes the time between two observations an input like any other. The price is a solver, and a question
-# that plain networks do not raise: how do you differentiate through it? In this notebook you build solvers, the step of a
-# liquid cell and the adjoint method, and compare them with others. You also see where each of them breaks.
+# A recurrent network jumps from step to step. The state of a *liquid* network follows a differential equation instead, and
+# a solver computes it for as long a time as you ask for. This gives you a memory that forgets at a rate set by the input.
+# It also makes the time between two observations an input like any other. The price is a solver, and a question that plain
+# networks do not raise: how do you differentiate through it? In this notebook you build solvers, the step of a liquid cell
+# and the adjoint method, and compare them with other programs. You also see where each of them breaks.
 
 # %% [markdown]
 # **You will be able to**
@@ -224,7 +224,7 @@ ode_figures.power_figure(errors, "step Δ (s)", "error of h(3 s)")
 
 # %% [markdown]
 # *Look at* the slopes in the legend. *What you should see.* The orders 1, 2 and 4, nearly. Order 4 means that half the step
-# gives $2^4$ times less error. At large steps the slopes are a little smaller, because order describes small steps.
+# gives an error $2^4$ times smaller. At large steps the slopes are a little smaller, because order describes small steps.
 #
 # `odeint` is the library's solver. Its method "dopri5" (Dormand and Prince, 1980) is **adaptive**: it estimates its
 # own error, compares it with a tolerance, and chooses each step itself.
@@ -245,8 +245,8 @@ cl.see("evaluations at 1e-9 over those at 1e-3", found[1e-9][1] / found[1e-3][1]
 
 # %% [markdown]
 # ### Stiffness
-# A solver must be accurate. It must also be **stable**: it must not blow up where the true solution decays. Take one part of
-# the state, a *mode*, that decays at the rate $k$ (Dahlquist's test equation, 1963) and one step of Euler:
+# A solver must be accurate. It must also be **stable**: it must not blow up where the true solution decays. Take one part
+# of the state, a *mode*, that decays at the rate $k$ (Dahlquist's test equation, 1963), and one step of Euler's method:
 #
 # $$\frac{dh}{dt} = -k\,h, \qquad h' = h - \Delta\,k\,h = (1 - k\Delta)\,h. \tag{3.4}$$
 #
@@ -528,9 +528,9 @@ neuron_slider()
 
 # %% [markdown]
 # ### Bounded for every input
-# Since $0<f<1$ (1/s), $\tau_{\text{sys}}$ lies between its values for $f=1$ and $f=0$. And $h$ cannot leave the interval
-# between 0 and $A$. At $h = A$ the leak points inwards, and at $h = 0$ the channel does. No clipping is needed, and no
-# tanh on the state.
+# Since $0<f<1$ (1/s), $\tau_{\text{sys}}$ lies between its values for $f=1$ and $f=0$. And once $h$ is between 0 and $A$,
+# it cannot leave this interval. At $h = A$ the leak points inwards, and at $h = 0$ the channel does. No clipping is needed,
+# and no tanh on the state.
 #
 # The report of a student project, from which this course grew, prints another equation. (Its code used the paper's.)
 #
@@ -629,10 +629,10 @@ cl.see("largest difference of the inline step and the library's", (inside * cell
 #
 # ### CfC: the answer instead of the equation
 # The **closed-form continuous-time cell**, CfC (Hasani et al., 2022), skips the solver. It learns the *solution* as a
-# function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$, the time
-# since the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one. ($f$ and
-# $g$ are the paper's letters; $k$ is its $h$, which here is the state. Only here is $f$ a linear layer of any sign, and only
-# here are $g$ and $k$ levels. They are neither the conductance of (3.8) nor the rate of (3.4).)
+# function of time. A gate $\sigma(-f\,t)$ mixes two levels, $g$ and $k$, and the mixture changes with $t$, the time since
+# the step began. Both levels are $\tanh$ layers of $h$ and $x$, and $f$ is a linear one. ($f$ and $g$ are the paper's
+# letters; $k$ is its $h$, because $h$ is the state here. In (3.13), $f$ is the output of a linear layer and may have either
+# sign. It is not the conductance of (3.8), and $k$ is not the rate of (3.4).)
 #
 # $$h(t) = \sigma(-f\,t) \odot g + \bigl(1 - \sigma(-f\,t)\bigr) \odot k. \tag{3.13}$$
 #
@@ -684,15 +684,15 @@ apart = ((whole - halves).norm() / (whole - h).norm()).item()
 cl.see("one step of 1 s and two of 0.5 s differ by this share of the way", apart, (0.005, 2))
 
 # %% [markdown]
-# *What you should see.* A staircase along the LTC's curve: one value a second, computed in one go. Keep two limitations
-# in mind. At $t=0$ the gate is at ½, so (3.13) gives $(g+k)/2$. That is the old state only if training made it so. And
-# two steps of ½ s need not equal one of 1 s. A CfC *takes time as an input*, but it is not the solution of an ODE. Section
-# 7 comes back to this distinction.
+# *What you should see.* A staircase along the LTC's curve: one value a second, each from one evaluation. Keep two
+# limitations in mind. At $t=0$ the gate is at ½, so (3.13) gives $(g+k)/2$. That is the old state only if training made it
+# so. And two steps of ½ s need not equal one of 1 s. A CfC *takes time as an input*, but it is not the solution of an ODE.
+# Section 7 comes back to this distinction.
 
 # %% [markdown]
 # ## 4. The gradient of a solution
 #
-# A loss looks at the end, $L(h(T))$. How does it depend on $\theta$ and $h_0$? Here are three ways to find out:
+# Take a loss of the end state, $L(h(T))$. How does it depend on $\theta$ and $h_0$? Here are three ways to find out:
 #
 # - **Backprop** through the solver ("discretise, then optimise"). The solver's steps are operations like any others. The
 #   gradient is exact for *what was computed*. Every intermediate result is kept until the backward pass.
@@ -722,8 +722,8 @@ cl.see("one step of 1 s and two of 0.5 s differ by this share of the way", apart
 # This equation starts at the *end* and runs backwards. At $t = 0$ it has reached $a(0) = dL/dh_0$.
 #
 # ### The parameters
-# Cut $[0, T]$ into short pieces of length $\varepsilon$. Change $\theta$ by $d\theta$ *in one piece only*; it begins
-# at $t$. At its end the state is off by $\varepsilon\,\frac{\partial f}{\partial\theta}\,d\theta$, to first order.
+# Cut $[0, T]$ into short pieces of length $\varepsilon$. Change $\theta$ by $d\theta$ *in one piece only*, the one that
+# begins at $t$. At its end the state is off by $\varepsilon\,\frac{\partial f}{\partial\theta}\,d\theta$, to first order.
 # From there on this is a nudge of the state, and it changes the loss by
 # $a(t+\varepsilon)\,\varepsilon\,\frac{\partial f}{\partial\theta}\,d\theta$. A change of $\theta$ in all pieces changes
 # the loss by the sum, again to first order. As $\varepsilon$ goes to zero the sum becomes an integral:
@@ -982,8 +982,8 @@ cl.see("adjoint: evaluations at the largest stiffness over those at 1", asked[-1
 # ## 6. When the adjoint fails
 #
 # The forward equation *forgets*. Two states at a distance $\delta$ are only $\delta\,e^{-\lambda t}$ apart after a time
-# $t$, where $\lambda$ is a rate of decay (minus an eigenvalue of $\partial f/\partial h$). That makes the equation easy to
-# solve, because errors die out. Now let time run backwards. What shrank must grow:
+# $t$, where $\lambda$ is a rate of decay (minus the real part of an eigenvalue of $\partial f/\partial h$). That makes the
+# equation easy to solve, because errors die out. Now let time run backwards. What shrank must grow:
 #
 # $$\delta(T - s) \approx \delta(T)\,e^{\,\lambda s}. \tag{3.19}$$
 #
@@ -1018,9 +1018,9 @@ ode_figures.drift_figure(times, forward, backward, rate)
 # quarters of the time. *What you should see.* The backward state follows the forward one for about as long as (3.19) says.
 # After a few tenths of a second their distance grows exponentially, at first at this rate and later more slowly, and the
 # backward state never comes back. From there on $\partial f/\partial h$ in (3.17) is taken at states that never occurred.
-# There is no bug and no warning, but the gradient is wrong. A tighter tolerance helps slowly: each factor of ten adds only
-# $\ln(10)/\lambda$. Here $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest rate is half
-# as large, it would do.
+# There is no bug and no warning, but the gradient is wrong. A tighter tolerance helps little: each factor of ten adds only
+# $\ln(10)/\lambda$ to that time. Here $\lambda$ is 12/s, and even $10^{-8}$ leaves a large error. In a field whose fastest
+# rate is half as large, it would be enough.
 #
 # ### A cure: keep a few states
 # As said after (3.18), $h$ restarts wherever a state was kept. So keep $m$ states, the last one included, although the loss

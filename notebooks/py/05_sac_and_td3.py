@@ -102,7 +102,7 @@ from course_lib.rl.replay import Replay
 #
 # averaged over the states of a batch.
 #
-# Take one state, one action and a Q with two hills. The actor is one number, $a = \tanh\theta$.
+# Take one state, an action that is a single number, and a Q with two hills. The actor is one number, $a = \tanh\theta$.
 #
 # *Predict.* The higher hill is at 0.6, the lower one at −0.5. Three actors start at −0.9, −0.1 and 0.1. How many of them
 # end on the higher hill?
@@ -163,8 +163,8 @@ cl.check("5.1", actor_gradient)
 # right side is computed by **target networks** (Mnih et al. 2015), copies of the critic and the actor. Let $\phi$ and
 # $\theta$ be the weights of the critic and the actor, and $\bar\phi$ and $\bar\theta$ those of their copies. In DDPG the
 # copies follow slowly (Lillicrap et al. 2016): $\bar\phi \leftarrow \bar\phi + \tau(\phi - \bar\phi)$, and the same for
-# $\bar\theta$, with a small $\tau$. This running average of weights is called **Polyak averaging** (after Polyak and
-# Juditsky 1992).
+# $\bar\theta$, with a small $\tau$. (In notebooks 03 and 04 $\tau$ was a time constant.) This running average of weights is
+# called **Polyak averaging** (after Polyak and Juditsky 1992).
 #
 # $$y_t = r_t + \gamma\,(1 - d_t)\,Q_{\bar\phi}\bigl(s_{t+1}, \mu_{\bar\theta}(s_{t+1})\bigr),
 # \qquad L(\phi) = \tfrac12\,\mathbb{E}\bigl[(Q_\phi(s_t, a_t) - y_t)^2\bigr]. \tag{5.3}$$
@@ -363,7 +363,7 @@ cl.see("the lower of the two estimates of it", np.minimum(estimates.max(1), seco
 # action fairly: that is **double Q-learning** (van Hasselt 2010).
 #
 # TD3 goes one step further and takes the lower of two estimates. **Clipped double Q-learning** (Fujimoto et al. 2018,
-# section 4.2) trains two networks from different first weights, the **twin critics**, on one common target:
+# section 4.2) trains two networks from different initial weights, the **twin critics**, on one common target:
 #
 # $$y_t = r_t + \gamma\,(1 - d_t)\,\min_{i=1,2} Q_{\bar\phi_i}\bigl(s_{t+1}, \mu_{\bar\theta}(s_{t+1})\bigr). \tag{5.5}$$
 #
@@ -386,9 +386,9 @@ cl.check("5.4", lower_error)
 
 # %% [markdown]
 # ### Measured
-# A pendulum with a motor, fully observed (angle and rate). DDPG trains on it, then DDPG with twin critics and nothing
-# else changed. Then each policy plays without noise. At every tenth step you compare Q (with twin critics, the lower of
-# the two) with the discounted reward that really followed.
+# Take a pendulum with a motor, fully observed (angle and rate). Train DDPG on it, then DDPG with twin critics and nothing
+# else changed. Then each policy plays without noise. At every tenth step you compare Q (with twin critics, the lower of the
+# two) with the discounted return that really followed.
 #
 # *Predict.* Which of the two promises more, compared with what it earns?
 
@@ -396,9 +396,9 @@ cl.check("5.4", lower_error)
 cl.predict("05.4", choices=("DDPG", "with twin critics"))
 
 # %% [markdown]
-# These are the settings of all trainings on the pendulum, where nothing else is said. `hidden` are the widths of the
-# layers. The first `learning_starts` steps are random actions, to fill the buffer, without updates. After that each step is
-# followed by `updates_per_step` updates, on average.
+# These are the settings of all training runs on the pendulum, unless the text says otherwise. `hidden` are the widths of
+# the layers. The first `learning_starts` steps are random actions, to fill the buffer, without updates. After that each
+# step is followed by `updates_per_step` updates, on average.
 
 # %%
 SETTINGS
@@ -427,9 +427,9 @@ print("in most seeds DDPG promises more" + compared("05.4", "DDPG"))
 
 # %% [markdown]
 # *What you should see.* DDPG promises too much in most seeds, in some far too much. The twin critics promise too little in
-# most seeds. The two medians are about equally far from 0. That agrees with (5.4) and with Exercise 5.4. (Part of what the
-# twin critics promise too little comes from the measurement. It takes the lower of the two estimates, and this is too low
-# on average even if each critic is right. Section 6 shows a second reason for a Q that is too high.)
+# most seeds. The two medians are about equally far from 0. The signs agree with (5.4) and with Exercise 5.4. (Part of what
+# the twin critics promise too little comes from the measurement. It takes the lower of the two estimates, and this is too
+# low on average even if each critic is right. Section 6 shows a second reason for a Q that is too high.)
 
 # %% [markdown]
 # ## 4. Two more changes make TD3
@@ -463,8 +463,8 @@ q_figures.smoothing_figure(grid, spiked(grid), smoothed)
 # %% [markdown]
 # *Look at* the dots, the maximum of each line. *What you should see.* A little smoothing lowers the spike, but it is still
 # the maximum. With σ = 0.2 the broad hill wins. The price: true peaks are lowered as well, narrow ones most. The smoothed
-# line is what the *target* gives to the next state, for each action of the target actor. The critic itself keeps its
-# spike, and an actor in that state still climbs it. But the states before it are no longer promised the height of the
+# line is the value that the *target* gives to the next state, for each action of the target actor. The critic itself keeps
+# its spike, and an actor in that state still climbs it. But the states before it are no longer promised the height of the
 # spike.
 #
 # **Delayed policy updates** (section 5.2 of the paper). The actor and all target networks move only at every *second*
@@ -587,8 +587,8 @@ def two_estimates(sd, motors=1, draws=100_000, seed=0):
 
 
 # %% [markdown]
-# *Predict.* σ = 0.1, one motor. The variance of the score-function estimate is how many times that of the
-# reparameterised one?
+# *Predict.* σ = 0.1, one motor. What is the variance of the score-function estimate, divided by that of the reparameterised
+# one?
 
 # %%
 cl.predict("05.7", question="ratio of the variances")
@@ -669,7 +669,8 @@ for alpha, (action, log_prob) in drawn.items():
     print(f"α = {alpha:4.2f}: actions {action.mean():+.2f} ± {action.std():.2f}")
     cl.see("   entropy minus that of the best Gaussian", -log_prob.mean() - best_gaussian(hills, alpha).entropy, (-0.2, 0.2))
 cl.see("mean action at α = 0.02", drawn[0.02][0].mean(), (0.55, 0.65))
-print("the actor is on the higher hill" + compared("05.8", "higher hill"))
+came = "nearer hill" if drawn[0.02][0].max() < 0 else "higher hill" if drawn[0.02][0].min() > 0 else "both hills"
+print("the actor is on the " + came + compared("05.8", came))
 q_figures.boltzmann_figure(grid, hills(grid), {f"α = {alpha:g}": (alpha, action) for alpha, (action, _) in drawn.items()})
 
 # %% [markdown]
@@ -713,10 +714,10 @@ for power, between in ((2, (0.3, 0.4)), (1, (0.55, 0.8))):
     cl.see("   mean step", np.mean(np.diff(entropy)), between, "nats")
 
 # %% [markdown]
-# *What you should see.* On each hill the steps are of roughly the same size, and on the pointed hill they are about
-# twice as large. The law needs a hill that looks the same at every scale. The two hills of section 1 do not, so their
-# steps differ: the slider says how much each doubling adds. The bounds break the law too. No policy on (−1, 1) has more
-# entropy than log 2, the entropy of the uniform one.
+# *What you should see.* On each hill the steps are of roughly the same size, and on the pointed hill they are about twice
+# as large. Your formula needs a hill that looks the same at every scale. The two hills of section 1 do not, so their steps
+# differ: the slider says how much each doubling adds. The bounds break it too. No policy on (−1, 1) has more entropy than
+# log 2, the entropy of the uniform one.
 #
 # The steepness c does not change the step. It sets how wide the best policy is. So one α is enough even if a motor must be
 # precise in one state and is free in another: a nat earns α in both. On a steep hill the same width costs more reward, so
@@ -726,7 +727,7 @@ for power, between in ((2, (0.3, 0.4)), (1, (0.55, 0.8))):
 # ### The temperature finds its own way
 # How large should α be? That depends on the scale of the rewards, and the best value changes during training. So SAC sets
 # the *entropy* and lets α follow (**automatic temperature tuning**, Haarnoja et al. 2018b, section 5). The target entropy
-# $\bar{\mathcal H}$ is minus the number of motors, in nats, and
+# $\bar{\mathcal H}$ is minus the number of motors, in nats. The loss of α is
 #
 # $$L(\alpha) = -\log\alpha\;\mathbb{E}\bigl[\log\pi(a\mid s) + \bar{\mathcal H}\bigr]. \tag{5.13}$$
 #
@@ -779,10 +780,10 @@ q_figures.temperature_figure(paths, target_entropy=-6)
 # %% [markdown]
 # ## 6. Each change alone
 #
-# What is each change worth? The result file has many small training runs on the pendulum and some on the cheetah. Most
-# are DDPG with the one change in the name; TD3 and SAC have several. (The stochastic actor replaces the added noise.
-# "Paid for entropy" is the stochastic actor with a reward for entropy at a fixed temperature. Where entropy is paid,
-# that pay counts as earned.) All runs of a task have the same number of steps and updates.
+# What is each change worth? The result file has many small training runs on the pendulum and some on the cheetah. Most are
+# DDPG with the one change in the name; TD3 and SAC have several. (The stochastic actor replaces the added noise. "Paid for
+# entropy" is the stochastic actor with a reward for entropy at a fixed temperature. Where entropy is rewarded, this reward
+# counts as earned.) All runs of a task have the same number of steps and updates.
 #
 # *Predict.* Which of these makes DDPG lose most on the pendulum?
 
@@ -814,7 +815,8 @@ cl.see("failed seeds with twin critics, and of SAC", [missed["twin"], missed["sa
 # *Look at* the medians first, then at the last column. (The figure leaves out "− slow targets", which would squeeze all
 # the others together.) *What you should see.*
 # - Without slow targets almost nothing is learned with most seeds: the critic chases a moving target.
-# - Exploration noise is not missed here. The likely reason: the pendulum starts at any angle, so the starts explore.
+# - DDPG does not need its exploration noise here. The likely reason: the pendulum starts at any angle, so the starts
+#   explore.
 # - The median of DDPG is as good as any, and some of its seeds fail. With twin critics, or with all of SAC, none fails.
 #   (Two other rows have no failure either. And two failures in ten against none is weak evidence: if both failed equally
 #   often, chance alone would give so uneven a split in almost half of such comparisons.) In both of these Q is too low at
@@ -836,9 +838,9 @@ for name in ("ddpg", "twin", "td3", "sac"):
 cl.see("last of TD3 over last of DDPG, medians", changes["claims"]["pendulum_td3_bias"] / changes["claims"]["pendulum_ddpg_bias"], (5, 100))
 
 # %% [markdown]
-# *Look at* the beginning: all of them promise far too much. This is not maximisation, (5.4). Rewards are negative here,
-# networks begin at 0, and the true values arrive one step of the target networks at a time. *What you should see* at the
-# end: DDPG is a little above the line, SAC and the twin critics are below it, and TD3 has not come down yet.
+# *Look at* the beginning: all of them promise far too much. This is not the maximisation bias, (5.4). Rewards are negative
+# here, networks begin at 0, and the true values arrive one step of the target networks at a time. *What you should see* at
+# the end: DDPG is a little above the line, SAC and the twin critics are below it, and TD3 has not come down yet.
 #
 # ### Testing an explanation
 # Why is TD3 behind? Here is a simple explanation. The delay halves the number of times that the actor and all targets move.
@@ -864,7 +866,9 @@ before, after = (np.median(group, axis=0) for group in pairs.values())
 cl.see("TD3, median of promised − earned", before[1], (20, 250))
 cl.see("with twice the updates", after[1], (-30, 15))
 cl.see("return gained, median", after[0] - before[0], (30, 600))
-print("return and Q get better" + compared("05.11", "both get better"))
+better = (after[0] - before[0], abs(before[1]) - abs(after[1]))  # return, Q
+came = "both get better" if min(better) > 0 else "both get worse" if max(better) < 0 else "about as before"
+print("return and Q: " + came + compared("05.11", came))
 
 # %% [markdown]
 # *What you should see.* With twice the updates TD3's return is higher in every seed, and its Q is close to what is earned.
@@ -902,8 +906,9 @@ q_figures.effects_figure(rows, "cheetah", nine)
 #   every seed of the stochastic actor without the pay. Twin critics, smoothed targets and a stochastic actor gain less.
 # - With the delayed actor, and so with TD3, everything is slower again. That is a verdict on this short budget. In section 7
 #   TD3 gets many times as many updates.
-# - SAC with its temperature fixed is no better than DDPG. The temperature alone does not explain that: the paid actor
-#   above has the same fixed temperature. It has one critic, a target actor, and climbs another Q, so the cause is open.
+# - SAC with its temperature fixed is no better than DDPG. The temperature alone does not explain that: the paid actor above
+#   has the same fixed temperature. But that actor has one critic and a target actor, and it climbs another Q. So the cause
+#   is open.
 # - SAC is that paid actor with twin critics, a learned temperature and no target actor, and it climbs the lower Q. Its
 #   best seeds are as good, but its seeds differ by more than a factor of two. Three seeds are too few to settle such
 #   differences.
@@ -914,14 +919,14 @@ q_figures.bias_figure(rows, "cheetah", ["ddpg", "twin", "td3", "sac"])
 
 # %% [markdown]
 # *Look at* which side of the line the curves are on: a little above it at first, then below. At first Q is still near 0,
-# and the returns are negative. Then the returns grow, and Q follows late. The likely reason is the one of the pendulum,
-# with the other sign: values arrive one step of the slow targets at a time. It fits two runs of TD3 (in the result file):
-# their policy stops improving halfway, so growing returns cannot be the reason there, and Q is still rising and far too low
-# at the end. But TD3 also takes the lower of two critics, and that lowers Q, too. The buffer also holds few of the states
-# that a new policy visits; whether this adds to it was not tested. Over-estimation, (5.4), is real, and figure 1 of the TD3
-# paper shows it on other robots, within a million steps. On this robot, within this budget, no Q ends up too high. The
-# measurement shows the sum of all effects, so it does not say how large each one is. Before you blame a cause, measure it
-# on your own task.
+# and the returns are negative. Then the returns grow, and Q follows late. The likely reason is the same as for the
+# pendulum, with the opposite sign: values arrive one step of the slow targets at a time. It fits two runs of TD3 (in the
+# result file): their policy stops improving halfway, so growing returns cannot be the reason there, and Q is still rising
+# and far too low at the end. But TD3 also takes the lower of two critics, and that lowers Q, too. The buffer also holds few
+# of the states that a new policy visits; whether this adds to it was not tested. Over-estimation, (5.4), is real, and
+# figure 1 of the TD3 paper shows it on other robots, within a million steps. On this robot, within this budget, no Q ends
+# up too high. The measurement shows the sum of all effects, so it does not say how large each one is. Before you blame a
+# cause, measure it on your own task.
 
 # %% [markdown]
 # ## 7. The race
@@ -960,9 +965,9 @@ cl.see("last point of the curve", run.curve["return_mean"][-1], cl.budget(smoke=
 viz.prediction_overlay(viz.learning_curve(run), prediction)
 
 # %% [markdown]
-# *Look at* the axis of steps: where does the curve begin? *What you should see.* It begins at 16,000 steps, as no
-# episode has ended before, and rises. The curve lags behind the policy. It is the mean return of the last 100 episodes,
-# and an episode has 1,000 steps. In the lite budget that is all episodes so far, those with random actions too. The next
+# *Look at* the axis of steps: where does the curve begin? *What you should see.* It begins at 16,000 steps, because no
+# episode ends earlier, and rises. The curve lags behind the policy. It is the mean return of the last 100 episodes, and an
+# episode has 1,000 steps. In the lite budget that is all episodes so far, including those with random actions. The next
 # cell shows what the policy is worth *now*.
 
 # %%
@@ -975,7 +980,7 @@ print(f"after {agent.learner.updates:,} updates")
 
 # %% [markdown]
 # (IQM is the interquartile mean, the mean of the middle half of the episodes.) *What you should see.* The policy is much
-# better than the curve. It runs with or without its noise.
+# better than the curve. The cheetah runs with and without noise.
 #
 # ### At equal steps, and at equal time
 # Now the long runs: three algorithms of this library, and the SAC of Stable-Baselines3 (SB3).
@@ -1021,16 +1026,17 @@ print(f"in tests, without noise, after {tests:.1f} min")
 # *Look at* the same runs on two axes: by steps on the left (each label is ten times the one before), by the clock on the
 # right, where a line ends when the fastest run is done. *What you should see.* By steps SAC is ahead of PPO. One reason may
 # be that every transition is used many times. But TD3 uses its transitions as often. Up to a return of 3,000 PPO needs only
-# 1 to 2 times the steps of TD3, and about twice as many at 4,000 and 5,000. For SAC it is 3 to 5 times. So the many uses do
-# not explain all of SAC's lead. By the clock PPO's line is ahead for as long as its runs last, on two cores against one.
-# (The clocks are not quite alike. Half of PPO's runs and one of SAC's four were made on other processors. These do not
-# multiply bfloat16 numbers fast, which matters for that run of SAC only. Some runs had other work beside them.) Here a
-# simulated step costs far less than an update. Where a real robot has to take each step, only the left panel counts.
+# 1 to 2 times the steps of TD3, and about twice as many at 4,000 and 5,000. PPO needs 3 to 5 times the steps of SAC. So the
+# many uses do not explain all of SAC's lead. By the clock PPO's line is ahead for as long as its runs last, on two cores
+# against one. (The clocks are not quite alike. Half of PPO's runs and one of SAC's four were made on other processors.
+# These do not multiply bfloat16 numbers fast, which matters for that run of SAC only. Some runs had other work beside
+# them.) Here a simulated step costs far less than an update. Where a real robot has to take each step, only the left panel
+# counts.
 #
 # Read two things with care. Each line is the mean of the last 100 episodes, that is 100,000 steps. So every line lags
-# behind its policy: by little where the run is millions of steps long, by much in the first 200,000 steps. "In tests" says
-# what SAC and TD3 are worth without noise. There SAC is far ahead of its own line after 3 minutes, though still behind PPO's
-# line. And PPO was stopped after 8 million steps. What it would have after 20 minutes, these runs do not say.
+# behind its policy: only a little where the run is millions of steps long, but a lot in the first 200,000 steps. "In tests"
+# says what SAC and TD3 are worth without noise. There SAC is far ahead of its own line after 3 minutes, though still behind
+# PPO's line. And PPO was stopped after 8 million steps. These runs do not say what it would reach after 20 minutes.
 
 # %%
 for name, group in runs.items():
@@ -1042,9 +1048,9 @@ print(f"SAC over SAC of SB3 after 30 minutes each: {ratio:.2f}, range (lowest / 
 
 # %% [markdown]
 # ### Is that a fair race?
-# With each seed both SACs ran for the same 30 minutes on the same kind of core. (The fourth seed's cores have no fast
-# products of bfloat16, so this course's SAC used float32 there. Some runs had other work beside them.) But this course's
-# SAC ran with the settings above, and SB3 with its defaults. What is alike, and what is not?
+# For each seed both SACs ran for 30 minutes on the same kind of core. (The fourth seed's cores have no fast products of
+# bfloat16, so this course's SAC used float32 there. Some runs had other work beside them.) But this course's SAC ran with
+# the settings above, and SB3 with its defaults. What is alike, and what is not?
 
 # %%
 print(f"{'':22s}{'here':>12s}{'SB3':>12s}")
@@ -1058,16 +1064,16 @@ cl.see("updates a second over SB3's", speed["claims"][key], (1.5, 5))
 
 # %% [markdown]
 # *What you should see.* The networks, the batch and the discount are alike. The learning rate, the updates per step, the
-# first α, the random steps at the beginning, the number of copies and the rounding are not. So the ratio above compares
-# two *programs with their settings*. It does not compare two implementations of one algorithm, and it does not show that
-# anything is wrong with SB3. Part of the lead comes from doing more updates in the same time. The last lines measure
-# how much faster the updates are. That was on another processor, with both of its cores free, and with 16 copies here against
-# one of SB3.
+# first α, the random steps at the beginning, the number of copies and the rounding are not. So the ratio above compares two
+# *programs with their settings*. It does not compare two implementations of one algorithm, and it does not show that
+# anything is wrong with SB3. Part of the lead comes from doing more updates in the same time. The last lines measure how
+# much faster the updates are. This was measured on another processor, with both of its cores free, and with 16 copies here
+# against one with SB3.
 #
-# To see whether speed is all, this course's SAC also ran with SB3's settings: one copy, an update for each step, and
-# 115,000 steps, about as many as SB3 makes in its half hour with its first three seeds. Only these three are compared here,
-# so SB3's median differs from the one above. (On the faster cores of the fourth seed SB3 made 164,000 steps.) One setting
-# is not equal: 256 random steps at the beginning, and 100 there.
+# To see whether speed explains it all, this course's SAC also ran with SB3's settings: one copy, an update for each step,
+# and 115,000 steps, about as many as SB3 makes in its half hour with its first three seeds. Only these three are compared
+# here, so SB3's median differs from the one above. (On the faster cores of the fourth seed SB3 made 164,000 steps.) One
+# setting is not equal: 256 random steps at the beginning here, and 100 there.
 
 # %%
 ours = [r for r in shipped["per_seed"] if r["run"] == "sac_equal"]
@@ -1097,9 +1103,9 @@ for what, steps in like_sb3.items():
 # one of the two implementations learns better. The likely causes of the lead are the settings and the larger number of
 # updates.
 #
-# The last two lines separate the two a little. After as many updates as SB3 makes in all, the race's SAC tests at 7,000 to
-# 9,000, about twice SB3's returns. By then it has taken twice as many steps as SB3. After as many steps as SB3, with half as
-# many updates, it tests at 5,600 to 7,100, which is still ahead. Which of its settings matter was not tested.
+# The last two lines separate the two a little. After as many updates as SB3 makes in all, the race's SAC reaches 7,000 to
+# 9,000 in tests, about twice SB3's returns. By then it has taken twice as many steps as SB3. After as many steps as SB3,
+# with half as many updates, it reaches 5,600 to 7,100, which is still ahead. Which of its settings matter was not tested.
 #
 # ### The gaits
 # The reward of a step is the forward speed in m/s minus a tenth of the sum of the squared commands, and an episode has
@@ -1133,11 +1139,11 @@ cl.show(viz.montage([viz.render(e, width=320, height=200) for e in episodes], ti
 
 # %% [markdown]
 # ### Exercise 5.7: little data (open)
-# You have 6,000 steps on the pendulum, and may make from 1,000 to 6,000 updates, that is (6,000 − `learning_starts`) ·
-# `updates_per_step`. At most 5,000 steps may be random. Write `my_settings`. It returns a dict with only those fields of
-# `cl.SACConfig` that you change (not `seed`). With them the policy must earn at least −200 without noise, in the *median of
-# three seeds* (five in the full budget). For comparison, here is an untrained policy, and one of section 3 with twice as
-# many steps:
+# You have 6,000 steps on the pendulum, and may make from 1,000 to 6,000 updates. Their number is (6,000 −
+# `learning_starts`) · `updates_per_step`. At most 5,000 steps may be random. Write `my_settings`. It returns a dict with
+# only those fields of `cl.SACConfig` that you change (not `seed`). With them the policy must earn at least −200 without
+# noise, in the *median of three seeds* (five in the full budget). For comparison, here is an untrained policy, and one of
+# section 3 with twice as many steps:
 
 # %%
 untrained = cl.DDPG(pendulum(4, seed=0), cl.DDPGConfig(**SETTINGS, seed=0))
@@ -1204,7 +1210,7 @@ cl.calibration("05")
 # | Q far above what is earned, return flat | over-estimation: critics = 2; or rewards are negative and Q has not come down from 0 yet: wait, or a larger tau |
 # | Q far below what is earned, rewards positive | Q has not come up from 0 yet: wait, or a larger tau |
 # | all values too low by about the same factor | transitions that never happened: ends of episodes, the row written last |
-# | actions stick at ±1, entropy falls early | rewards on a large scale, so α is small beside them: let it be learned, from a higher start |
+# | actions stick at ±1, entropy falls early | rewards on a large scale, so α is small beside them: learn α, from a higher start |
 # | entropy far below its target, α large and still rising | the target entropy is higher than the policy can reach, or the actor does not get the gradient of log π |
 # | good with noise in training, bad in evaluation | a policy that relies on its noise; or the normaliser was not saved |
 # | fast at first, then ever slower | the buffer is larger than the memory; the library refuses such a buffer |

@@ -3,11 +3,11 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/liquid-control/liquid-control/blob/main/notebooks/06_anymal_and_sweeps.ipynb)
 #
-# While you watch, a robot of 45 kg with twelve motors learns to run. Two processor cores are enough. It learns what the
-# reward pays for, and that is not what you meant: you will see it in the torques, and change the reward. Then the robot
-# learns to walk where it is told. You push it, put it on ground it has never seen, and steer it with a liquid network. A
-# sweep over hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find out
-# what would stop this walker on a real robot.
+# While you watch, a robot of 45 kg with twelve motors learns to run. Two processor cores are enough. The robot learns what
+# the reward pays for, and that is not what you meant. You will see this in the torques, and change the reward. Then the
+# robot learns to walk where it is told. You push it, put it on ground it has never seen, and steer it with a liquid
+# network. A sweep over hyperparameters shows which of them mattered, and you learn how far to trust it. At the end you find
+# out what would stop this walker on a real robot.
 
 # %% [markdown]
 # **You will be able to**
@@ -18,7 +18,7 @@
 # 5. run a sweep that survives being killed, and tell its importances from chance;
 # 6. name what separates a simulated walker from a real one, and measure which part stops it first.
 #
-# **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; only for the comparisons in sections 6 and 9).
+# **Before you start.** Notebook 02 (PPO) and notebook 04 (recurrent policies; for the comparisons with an LTC).
 #
 # **Time** on 2 cores: smoke (a test that every cell runs) under 1 minute; lite (the default) 4 to 8 minutes of
 # computing, a third of it in one training run; full about an hour.
@@ -297,9 +297,9 @@ for row in rows:
 # $$J(\mu, \sigma) = \mathbb{E}_{\varepsilon\sim\mathcal N(0,1)}\bigl[g(\mu + \sigma\varepsilon)\bigr], \tag{6.4}$$
 #
 # and nothing in $J$ asks what $g(\mu)$ is. The project never let $\sigma$ fall below 0.7, and looked at noisy episodes
-# only. Here is a toy that shows the effect: a motor with friction. It does not move unless the size of the command is
-# above 1, and then it moves by the rest, in the direction of the command: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$.
-# The commands between -1 and 1 are its **dead zone**.
+# only. Here is a toy that shows the effect: a motor with friction. It does not move unless the size of the command is above
+# 1, and then it moves by the excess, in the direction of the command: $g(a) = \mathrm{sign}(a)\,\max(|a| - 1, 0)$. The
+# commands between -1 and 1 are its **dead zone**.
 #
 # *Predict.* The mean of the command is 0.5, so without noise the motor stands. Now add noise with $\sigma$ = 0.6. How
 # far does the motor move on average?
@@ -431,7 +431,7 @@ print("higher:", came + compared("06.6", came))
 # *What you should see.* Noise off is higher almost everywhere. (In a run as short as the one of section 3 the two may come
 # out the other way: the episodes differ too much to tell.) Part of the difference is a delay: "noise on" is a mean over the
 # last 100 episodes. Measure what you will use: a robot runs without exploration noise. So the final returns that this
-# notebook compares are without noise. Where noise is on, it says so.
+# notebook compares are without noise. Where noise is on, the text says so.
 
 # %% [markdown]
 # ## 3. Training, live
@@ -451,10 +451,10 @@ for name, value in vars(used).items():
 # | 64 copies of the robot, each with a start of its own (`reset_noise`) | without a start of its own, each copy sees the same first states |
 # | fewer epochs | each rollout is used for fewer gradient steps, so the policy moves less in an iteration; the KL stays small without a KL stop |
 # | entropy bonus | keeps $\sigma$ up while gaits are still being found; runs without it were slower at first (`shipped["tried"]` lists them) |
-# | the bonus falls linearly to 0 | at the end the return alone counts; three of the four seeds with which that was tried first gained from it (the same list) |
+# | the bonus falls linearly to 0 | at the end the return alone counts; three of the first four seeds tried gained from it (the same list) |
 # | two layers of 128, ELU | twelve joints need more units than a pendulum; ELU is usual for walking robots (Rudin et al. 2021) |
 # | $\log\sigma$ starts at -1 | an action of 1 is half a radian, so σ = 1 is large to begin with; the value was chosen by trial |
-# | the learning rate falls linearly to 0 | small steps at the end do not undo what was learnt |
+# | the learning rate falls linearly to 0 | small steps at the end do not undo what was learned |
 #
 # *Predict.* Which curve do you expect? Replace the three points (steps, return) below by your own. With these settings an
 # untrained policy that acts with its noise nearly always stays up. It earns a little less than standing still earned in
@@ -465,7 +465,7 @@ prediction = [(100_000, 200), (400_000, 1000), (700_000, 3000)]
 cl.predict("06.7", question="return without noise at the end")
 
 # %% [markdown]
-# ■ stops the training and keeps what was learnt. If you would rather not wait, the cells below work with
+# ■ stops the training and keeps what was learned. If you would rather not wait, the cells below work with
 # `run = cl.load("anymal_sprint_mlp")` as well, except for the curves.
 
 # %%
@@ -494,9 +494,9 @@ cl.see("it rises more in the first half", bool(2 * entropy[len(entropy) // 2] > 
 
 # %% [markdown]
 # (IQM is the *interquartile mean*: the mean of the middle half of the episodes.) *What you should see.* The return ends far
-# above that of standing still. The KL falls with the learning rate. The entropy *rises*, because the bonus pays for that. It
-# rises less and less, as bonus and learning rate fall. Runs of this length differ a lot between seeds, and yours is only
-# one.
+# above that of standing still. The KL falls with the learning rate. The entropy *rises*, because the bonus pays for that.
+# It rises less and less, as the bonus and the learning rate fall. Runs of this length differ a lot between seeds, and yours
+# is only one.
 
 # %%
 steps = cl.budget(smoke=8, lite=200, full=250)
@@ -602,8 +602,8 @@ print("all keep step:", came + compared("06.8", came))
 
 # %% [markdown]
 # *What you should see.* Some feet come down more often than others, and some do not keep step with LF. (LF is a poor clock
-# here: it does not touch down in every swing of its leg.) So these touchdowns have no name, whatever the mean lags say. A
-# reward that asks for speed alone does not ask for symmetry.
+# here: it does not touch down in every swing of its leg.) So this gait has no name, whatever the mean lags say. A reward
+# that asks for speed alone does not ask for symmetry.
 #
 # ### What it costs
 # Power is torque times joint rate. To compare robots of different weight and speed, divide it by both. That is the **cost of
@@ -650,7 +650,7 @@ cl.see("fastest knee", knee_rates(sprint).max(), (40, 120), "rad/s")
 # this: its motors cannot do it, and its battery could not feed them.
 #
 # The maker's own description of this robot (ANYbotics 2020) limits every joint to 80 N m *and* to 7.5 rad/s. The model here
-# has only the first limit, so the second one is free as well. The knees break it most of the time, at their fastest by a
+# has only the first limit, so the second one is free as well. The knees exceed it most of the time, at their fastest by a
 # factor of eleven.
 
 # %% [markdown]
@@ -676,8 +676,8 @@ print(*[f"{name} {weight:g}" for name, weight in weights.items()], sep=", ")
 # step; the last two are paid for events, a landing and a fall.)
 #
 # ### The shape of a term
-# Most published rewards pay tracking by $\exp(-\lVert v - v^*\rVert^2 / 0.25)$. *Predict.* A robot stands and is told to
-# walk at 1 m/s. How much does the exponential pay it for the first 0.1 m/s? The linear shape of (6.7) pays 0.1. (Trying
+# Most published rewards pay for tracking with $\exp(-\lVert v - v^*\rVert^2 / 0.25)$. *Predict.* A robot stands and is told
+# to walk at 1 m/s. How much does the exponential pay it for the first 0.1 m/s? The linear shape of (6.7) pays 0.1. (Trying
 # costs something in any case: effort, and stumbles.)
 
 # %%
@@ -783,10 +783,10 @@ cl.see("told to walk backwards: speed over the told one", came / asked, (0.6, 1.
 # much less, because the walk also covers less ground in the same time. The knees keep to 7.5 rad/s most of the time, but not
 # always. The reward has no price on joint rates themselves.
 #
-# The last line is from another episode, in which the robot is told to walk backwards. It makes about four fifths of the
-# speed. (Told to go straight back, it makes 0.8 to 0.9 of it: sections 6 and 7.) A walker of an earlier recipe nearly stood
-# still instead (`cl.result("anymal_walk")["tried"]`), probably because it had learned to walk ahead first, and a slow walk
-# backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
+# The last line is from another episode, in which the robot is told to walk backwards. It reaches about four fifths of that
+# speed. (Told to go straight back, it reaches 0.8 to 0.9 of it: sections 6 and 7.) A walker from an earlier recipe nearly
+# stood still instead (`cl.result("anymal_walk")["tried"]`), probably because it had learned to walk ahead first, and a slow
+# walk backwards pays little more than standing. This one learned to walk backwards in a stage of its own.
 #
 # ### The gait of the walker
 # Which feet keep step here? The next cell records the MLP walker and an LTC walker (section 6), both told to walk
@@ -858,12 +858,12 @@ cl.see("10 x effort: seeds with more power", grew("10 x effort", MEASURES[2]), (
 
 # %% [markdown]
 # *What you should see.* Without `velocity` the robot misses its speed by more, in every seed, and turns about as well as
-# before. Without `yaw_rate` it turns worse in every seed. Without effort, power and changes of the action grow in all
-# three seeds, and so does the turning error. With ten times the price on effort, power and changes of the action fall by
-# more than half. The robot pays for it with both errors, and the turning error grows most. The speed itself (in the result
-# file, not in the figure) falls by a tenth only.
+# before. Without `yaw_rate` it turns worse in every seed. Without effort, power and changes of the action grow in all three
+# seeds, and so does the turning error. With ten times the price on effort, power and changes of the action fall by more
+# than half. The robot pays for this with larger errors, and the turning error grows most. The speed itself (in the result
+# file, not in the figure) falls by only a tenth.
 #
-# **A gait that has been learnt may stay after its term is gone.** In earlier runs (two seeds, 300,000 steps, a third of the
+# **A gait that has been learned may stay after its term is gone.** In earlier runs (two seeds, 300,000 steps, a third of the
 # learning rate; `rewards["tried"]`) energy alone, smoothness alone or orientation alone was dropped. Hardly anything
 # changed, perhaps because the other terms pay for the same gait. So "nothing broke" does not show that a term was useless
 # from the start.
@@ -902,17 +902,17 @@ cl.see("power after over before", after_change["power_W"] / before_change["power
 
 # %% [markdown]
 # *What you should see.* The power falls. The robot may follow its command less well, because it is cheaper to stay behind.
-# But this is one seed and a few episodes, and there is no control, that is, the same further training with unchanged
-# weights. (The nearest thing in the result file is "all as it was", with 240 to 310 W in three seeds. It trained for
-# 400,000 steps, at a learning rate of 0.001 in place of 0.0003.) So before you believe the effect, repeat it with several
-# seeds and with a control.
+# But this is one seed and a few episodes, and there is no control, that is, no run with the same further training and
+# unchanged weights. (The nearest thing in the result file is "all as it was", with 240 to 310 W in three seeds. It trained
+# for 400,000 steps, at a learning rate of 0.001 in place of 0.0003.) So before you believe the effect, repeat it with
+# several seeds and with a control.
 
 # %% [markdown]
 # ## 6. Pushed, and at another rate
 #
 # A second policy was trained with the same reward: a liquid network of 32 neurons. Both were pushed with 50 N in training.
-# The LTC trained for longer, with one stage more. In that stage it got wider commands. Without it, one seed was slow
-# backwards and nearly stood still sideways.
+# The LTC trained for longer, with one more stage. In that stage it got wider commands. Without that stage, one seed was
+# slow backwards and nearly stood still sideways.
 
 # %%
 walkers = {"MLP": walker, "LTC": cl.load("anymal_walk_ltc")}
@@ -957,7 +957,7 @@ cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 # The larger pushes were never part of training. All walk ahead within a tenth of a metre a second of what they are told.
 # Backwards a robot that stands still is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back
 # slowly at best. (After the stage with backward commands only, one of these two could do it, and lost it in the last stage.
-# The other had not learnt it.) Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do
+# The other had not learned it.) Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do
 # better. (Three of these four hardly move sideways, and up to a fifth of their robots fall. In the fourth, nearly half of
 # the robots fall. A robot that fell counts with a speed of 0.) So what a recipe teaches depends on the seed. The LTC does
 # better sideways, but it also trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a
@@ -1019,7 +1019,7 @@ cl.live("anymal_walk_ltc", beside="anymal_walk_mlp")
 # went on training among hurdles, each higher than the one before. Its episodes started anywhere along the track. That is a
 # **terrain curriculum** (Rudin et al. 2021).
 #
-# *Predict.* What share of the robots of the second policy is on the far side of the step in the end?
+# *Predict.* What share of the second policy's robots ends up on the far side of the step?
 
 # %%
 cl.predict("06.15", question="share that is across after training on hurdles, from 0 to 1")
@@ -1051,8 +1051,8 @@ print(f"the seed that gained most is seed {most['seed']}; the shipped walker has
 # *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the one that gained most. Two
 # others began as low, and one of these still gets only a fifth of its robots across. The last two had a third or half of
 # their robots across without ever having met a step. All get across more often after the hurdles, but "from nearly nothing
-# to nearly all" is true of one seed in five. So report all seeds, the worst one included. (As much further training
-# without hurdles, the control, was not made.)
+# to nearly all" is true of one seed in five. So report all seeds, the worst one included. (The control, as much further
+# training without hurdles, was not run.)
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
@@ -1101,9 +1101,9 @@ found = cl.sweep("InvertedPendulum-v5", "ppo", space, trials=trials, storage=sto
 found.table(top=4)
 
 # %% [markdown]
-# Was the sweep killed? The same call, with the same file, goes on where it stopped: it asks for a *total* number of trials.
-# *Predict.* The next
-# cell makes the same call, and asks for one trial more in total. How many new trials does it run?
+# Was the sweep killed? The same call, with the same file, goes on where the sweep stopped: you ask for a *total* number of
+# trials. *Predict.* The next cell makes the same call, and asks for one trial more in total. How many new trials does it
+# run?
 
 # %%
 cl.predict("06.16", question="new trials")
@@ -1128,9 +1128,10 @@ cl.plot_slices(found)
 # $$S_j = \frac{\mathrm{Var}_{x_j}\bigl[\,\mathbb{E}[f \mid x_j]\,\bigr]}{\mathrm{Var}[f]}. \tag{6.8}$$
 #
 # This is the *first-order Sobol index*. fANOVA (functional analysis of variance, Hutter et al. 2014) estimates it with a
-# random forest fitted to the trials. The library scales the shares of the single factors so that they sum to 1. A toy with a
-# known answer shows how well: $f = 3x_1 + x_2 + \text{noise}$, and a third number that does nothing. For numbers spread
-# evenly the variances of the two terms are in the ratio 9 to 1, so the true shares, scaled in this way, are 0.9, 0.1 and 0.
+# random forest fitted to the trials. The library scales the shares of the single factors so that they sum to 1. A toy with
+# a known answer shows how well this works: $f = 3x_1 + x_2 + \text{noise}$, and a third number that does nothing. For
+# numbers drawn uniformly, the variances of the two terms are in the ratio 9 to 1, so the true shares, scaled in this way,
+# are 0.9, 0.1 and 0.
 #
 # *Predict.* What share does a sweep of 12 trials give to the number that does nothing?
 
@@ -1215,8 +1216,9 @@ cl.see("largest share when nothing matters, mean", chance.mean(), (0.2, 0.5), pr
 
 # %% [markdown]
 # The shares of a forest cannot be negative, and here they sum to 1. So the largest of six is at least 1/6, and by chance it
-# is usually about twice that. A second measure checks this, one that can be zero: **Spearman's rank correlation** between a
-# factor and the outcome. That is the correlation of their ranks: 1 or -1 for a perfect trend, about 0 for none.
+# is usually about twice that. A second measure, one that can be zero, checks this: **Spearman's rank correlation** between
+# a factor and the outcome. That is the correlation of their ranks: 1 or -1 for a perfectly monotone trend, about 0 for
+# none.
 
 # %%
 for sweep in counted:
@@ -1226,19 +1228,19 @@ for sweep in counted:
     cl.see("largest rank correlation over the limit of chance", max(map(abs, ranks.values())) / limit, (0.0, 1.0))
 
 # %% [markdown]
-# *What you should see.* Shuffled outcomes (of the sweep with seed 0) give winners that are about as large as those of the
-# real sweeps, and no rank correlation is beyond chance. So the contradiction needs no explanation: at this report neither
-# sweep shows anything beyond chance. There may be several reasons: one seed for each trial, narrow ranges, and an early
-# report.
+# *What you should see.* Shuffled outcomes (of the sweep with seed 0) give largest shares that are about as large as those
+# of the real sweeps, and no rank correlation is beyond chance. So the contradiction needs no explanation: at this report
+# neither sweep shows anything beyond chance. There may be several reasons: one seed for each trial, narrow ranges, and an
+# early report.
 
 # %%
 cl.plot_slices(counted[0])
 
 # %% [markdown]
-# *Look at* the ranges on the axes. **An importance holds only for the range that was searched.** Six factors were
-# varied: two of them over a factor of ten, the two noise levels by 10 to 15 per cent only. The sweeps could not show
-# whether all of their learning rates are too small, or what a factor that was held fixed does, such as $\gamma$. How
-# good is the best of these trials?
+# *Look at* the ranges on the axes. **An importance holds only for the range that was searched.** Six factors were varied:
+# two of them over a factor of ten, the two noise levels by only 10 to 15 %. The sweeps could not show whether all of their
+# learning rates are too small, or what a factor that was held fixed does, such as $\gamma$. How good is the best of these
+# trials?
 
 # %% tags=["prelude"]
 @lru_cache
@@ -1325,9 +1327,9 @@ cl.see("best of this space over the best of the predecessor's", sweeps["ours"][0
 #
 # Two more factors are beyond the limit: the epochs clearly, the length of a rollout by less. The limit is rough. With eight
 # factors, one may pass it by luck, and TPE does not draw its trials independently. The learning rate shows no trend at this
-# report. The settings of section 3 have a larger rate than the predecessor's whole range. Whether that makes them work, no
-# sweep here tests: a factor can matter between two ranges and not within either. The largest rate that was tried failed,
-# see below. (The bars above rank the epochs low. They rank the learning rate second, but with other trees γ comes second. A
+# report. The settings of section 3 have a larger rate than any in the predecessor's range. No sweep here tests whether that
+# makes them work: a factor can matter between two ranges and not within either. The largest rate that was tried failed (see
+# below). (The bars above rank the epochs low. They rank the learning rate second, but with other trees γ comes second. A
 # rank correlation sees trends only, and a single bad trial at the end of a range can raise a bar.)
 #
 # Be careful: this figure shows the second report of a short trial. Only longer trials show what ends high. And this sweep
@@ -1380,12 +1382,12 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 # %% [markdown]
 # *Look at* the seeds before you rank, and at how many there are. (The race shows the shipped policies. The LTC is the
 # fastest of the five. The MLP is from an earlier run, which returns 21,498; two of the ten are faster.) *What you should
-# see.* The MLP has the highest median at 2 million steps, and it has more than three times the parameters. (Before that the
-# GRU's is mostly higher.) The better seed of the GRU lies above the MLP's median, and that of the CT-RNN above three of the
-# MLPs. With two seeds of each, the order of these is open. All five LTCs lie below all ten MLPs. But the networks differ in
-# size, and so do the schedules: at two million steps the learning rate of the LTC is 0, and that of the MLP is not. That
-# can help the LTC (small last steps undo nothing) or hold it back (it has learned less before). What is settled: an LTC
-# runs, which the student project had called out of reach. So does its plainer relative, the CT-RNN.
+# see.* The MLP has the highest median at 2 million steps, and it has more than three times the parameters. (Before that,
+# the GRU's median is mostly higher.) The better seed of the GRU lies above the MLP's median, and that of the CT-RNN above
+# three of the MLPs. With two seeds of each, the order of these is open. All five LTCs lie below all ten MLPs. But the
+# networks differ in size, and so do the schedules: at two million steps the learning rate of the LTC is 0, and that of the
+# MLP is not. That can help the LTC (small last steps undo nothing) or hold it back (it has learned less before). What is
+# settled: an LTC can run, which the student project had called out of reach. So can its plainer relative, the CT-RNN.
 
 # %% [markdown]
 # ## 10. What stops this walker on a real robot
@@ -1396,7 +1398,7 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 #
 # | what the simulator pretends | what a robot does | the usual cure |
 # |---|---|---|
-# | a motor's torque comes at once | electronics take time to answer (*dead time*), and springs and windings respond gradually (*lag*) | a model of the actuator, learnt from data (Hwangbo et al. 2019) |
+# | a motor's torque comes at once | electronics take time to answer (*dead time*), and springs and windings respond gradually (*lag*) | a model of the actuator, learned from data (Hwangbo et al. 2019) |
 # | joints have a little damping | gears have more, and it changes with temperature | randomise it (Peng et al. 2018) |
 # | observations are fresh | sensors and network take 10 to 40 ms (*latency*) | train with the latency, let the policy see some history (Tan et al. 2018) |
 # | velocities are exact | they are estimated, with noise | noise in training; a memory that averages |
@@ -1404,9 +1406,9 @@ cl.show(race, title="six MLPs and six LTCs", crf=30)
 # | a joint turns as fast as its torque makes it | a motor gives less torque the faster it turns (section 4: 7.5 rad/s at most) | the same limit in the model, a price on joint rates |
 #
 # One more cure concerns the training itself: a **curriculum**, which means easy commands and easy ground first (Rudin et
-# al. 2021). It may have helped in this notebook too: the walker learnt in stages, and section 7 shows what a curriculum of
-# hurdles did. The next cell prints the stages, and what happened in a run with commands ahead only, and in the same run
-# with all commands at once. (Both also had other contacts and another reward.)
+# al. 2021). It may have helped in this notebook too: the walker learned in stages, and section 7 shows what a curriculum of
+# hurdles did. The next cell prints the stages, and what happened in a run with only commands straight ahead, and in a
+# similar run with all commands at once. (Both also had different contacts and a different reward.)
 
 # %%
 for name, options, steps, *_ in walks["config"]["mlp"]["stages"]:
@@ -1448,8 +1450,8 @@ cl.check("6.6", slow_motor)
 
 # %% [markdown]
 # Now let robots walk straight ahead, change one thing at a time, and count those that still walk a few seconds later: on
-# their feet, and at no less than half of the speed they were told. The policies are the shipped ones. None
-# was trained with any of this, except that the stiffness of the joints varied by 15 %.
+# their feet, and at no less than half the commanded speed. The policies are the shipped ones. None was trained with any of
+# this, except that the stiffness of the joints varied by 15 %.
 #
 # *Predict.* Which of the three cases in `TESTED` below hurts the MLP walker most?
 
@@ -1498,16 +1500,15 @@ cl.see("what hurts the MLP most", worst, ("observations 40 ms late",), predicted
 # *What you should see.* Two control steps of pure delay, in the observations or in the motors, stop most of the MLP's
 # robots, and one step is nearly harmless. A lag of the motors, even twice as long, hurts much less. The likely reason: both
 # make corrections late, but a lag also weakens fast ones, so that the loop does not amplify them. A pure delay leaves them
-# at full strength and lets them come when the robot already moves the other way. (In the terms of control theory: a delay
-# adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs no longer reach
-# their targets in time. More damping, up to eight times, stops none. Small noise does little; large noise stops many of the
-# MLP's robots. The LTC loses fewer robots to delay and to noise. That is one policy of each kind again, and not trained
-# alike: a reason to test more seeds, not a finding.
+# at full strength and lets them come when the robot is already moving the other way. (In the terms of control theory: a
+# delay adds phase lag and does not reduce the gain.) At 40 % of the strength all stop, perhaps because the legs no longer
+# reach their targets in time. More damping, up to eight times, stops none. Small noise does little; large noise stops many
+# of the MLP's robots. The LTC loses fewer robots to delay and to noise. These are again one policy of each kind, and they
+# were not trained alike: a reason to test more seeds, not a finding.
 #
 # So before this walker goes on a robot: measure the latency, put it into training, and give the policy a history or a
-# memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. For so many steps
-# expect about a quarter of an hour of training, and expect some training runs to fail: begin with `delay=1`, which is a
-# curriculum again.
+# memory. The option is there: `go_on(walker, 1_000_000, {}, disturb=dict(delay=2))` trains under it. A million steps take
+# about a quarter of an hour, and some training runs may fail. So begin with `delay=1`, which is a curriculum again.
 
 # %% [markdown]
 # ## How well did you predict?
@@ -1525,8 +1526,8 @@ cl.calibration("06")
 # - What the reward does not mention is free. Torque, power and cost of transport, (6.6), show what was free.
 # - Reward terms are hypotheses. Drop one, predict what breaks, measure. A return under other weights is a dot product, (6.7).
 # - An importance, (6.8), holds only for the range that was searched. Shuffle the outcomes before you believe it.
-# - A walker that has never met latency may fail at two control steps of it, (6.9): of two walkers one mostly does. Train
-#   under the conditions that you expect.
+# - A walker that has never met latency may fail at two control steps of it, (6.9): one of the two walkers mostly does.
+#   Train under the conditions that you expect.
 #
 # ### What goes wrong, and how it looks
 # | what you see | what it often is |
@@ -1538,7 +1539,7 @@ cl.calibration("06")
 # | it hops, or one leg does all the lifting | nothing asks for symmetry: a price on posture helps, and less pay for time in the air |
 # | it walks in a circle | turning is cheap: raise its weight |
 # | it walks, and falls at the first push | pushes and randomised bodies belong in training |
-# | it walks, but takes no notice of the command | it has learnt the mean of the commands: is the command in the observation? |
+# | it walks, but takes no notice of the command | it has learned the mean of the commands: is the command in the observation? |
 # | trained further, it can no longer do what it could | nothing asked for it any more: keep some of the old commands |
 # | one seed crosses the step, another falls | the demonstration shows one seed: report the worst one too |
 # | two sweeps name two winners | shuffle the outcomes: perhaps neither found anything |

@@ -129,8 +129,8 @@ cl.see("the two neurons that move least are 2 and 3", set(record.states.std(0).a
 
 # %% [markdown]
 # *What you should see.* The push can be seen for many control steps. (The difference hardly changes while it is near a
-# tenth. So the number depends much on this threshold; section 5 shows the curve.) Section 5 asks what remembers it for so
-# long.
+# tenth. So the number depends strongly on this threshold; section 5 shows the curve.) Section 5 asks what remembers it for
+# so long.
 
 # %% [markdown]
 # ## 2. Liquid time constants
@@ -313,8 +313,8 @@ state_figures.correlation_figure(long)
 # *What you should see.* (Here "correlate" means a coefficient above 0.5 or below -0.5.) Most observations are spread over
 # several neurons, and several neurons mix more than one observation. This is called a **distributed representation**
 # (Hinton et al. 1986). (Be careful with this count: a push moves cart and pole together, so in this episode their two
-# velocities are nearly one and the same. Neurons 6 and 7 follow just these two.) A correlation does not show that the
-# policy uses what the neuron encodes. Section 6 tests this.
+# velocities are nearly proportional. Neurons 6 and 7 follow just these two.) A correlation does not show that the policy
+# uses what the neuron encodes. Section 6 tests this.
 #
 # ### How many directions?
 # If the neurons mix several things, perhaps mixtures of neurons are better coordinates. **Principal components** (Pearson
@@ -360,7 +360,7 @@ state_figures.decoding_figure(seen, guesses, "angular velocity (rad/s)", steps=s
 
 # %% [markdown]
 # *What you should see.* Most of the velocity is in the state, and nearly none of it is in the observation. Cells that were
-# never trained and see the same observations hold much less of it. So the network has learnt to differentiate. How could it?
+# never trained and see the same observations hold much less of it. So the network has learned to differentiate. How could it?
 # If one neuron follows the angle slowly and another follows it fast, their difference is roughly proportional to the
 # velocity. (Whether these neurons do it in this way was not tested. R² can be below 0. Then the readout is worse than
 # guessing the mean.)
@@ -379,7 +379,7 @@ state_figures.correlation_figure(seen)
 # ## 5. Where would it come to rest?
 #
 # Hold the observation constant, as if the world had stopped, and let the network run on. A state that no longer changes is
-# a **fixed point**: $F(h, x) = h$. For a cell that solves a differential equation this is the same as
+# a **fixed point**: $F(h, x) = h$. A cell that solves a differential equation rests where
 #
 # $$\dot h = 0. \tag{7.6}$$
 #
@@ -409,8 +409,8 @@ cl.see("memory of the first", found.memory[0], (1, 6), "steps")
 # and it dies away if all eigenvalues of $J$ have negative real parts.
 #
 # ### Exercise 7.2: the Jacobian of an LTC (a derivation, checked numerically)
-# Differentiate (7.2) with respect to $h_j$. Two hints: $\sigma' = \sigma(1-\sigma)$, and $h_i$ occurs twice. It is multiplied
-# by the bracket, *and*, through $W$, it is inside $f$.
+# Differentiate (7.2) with respect to $h_j$. Two hints: $\sigma' = \sigma(1-\sigma)$, and $h$ occurs twice. $h_i$ is
+# multiplied by the bracket, *and*, through $W$, every $h_j$ is inside $f$.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def ltc_jacobian(h, x, W, U, b, tau, A):
@@ -488,11 +488,11 @@ cl.see("open loop, steps until a tenth is left", lasting(alone), (2, 8), predict
 loop_figure(closed, alone)
 
 # %% [markdown]
-# *What you should see.* The vertical axis is logarithmic. The orange line falls fast and nearly straight, with a slope
-# given by $|\lambda|_{\max}$. The blue line starts at the same place, moves up and down, and then hardly changes for a long
-# time. (So the number of steps until a tenth is left depends much on the threshold: until a fifth, it would be a fraction
-# of it.) The slow drift after a stripe in the heat map is not the network's own memory. The cart has been moved and comes
-# back slowly, and the state of the network follows what the network observes.
+# *What you should see.* The vertical axis is logarithmic. The orange line falls fast and nearly straight, with a slope set
+# by $|\lambda|_{\max}$. The blue line starts at the same place, moves up and down, and then hardly changes for a long time.
+# (So the number of steps until a tenth is left depends strongly on the threshold: until a fifth is left, it is only a
+# fraction of that.) The slow drift after a stripe in the heat map is not the network's own memory. The cart has been moved
+# and comes back slowly, and the state of the network follows what the network observes.
 
 # %% [markdown]
 # ### Chasing a moving target
@@ -521,10 +521,10 @@ state_figures.component_figure(record, targets)
 # %% [markdown]
 # ## 6. Ablation: what is each neuron for?
 #
-# Hold one neuron still and let the others do the work. This is called an **ablation** (Meyes et al. 2019). Before you do it,
-# guess which neurons the policy cannot do without. The weights of (7.1) are a first clue. But be careful where you read
-# them. The layer in the code standardises the states first, because the states of an LTC are neither centred nor of unit
-# size:
+# Hold one neuron still and let the others do the work. This is called an **ablation** (Meyes et al. 2019). Before you do
+# it, guess which neurons the policy cannot do without. The weights of (7.1) are a first clue. But be careful which weights
+# you read. The layer in the code standardises the states first, because the states of an LTC are neither centred nor of
+# unit size:
 #
 # $$a = V\,\frac{h - c}{s} + v, \qquad\text{so}\qquad W_a = \frac{V}{s}, \quad b_a = v - W_a\,c. \tag{7.9}$$
 #
@@ -551,9 +551,9 @@ cl.see("the neuron with the largest |W_a| has the smallest s", int(np.abs(w).arg
 # a constant push. If you hold it at its mean, you remove only its variation. The two choices answer different questions.
 #
 # ### Exercise 7.4: predict the damage (an experiment with a hypothesis)
-# Hypothesis: the more a held neuron changes the action at once, through the readout, the sooner the pole falls. This
-# change is the *suspicion* of the neuron. Compute it from the recording alone: the root of the mean square, over time,
-# of the change in $a = W_a h + b_a$ when neuron $k$ alone is held at `value`.
+# Hypothesis: the more a held neuron changes the action at once, through the readout, the sooner the pole falls. This change
+# is the *suspicion* of the neuron. Compute it from the recording alone: the root mean square, over time, of the change in
+# $a = W_a h + b_a$ when neuron $k$ alone is held at `value`.
 
 # %% nbgrader={"grade": false, "grade_id": "ex-07-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def suspicion(readout, states, value):
@@ -592,9 +592,9 @@ cl.see("a neuron that can be held is more suspect than one that cannot", bool(di
 # %% [markdown]
 # *What you should see.* The hypothesis names the most important neuron correctly, and the neurons with the lowest dots can
 # be held. In between it is unreliable. One neuron has a high dot, and yet the pole stands when it is held. Another one has
-# a lower dot, and the pole falls when it is held. (All episodes here have the same pushes. With others a few neurons may
-# change sides.) The suspicion measures only the direct effect of a neuron on the action. It ignores that a neuron acts
-# through other neurons too, and that other neurons can compensate for a loss.
+# a lower dot, and the pole falls when it is held. (All episodes here have the same pushes. With other pushes, a few neurons
+# may move to the other group.) The suspicion measures only the direct effect of a neuron on the action. It ignores that a
+# neuron acts through other neurons too, and that other neurons can compensate for a loss.
 
 # %%
 at_mean = states.ablation_returns(policy, at=dict(enumerate(mean)), **trials)
@@ -612,15 +612,15 @@ cl.see("the cart's distance from the middle at the end", abs(drift.truth[-1, 0])
 cl.see("largest angle of the pole until twenty steps before", np.abs(drift.truth[:-20, 1]).max(initial=0), (0, 0.05), "rad")
 
 # %% [markdown]
-# *What you should see.* The track ends at 1 m. Without the variation of this neuron the network still balances the pole, but
-# no longer keeps the cart on the track: it drifts away, and the pole falls when the cart hits the end. A count of steps
-# mixes the two. So what is lost first is the place of the cart.
+# *What you should see.* The track ends at 1 m. Without the variation of this neuron the network still balances the pole,
+# but no longer keeps the cart on the track: it drifts away, and the pole falls when the cart hits the end. A count of steps
+# mixes the two failures. So control of the cart's position is lost first.
 
 # %% nbgrader={"grade": true, "grade_id": "check-07-4", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 cl.check("7.4", suspicion)
 
 # %% [markdown]
-# Here is the explorer again, with the neuron whose loss hurts most held at 0. (It is the same explorer as the first one
+# Here is the explorer again. The neuron whose loss hurts most is now held at 0. (It is the same explorer as the first one
 # above. On your machine both change together.)
 
 # %%
@@ -657,8 +657,8 @@ cl.see("share that the last neuron keeps in a step, at most", (1 / (1 + 1 / cons
 
 # %% [markdown]
 # *What you should see.* As long as nothing pushes it, the pole stands even when all neurons but one are held. This policy
-# observes the angle and the velocity, and it is enough to let the push follow a mixture of both. The neuron that is left is
-# fast: it keeps only a small share of its state from one step to the next. So it balances the pole almost without memory.
+# observes the angle and the velocity, and a push that follows a mixture of both is enough. The neuron that is left is fast:
+# it keeps only a small share of its state from one step to the next. So it balances the pole almost without memory.
 #
 # Can every single neuron do this? What about the policy that does not observe the velocities? Keep one neuron live at a
 # time, and hold all others at their means.
@@ -677,7 +677,8 @@ cl.see("the four least suspect held, velocities hidden", stands(blind, weak, see
 # %% [markdown]
 # *What you should see.* In the first network more than one neuron can balance the undisturbed pole alone. In the second
 # network no neuron can, and the four most suspect together are not enough either: at least one of the other four is needed.
-# That does not say what for. It may be the velocity, which must be computed from the past there, or the place of the cart.
+# This does not say what it is needed for. It may be the velocity, which this policy must compute from the past, or the
+# place of the cart.
 #
 # One more question about the first network. Neuron 3 is sufficient, as long as nothing pushes: it balances the pole alone. Is
 # it also necessary? And do the answers hold when the pole is pushed? Hold no neuron, then neuron 3, then neurons 3 and 1,
@@ -695,14 +696,14 @@ cl.see("with pushes: share in which 3 and 1 falls before 3", np.mean(pushed["3 a
 cl.see("with pushes, all but 3: median", np.median(pushed["all but 3"]), (0, 500), "steps")
 
 # %% [markdown]
-# *What you should see.* The whole network stands all pushes. Undisturbed, with neuron 3 held, the cart drifts off the track
-# after a while. With neurons 3 *and* 1 held, it stays: the second loss repairs the first. Neuron 5, like neuron 3, balances
-# the pole alone; hold it as well, and the pole falls at once. So damages need not add up. But with pushes the second loss
-# makes things *worse*: the episode ends sooner. (The number of steps does not say whether the pole or the cart failed.)
-# Neuron 3 alone is not sufficient either: with most of the sequences the pole falls within 400 steps. So an ablation
-# answers for the test that was made, and for no other. An ablation of one neuron says what it contributes *while no other
-# neuron is held*. And whether a neuron is sufficient and whether it is necessary are two questions. If you hold one neuron
-# at a time, you answer neither in full.
+# *What you should see.* The whole network withstands all pushes. Undisturbed, with neuron 3 held, the cart drifts off the
+# track after a while. With neurons 3 *and* 1 held, it stays: the second loss repairs the first. Neuron 5, like neuron 3,
+# balances the pole alone; hold it as well, and the pole falls at once. So damages need not add up. But with pushes the
+# second loss makes things *worse*: the episode ends sooner. (The number of steps does not say whether the pole or the cart
+# failed.) Neuron 3 alone is not sufficient either: with most of the sequences the pole falls within 400 steps. So an
+# ablation answers for the test that was made, and for no other. An ablation of one neuron says what it contributes *while
+# no other neuron is held*. And whether a neuron is sufficient and whether it is necessary are two questions. If you hold
+# one neuron at a time, you answer neither in full.
 
 # %% [markdown]
 # ## 7. The graph
@@ -753,10 +754,10 @@ cl.see("control steps in a swing", 1 / (often * gait.dt), (3, 20))
 
 # %% [markdown]
 # *What you should see.* If one swing is one stride, the cheetah makes about as many strides a second. (You can check it in
-# the video.) An isolated cycle is called a **limit cycle**, and it is stable if the system returns to it after a disturbance
-# (Strogatz 2015, chapter 7). The gait looks like a stable one, of network and body together. (Here you have seen it repeat.
-# No disturbance was tried.) Does the network also swing without the body? Freeze the last
-# observation and look for fixed points:
+# the video.) An isolated cycle is called a **limit cycle**, and it is stable if the system returns to it after a
+# disturbance (Strogatz 2015, chapter 7). The gait looks like a stable limit cycle of network and body together. (Here you
+# have seen it repeat. No disturbance was tried.) Does the network also swing without the body? Freeze the last observation
+# and look for fixed points:
 
 # %%
 resting = fixed_points(cheetah.cell, cheetah.encoder(gait.x[-1]), starts=gait.states[::20], tries=cl.budget(smoke=4, lite=32, full=64))
@@ -794,12 +795,12 @@ cl.see("R² from the states less R² from an untrained cell's, mean over the joi
 
 # %% [markdown]
 # *What you should see.* On average, the hidden rows of the picture are paler than the others. And yet the joint velocities
-# can be read from mixtures of neurons. But be careful: in a steady gait the angles alone tell much of it, and the states of
-# one untrained cell (a single draw) tell as much as those of the trained one, on average over the joints. A probe shows
-# what can be read from a state. It does not show what was learned. (In section 4 the untrained cells held much less. There
-# the claim passed the same test.) The forward speed has an R² below 0 because the readout was fitted on the start from rest
-# and tested on the steady run. Without the start, more than half of it can be read. But the last printed line has the
-# controls: in the steady run the observed angles and an untrained cell tell about as much.
+# can be read from mixtures of neurons. But be careful: in a steady gait the angles alone tell much about the velocities,
+# and the states of one untrained cell (a single draw) tell as much as those of the trained one, on average over the joints.
+# A probe shows what can be read from a state. It does not show what was learned. (In section 4 the untrained cells held
+# much less. There the claim passed the same test.) The forward speed has an R² below 0 because the readout was fitted on
+# the start from rest and tested on the steady run. Without the start, more than half of it can be read. But the last
+# printed line has the controls: in the steady run the observed angles and an untrained cell tell about as much.
 #
 # ### The same, while it runs
 # The frame runs in your browser, without this notebook's kernel. Click neurons in the graph to hold them at 0 while the
@@ -842,8 +843,8 @@ flow.flow_figure(fields)
 
 # %% [markdown]
 # *Look at* the dots: filled ones attract, hollow ones repel. From any state between two filled dots, the neuron moves to
-# one of them. The hollow dot decides to which. So a sudden change switches the neuron if it carries the state past the
-# hollow dot.
+# one of them. The hollow dot decides which. So a sudden change switches the neuron if it carries the state past the hollow
+# dot.
 
 # %% nbgrader={"grade": true, "grade_id": "check-07-5", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 cl.check("7.5", one_bit)

@@ -95,8 +95,8 @@ cl.see("pendulum, median share without memory", shipped["claims"]["memoryless_sh
 memory_figures.share_figure(shipped, ("sac_full", "sac_memoryless", "rsac_lstm"))
 
 # %% [markdown]
-# *Look at* the second row against the third. A *share* says how far a policy has come from random actions (0) to what
-# SAC reaches when it sees everything (1). Bars are medians over n seeds, and dots are the single seeds. Lines are 95 %
+# *Look at* the second row and the third, side by side. A *share* says how far a policy has come from random actions (0) to
+# what SAC reaches when it sees everything (1). Bars are medians over n seeds, and dots are the single seeds. Lines are 95 %
 # bootstrap intervals of the median; with fewer than five seeds they are the range. (The other two tasks come in section 2.)
 
 # %% [markdown]
@@ -163,7 +163,8 @@ memory_figures.alias_figure(full, angle=2.9, rate=2.0)
 # Say the right action is worth 1 and the wrong one 0. If A and B need opposite actions, the left side is $\max(w, 1-w)$ and
 # the right side is 1. In one such decision a mixture of actions does no better, since its worth is an average. It does not
 # matter how large the network is or how long it trains. (Over an episode of many steps a random policy can do better than
-# every deterministic one: it may leave by chance a loop in which the other is caught. Singh, Jaakkola and Jordan 1994.)
+# every deterministic one: by chance it may leave a loop in which a deterministic one is caught. Singh, Jaakkola and Jordan
+# 1994.)
 #
 # Such a task is a **partially observable Markov decision process**, or POMDP (Kaelbling et al. 1998). What is seen
 # now is not a Markov state. The whole **history** $(o_0, a_0, o_1, \dots, o_t)$ is one, and the policy needs a summary
@@ -192,8 +193,9 @@ memory_figures.task_pictures(TASKS)
 # %% [markdown]
 # *Look at* how many of the numbers each task shows. The pendulum, the cart-pole and the car hide velocities. The car also
 # reads the sign (the arrow) only on the yellow strip. Elsewhere that number is 0. The reacher's goal is among its 8
-# numbers, but is 0 after the first observation. (The two that are left out would give it away.) The finger feels the slopes
-# of two equal bumps and has to push the second one. The swimmer knows where it is, and whether it stands on the platform.
+# numbers, but is 0 after the first observation. (The two numbers that are left out would give the goal away.) The finger
+# feels the slopes of two equal bumps and has to push the second one. The swimmer knows where it is, and whether it stands
+# on the platform.
 
 # %%
 for title, (env_id, *_) in TASKS.items():
@@ -250,7 +252,7 @@ cl.see("return of the driver that forgets", drives[False], (0.36, 0.64), predict
 # %% [markdown]
 # ## 3. A summary in place of the observation
 #
-# RDPG, RTD3 and RSAC (Heess et al. 2015; Yang and Nguyen 2021) are DDPG, TD3 and SAC of notebook 05 with one change. A
+# RDPG, RTD3 and RSAC (Heess et al. 2015; Yang and Nguyen 2021) are the DDPG, TD3 and SAC of notebook 05 with one change. A
 # recurrent network, here called the **summarizer**, reads the history step by step, and the networks that used to see the
 # state now see the summary:
 #
@@ -319,8 +321,8 @@ for sharing in ("separate", "critics", "shared"):
 cl.see("three, two, one summarizers", counts == [3, 2, 1])
 
 # %% [markdown]
-# If the summarizer passes the observation on unchanged (`cell="identity"`), (8.3) and (8.4) are those of notebook 05. A
-# test of the library checks exactly that, weight for weight.
+# If the summarizer passes the observation on unchanged (`cell="identity"`), (8.3) and (8.4) become the equations of
+# notebook 05. A test of the library checks exactly that, weight for weight.
 
 # %% [markdown]
 # ## 4. Episodes into batches
@@ -429,7 +431,7 @@ print("the mean over all rows changes" + compared("08.4", "the mean over all row
 
 # %% [markdown]
 # *What you should see.* The masked loss and its gradient stay the same up to rounding. The other loss becomes whatever the
-# rubbish makes it. As long as they are finite, the rows themselves need no cleaning: they come after the steps that count,
+# rubbish makes it. The rows themselves need no cleaning, as long as they are finite: they come after the steps that count,
 # and a summary depends only on what came before it.
 #
 # ### Exercise 8.2: the leak (find the planted bug)
@@ -549,10 +551,10 @@ memory_figures.start_figure({"LSTM, trained for a moment": trained, "fresh LSTM 
 # *Look at* the left ends of the lines (the vertical axis is logarithmic), then at how fast they fall. *What you should
 # see.* On the left, a zero state is wrong by as much as a summary varies, or more, and this LSTM forgets the mistake within
 # ten or twenty steps, as it forgets everything. Ten steps of burn-in remove most of the error. The stored state begins
-# nearer without costing a step. On the right, `remember=80` sets the biases of the LSTM so that its memory lasts for up to
-# 80 steps. (Section 6 says how.) Ten steps of burn-in do little there, and no segment of 50 steps is long enough to forget
-# its wrong beginning. So the rule is: *the burn-in must be as long as the memory*. Where it cannot be, begin with the
-# stored state or take whole episodes.
+# nearer to the right summary, and costs no step. On the right, `remember=80` sets the biases of the LSTM so that its memory
+# lasts for up to 80 steps. (Section 6 says how.) Ten steps of burn-in do little there, and no segment of 50 steps is long
+# enough to forget its wrong beginning. So the rule is: *the burn-in must be as long as the memory*. Where it cannot be,
+# begin with the stored state or take whole episodes.
 #
 # ### What a burn-in does not do
 # A burn-in and a stored state bring the memory up to date. Neither lets a *gradient* flow back through the steps before
@@ -806,10 +808,10 @@ cl.see("return, LSTM", outcomes["LSTM"].mean, (-600, -100), otherwise=again, pre
 cl.see("return, no memory", outcomes["no memory"].mean, (-1500, -800))
 
 # %% [markdown]
-# *What you should see.* The LSTM's return is far above that of random torques; without memory the return stays near it.
-# (The curve is lower than the evaluation. It is a mean over the last 100 episodes, and in lite there are only 80. So the
-# first ones are still in it, and so is the noise.) You trained one seed of each, and the interval is over episodes, not
-# over seeds. Here are the shipped ones:
+# *What you should see.* The LSTM's return is far above that of random torques. Without memory the return stays near that of
+# random torques. (The curve is lower than the evaluation. It is a mean over the last 100 episodes, and in lite there are
+# only 80. So the first ones are still in it, and so is the noise.) You trained one seed of each, and the interval is over
+# episodes, not over seeds. Here are the shipped ones:
 
 # %%
 curves = [row for row in shipped["per_seed"] if row["task"] == "pendulum"]
@@ -993,7 +995,7 @@ cl.see("car, the clock alone", side("the clock alone"), (0.15, 0.8))
 #
 # The rod's length shows in how gravity and the torque change the rate. To see a change of the rate you need three angles.
 # So two observations do not determine the length. They tell something about it all the same, and so does one alone. A short
-# rod turns faster under the same torques. And the policy soon brings the short rod upright, and the long one rarely. The
+# rod turns faster under the same torques. And the policy brings the short rod upright soon, but the long one rarely. The
 # fresh network tells most of the length, and the trained states still more.
 #
 # The car's row needs care, for three reasons.
@@ -1035,9 +1037,9 @@ for title, more, low, high in (
 print("missing: the force between them" + compared("08.13", "the force between them"))
 
 # %% [markdown]
-# *What you should see.* Two places tell the *mean* rate between them. This policy pushes hard to and fro, and its own last
-# push decides what the rate is at the end. Nobody shows it that push. But it chose the push itself, from a state that it
-# still remembers. What an agent has done itself is part of the history. (The fresh network above read the same
+# *What you should see.* Two positions give the *mean* rate between them. This policy pushes hard to and fro, and its own
+# last push decides what the rate is at the end. Nobody shows it that push. But it chose the push itself, from a state that
+# it still remembers. What an agent has done itself is part of the history. (The fresh network above read the same
 # observations, and they determine the push, since the policy acts without noise. But random weights do not compute the push
 # of this policy.)
 
@@ -1070,9 +1072,8 @@ cl.see("R² of the pendulum's rate, all three cells", list(rates.values()), (0.8
 
 # %% [markdown]
 # ### Does the policy use it?
-# A probe shows that information is there. Whether the policy uses it is a question of cause, and takes an
-# **intervention**: change the state in the middle of an episode, let the episode go on, and watch. (Notebook 07 did this
-# to single neurons.)
+# A probe shows that information is there. Whether the policy uses it is a question of cause, and needs an **intervention**:
+# change the state in the middle of an episode, let the episode go on, and watch. (Notebook 07 did this to single neurons.)
 #
 # Take the car with a GRU, at step 65. The sign has been read. Where heaven is on the right, the car has already arrived.
 # Where it is on the left, the car has turned round and left the sign behind in nearly all episodes. *Predict.* At this step
@@ -1142,7 +1143,9 @@ for name in causes.NETWORKS:
 harm = {name: at_random - exchange for name, (exchange, at_random) in reaches.items()}
 cl.see("harm of the exchange beyond the random move, GRU and LTC", [harm["GRU"], harm["LTC"]], (0.25, 1))
 cl.see("the same, LSTM", harm["LSTM"], (-0.35, 0.24))
-print("no more harm than the random move: LSTM" + compared("08.15", "LSTM"))
+least = min(harm, key=harm.get)
+came = least if harm[least] < 0.25 else "in none"
+print("no more harm than the random move: " + came + compared("08.15", came))
 print("LSTM, heaven on the left, by what the car saw at this step:", causes.by_sight(played_by["LSTM"], ways, moment))
 
 # %% [markdown]
@@ -1317,7 +1320,7 @@ cl.calibration("08")
 # - How long a fresh network can remember is set by its biases before the first update. A gradient cannot find what
 #   has been forgotten.
 # - A probe needs its controls: the observation, simple arithmetic, a fresh network, another episode, the clock. Only an
-#   intervention, with a control of its own, shows that the policy uses what lies in such a direction.
+#   intervention, with a control of its own, shows that the policy uses what lies in the direction that was changed.
 # - Motion can be a memory: a policy that lost its state may read what it needs from where the body is going.
 # - A memory is learned from what was found. Until something has been found, there is nothing to learn it from.
 #

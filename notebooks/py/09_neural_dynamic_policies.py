@@ -171,9 +171,9 @@ cl.check("9.2", share_left)
 # $$f(x) = \frac{\sum_i w_i\,\psi_i(x)}{\sum_i \psi_i(x)}\; x\; (g - y_0), \qquad \psi_i(x) = e^{-h_i (x - c_i)^2}. \tag{9.3}$$
 #
 # The standard names: the first equation is the *transformation system*, $x$ is the **phase**, its equation is the
-# *canonical system*, and $f$ is the *forcing term*. The phase is a clock of its own that slows down. The $\psi_i$ are
-# $N$ bumps (*radial basis functions*), and the weights $w_i$ are what is learned. The centres $c_i$ are the values of
-# the phase at $N$ evenly spaced times, and the widths follow from $h_i = N^{1.5}/c_i$ (Bahl et al. 2020).
+# *canonical system*, and $f$ is the *forcing term*. The phase is a clock that runs more and more slowly. The $\psi_i$ are
+# $N$ bumps (*radial basis functions*), and the weights $w_i$ are what is learned. The centres $c_i$ are the values of the
+# phase at $N$ evenly spaced times, and the widths follow from $h_i = N^{1.5}/c_i$ (Bahl et al. 2020).
 #
 # *Predict.* What is the phase after 1 s?
 
@@ -270,8 +270,8 @@ cl.see("largest distance between two of the nine, with a push", np.ptp(ends["wit
 # %% [markdown]
 # ## 3. A rollout is a matrix product
 #
-# Leave out the factor $(g - y_0)$. Write the state as $s = (y, \dot y)$, and what a unit of the weight $w_i$ adds to the
-# push at Euler step $l$ as $\varphi_{il} = x\,\psi_i(x)/\sum_j \psi_j(x)$. One Euler step of length $dt$ is then
+# Leave out the factor $(g - y_0)$. Write the state as $s = (y, \dot y)$. At Euler step $l$, a unit of the weight $w_i$ adds
+# $\varphi_{il} = x\,\psi_i(x)/\sum_j \psi_j(x)$ to the push. One Euler step of length $dt$ is then
 #
 # $$s_{l+1} = A\,s_l + b\,\Bigl(\alpha\beta\,g + \sum_i \varphi_{il}\,w_i\Bigr), \qquad A = \begin{pmatrix} 1 & dt \\ -\alpha\beta\,dt & 1 - \alpha\,dt \end{pmatrix}, \quad b = \begin{pmatrix} 0 \\ dt \end{pmatrix}. \tag{9.4}$$
 #
@@ -366,7 +366,7 @@ dmp_figures.strokes_figure(data)
 # | start and goal | given | emitted by the network | the image does not say where the pen begins, and the path ends beside its goal |
 # | unit of a weight | 1 | αβ · 10 px | the outputs of a network should be of size 1 |
 #
-# *Predict.* For writers that it has never seen, which network has the smaller error in the place of the pen?
+# *Predict.* For writers that it has never seen, which network has the smaller error in the position of the pen?
 
 # %%
 cl.predict("09.6", choices=("CNN", "NDP", "about equal"), question="a ratio of squared errors between 2/3 and 3/2 counts as equal")
@@ -414,8 +414,8 @@ dmp_figures.pen_figure({"CNN": drawn["CNN"][one], "NDP": drawn["NDP"][one], "as 
 # filled" learns straight lines between the three points. Below, "the better CNN" is the better of the two in each
 # measure. Three seeds are few, so you see their range, here and in all that follows.)
 #
-# *Predict.* With three moments recorded, take the squared error of the better CNN in the place of the pen. How many times
-# as large is it as the NDP's?
+# *Predict.* With three moments recorded, compare the squared errors in the position of the pen. How many times as large as
+# the NDP's error is that of the better CNN?
 
 # %%
 cl.predict("09.8", question="the better CNN's squared error over the NDP's")
@@ -487,7 +487,7 @@ cl.see("jump of the velocity at the decisions, handed on", jumps["velocity hande
 cl.see("jump of the velocity at the decisions, from rest", jumps["from rest each time"][1:], (0.2, 3.0), "m/s")
 
 # %% [markdown]
-# *Look at* the lower panel at the dotted lines, where a new plan begins. *What you should see.* Without the velocity
+# *Look at* the dotted lines in the lower panel, where a new plan begins. *What you should see.* If the velocity is not
 # handed on, the hand stops at every decision.
 #
 # ### Five steps, one decision: what is a value?
@@ -497,12 +497,11 @@ cl.see("jump of the velocity at the decisions, from rest", jumps["from rest each
 #
 # $$G_j = \sum_{i=j}^{k-1} \gamma^{\,i-j}\, r_i + \gamma^{\,k-j}\, V. \tag{9.7}$$
 #
-# This is an *n-step return* with $n = k - j$: it trusts $V$ only at the next decision. (The n-step advantage of notebook
-# 02 is such a return less a value.) The library then uses GAE with λ as in notebook 02; the value at each step is that
-# of its head. Rewards and discounts count at the same steps as for a policy that decides at every step. So a difference
-# does not come from the bookkeeping. (But a policy with plans makes fewer decisions in the same time, and its noise is
-# another. The code published with the paper repeats one value for the whole
-# plan, and pays its baselines at other moments.)
+# This is an *n-step return* with $n = k - j$: it trusts $V$ only at the next decision. (The n-step advantage of notebook 02
+# is such a return less a value.) The library then uses GAE with λ as in notebook 02; the value at each step is that of its
+# head. Rewards and discounts count at the same steps as for a policy that decides at every step. So a difference does not
+# come from the bookkeeping. (But a policy with plans makes fewer decisions in the same time, and its noise is different.
+# The code published with the paper repeats one value for the whole plan, and pays its baselines at other moments.)
 #
 # ### Exercise 9.4: targets of the heads (fill in)
 # Write (9.7). Start with the last head if you like: what does it need, and what does the head before it need?
@@ -567,8 +566,8 @@ for count in (50, 200):
 #   more. Five steps without a DMP do nearly as well as the NDP there.
 # - Throwing is the exception: a step at a time is far ahead. With more data the NDP does no better, and five steps do worse
 #   in each seed. The likely reason: everything there depends on the hundredth of a second in which the hand lets go, and
-#   the right moment depends on how fast the hand is *then*. A plan fixes it up to four steps before, so it has to guess.
-#   Under the mean squared error the best guess is the average.
+#   the right moment depends on how fast the hand is *then*. A plan fixes that moment up to four steps ahead, so it has to
+#   guess. Under the mean squared error the best guess is the average.
 # - In Soccer the NDP has the highest mean. With 200 demonstrations it is ahead of a step at a time in each seed, but here too the
 #   ranges overlap.
 
@@ -600,7 +599,7 @@ table_figures.plans_figure({name: table_figures.watch_plans(policies[name], seed
 # %% [markdown]
 # *Look at* the thin orange lines, the plans. One begins at each dot and lasts to the next. *What you should see.* The hand
 # (broad, light blue) follows them, as far as the world lets it. (The three shares above are one seed each. In the benchmark
-# above, shares of one way with 50 demonstrations differ about as much between seeds, so do not rank them.)
+# above (50 demonstrations), the seeds of one way differ about as much as these three shares, so do not rank them.)
 #
 # ### Exercise 9.5: what a demonstration must show (open)
 # The demonstrations above were *disturbed*: noise was added to each action of the expert. What was recorded is the action
@@ -608,7 +607,7 @@ table_figures.plans_figure({name: table_figures.watch_plans(policies[name], seed
 # Laskey et al. 2017). The reason is *covariate shift*: small mistakes of the learner add up and take it to places that a
 # perfect expert never visits (Ross and Bagnell 2010).
 #
-# Teach the push, a step at a time or with plans, with only 40 demonstrations. Return two things: the noise that disturbs
+# Teach pushing, a step at a time or with plans, with only 40 demonstrations. Return two things: the noise that disturbs
 # them (a standard deviation; actions lie between −1 and 1), and a dict of changes to `cl.PPOConfig`, of which `hidden`,
 # `activation`, `plan` and `cell` matter here. (Most of its other settings do nothing here. Noise on the numbers of a plan,
 # `explore="plan"`, is refused.) Learning takes 800 updates on six episodes each. The check asks for success in 40 of 100
@@ -777,9 +776,9 @@ cl.see("NDP's σ, compared with PPO's", np.exp(-2.0) / np.exp(-1.0), (0.36, 0.38
 
 # %% [markdown]
 # *What you should see.* The NDP no longer gets farthest. It wanders about as far as five steps at once, with about 0.6 of
-# their σ. PPO gets farther, but with almost three times the NDP's σ. So with these settings (Push,
-# α = 10) the NDP has a steadier hand, and explores about as far as five steps do. By (9.9) it gets farther than they do
-# with the smaller α of Throw and Faucet, and less far with the larger one of Soccer.
+# their σ. PPO gets farther, but with almost three times the NDP's σ. So with these settings (Push, α = 10) the NDP has a
+# steadier hand, and explores about as far as five steps do. By (9.9) it gets farther than five steps do with the smaller α
+# of Throw and Faucet, and less far with the larger one of Soccer.
 #
 # ### Counted
 # The settings of these runs, and why they differ from what you built above:
@@ -828,20 +827,20 @@ cl.see("NDP's steps, over those of PPO and of five steps", [first["ndp"] / first
 # - Pick: only the NDP lifts the box in all its seeds. (The noise was chosen on two of them.)
 # - Throw: both NDPs learn in a fraction of the steps. PPO and five steps arrive later. (The liquid NDP has twice the
 #   learning rate.)
-# - Push: PPO one action at a time rises first in two of three seeds, and ends one to three points ahead of the NDP in each.
+# - Push: PPO with one action at a time rises first in two of three seeds, and ends one to three points ahead of the NDP in
+#   each.
 # - Faucet: all succeed in the end.
-# - Soccer: PPO one action at a time and the NDP cannot be told apart with these seeds, and five steps at once are behind.
-#   Does this depend on the critic? Trials of one seed, with half the steps and twice the learning rate, do not settle it.
-#   With log σ = −2, five steps had 84 % with a critic that sees only the first observation of a plan, and 29 % with the
-#   critic used here. For the NDP it was 69 % and 87 %. But with −1.5, the noise of five steps in these runs, the critic
-#   used here was better for five steps, too: 53 % against 40 %. (`tried` in the result file.)
+# - Soccer: PPO with one action at a time and the NDP cannot be told apart with these seeds, and five steps at once are
+#   behind. Does this depend on the critic? Trials of one seed, with half the steps and twice the learning rate, do not
+#   settle it. With log σ = −2, five steps had 84 % with a critic that sees only the first observation of a plan, and 29 %
+#   with the critic used here. For the NDP it was 69 % and 87 %. But with −1.5, the noise of five steps in these runs, the
+#   critic used here was better for five steps, too: 53 % against 40 %. (`tried` in the result file.)
 #
 # In these runs, five steps *without* the DMP are never ahead of both others. (In one of the trials of Soccer just mentioned
-# they were.) In Throw the NDP
-# explores with less noise on each action. In Pick the noise on each action is the same for all, and the moves of the NDP
-# go together. Which of these helps, or whether something else does, the benchmark does not isolate. (The liquid NDP had
-# half the steps, at twice the learning rate, and no runs of Pick. It comes close to the NDP in Throw, Push and Faucet,
-# and is far behind in Soccer.)
+# they were.) In Throw the NDP explores with less noise on each action. In Pick the noise on each action is the same for
+# all, and the moves of the NDP go together. The benchmark does not isolate which of these helps, or whether something else
+# does. (The liquid NDP had half the steps, at twice the learning rate, and no runs of Pick. It comes close to the NDP in
+# Throw, Push and Faucet, and is far behind in Soccer.)
 
 # %%
 for row in fine:
@@ -858,9 +857,9 @@ cl.see(f"largest gain by noise: {noisy[1]}, seed {noisy[2]}", 100 * noisy[0], (3
 # %% [markdown]
 # ### A valley between open and shut
 # To lift a box, the hand has to reach it, shut its fingers and go up. Each of these pays only if the one before it
-# succeeded. In a first version the fingers were driven by a motor and went wherever a number sent them. Then neither PPO nor
-# five steps nor the NDP ever lifted the box. A measurement hints at why. The expert brings open fingers around the box. Then
-# the hand is to stay where it is for a second, the fingers get one number all the time, and all actions get noise.
+# succeeded. In a first version the fingers were driven by a motor and went wherever a number sent them. Then neither PPO
+# nor five steps nor the NDP ever lifted the box. A measurement hints at why. The expert brings open fingers around the box.
+# Then the hand is to stay where it is for a second, the fingers get the same number throughout, and all actions get noise.
 #
 # *Predict.* With a motor, at which number is the box lost most often?
 
@@ -942,7 +941,7 @@ cl.show(run, steps=cl.budget(smoke=10, lite=300, full=300), width=400, height=30
 #
 # | where | what the structure could add | what it did |
 # |---|---|---|
-# | handwriting, all moments recorded | smoothness | nothing to the place of the pen; far better velocities (a spline gets most of this, with 1.6 times the NDP's error) |
+# | handwriting, all moments recorded | smoothness | nothing to the position of the pen; far better velocities (a spline gets most of this, with 1.6 times the NDP's error) |
 # | handwriting, three moments | what happens in between | several times better in position (a spline: nearly so), far better in velocity |
 # | imitation: pick, push, faucet | nothing that the data lacks | nothing in push and faucet; perhaps a gain in pick with 50 demonstrations, nearly the same without a DMP |
 # | imitation: soccer | – | the highest mean; the ranges overlap |

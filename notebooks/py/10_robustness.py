@@ -215,12 +215,12 @@ for rate in (0.5, 2.0):
         print(f"{name:16s}: {kept[name]:5.0%} of the return is left")
 runner.dt = 1.0
 best = max(kept, key=kept.get)
-cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
+cl.see("best", best, ("twice, told",), predicted="10.2")
 
 # %% [markdown]
-# *What you should see.* This policy keeps more where it is told the length of its steps, at both rates. (In the film above
-# it was told.) But this is a single policy. Whatever it shows, it is not evidence about liquid networks. Draw no
-# conclusion before section 7.
+# *What you should see.* This policy keeps more when it is told the length of its steps, at both rates. (In the film above
+# it was told.) But this is a single policy. Whatever it shows, it is not evidence about liquid networks. Draw no conclusion
+# before section 7.
 #
 # ## 3. Write it down first
 #
@@ -237,10 +237,10 @@ cl.see("best", best, ("twice, told", "twice, not told"), predicted="10.2")
 #    0 on average, even if all solvers are equal.)
 # 4. A solver with which a cell did not learn the task was left out of H8.
 #
-# When these changes were made, one to three seeds of the runs concerned were known. When all ten were known, the fourth
-# change was undone for the first half of H8, because the first version of the rule counted every solver. Changes 1 and 3
-# change no verdict. Without change 2 the pole could not be counted for H6 and H7. Undoing change 4 did change a verdict:
-# H8 went from "cannot be told" to "did not hold". So take that one with care (section 7).
+# When these changes were made, the results of one to three seeds of these runs were known. When those of all ten were
+# known, the fourth change was undone for the first half of H8, because the first version of the rule counted every solver.
+# Changes 1 and 3 change no verdict. Without change 2 the pole could not be counted for H6 and H7. Undoing change 4 did
+# change a verdict: H8 went from "cannot be told" to "did not hold". So take that verdict with care (section 7).
 
 # %%
 for h in HYPOTHESES:
@@ -360,19 +360,19 @@ for name in ("ltc", "cfc"):
     print(so_far.told(rows, "halfcheetah", "rate 2", name))
 
 # %% [markdown]
-# *Look at* where the lines start to fall, and at the lines above 1. *What you should see.* On the pole, the policies that had
-# learned to balance it keep almost nothing at half the rate, with 0.08 s between two actions. The pole itself can be
+# *Look at* where the lines start to fall, and at the lines above 1. *What you should see.* On the pole, the policies that
+# had learned to balance it keep almost nothing at half the rate, with 0.08 s between two actions. The pole itself can be
 # balanced at this rate: the LTC, the CT-RNN and the GRU that were trained at several rates keep nearly all of their return
 # there. (The line "trained at many rates" shows them. Those runs are H2's.) At twice the rate most policies keep their
 # return. Where a share is above 100 % there, it comes from seeds that had not quite learned to balance and so had room to
-# gain. The MLP gains at a higher rate, on both
-# tasks, although the return is divided by the rate. (Its line leaves the picture.) Perhaps it can use the chance to correct
-# itself more often, because it has no memory that is tuned to the length of a step. These runs do not test the reason. On
-# the pole its return is small before and after. So a share above 1 is possible, and you have to look at the return too. On
-# HalfCheetah, look at the bands before you rank the policies. The last
-# two lines ask whether it helps to be told the length of a step. (The difference is taken seed by seed, and then its
-# interquartile mean. So it is not quite the difference of the two numbers before it.) It helps the LTC there. For the CfC
-# the interval of the difference contains 0.
+# gain. The MLP gains at a higher rate, on both tasks, although the return is divided by the rate. (Its line leaves the
+# picture.) Perhaps it can use the chance to correct itself more often, because it has no memory that is tuned to the length
+# of a step. These runs do not test the reason. On the pole its return is small at both rates. So a share above 1 is
+# possible, and you have to look at the return too. On HalfCheetah, look at the bands before you rank the policies. At a
+# quarter of the rate neither the LTC nor the GRU keeps anything there, so this condition cannot tell them apart. The last
+# two lines ask whether it helps to be told the length of a step. (The difference printed is the interquartile mean of the
+# differences seed by seed. So it is not quite the difference of the two numbers before it.) It helps the LTC there. For the
+# CfC the interval of the difference contains 0.
 
 # %%
 figures.share_curves(rows, "noise", few)
@@ -387,8 +387,8 @@ for name in ("ltc", "cfc", "ctrnn"):
 
 # %% [markdown]
 # *What you should see.* The seeds of the CfC and of the CT-RNN that failed keep a larger share, of the little they have,
-# than the others. So on the pole the curves show these two as too robust. The rule was fixed before the runs, so it stays.
-# But this belongs beside its verdicts.
+# than the others. So on the pole the curves make these two look too robust. The rule was fixed before the runs, so it
+# stays. But this belongs beside its verdicts.
 
 # %%
 figures.share_curves(rows, "drop", few)
@@ -489,10 +489,11 @@ if smallest:
 
 # %% [markdown]
 # *What you should see.* By (10.2) the smallest difference that you can find falls as one over the root of the number of
-# seeds. With ten seeds it is about half as large as with three. (For three seeds the normal distribution is too kind: with
-# the t-distribution their difference is a third larger.) By this pilot ten seeds are too few to find the 5 points that were
-# set beforehand. But σ from two groups of three is rough. The number of seeds that it asks for may be three times too large
-# or eight times too small. And it is the σ of one condition, two policies and one task; most hypotheses average over more.
+# seeds. With ten seeds it is about half as large as with three. (For three seeds the normal distribution is too optimistic:
+# with the t-distribution their difference is a third larger.) By this pilot ten seeds are too few to find the 5 points that
+# were set beforehand. But σ from two groups of three is rough. The number of seeds that it asks for may be three times too
+# large or eight times too small. And it is the σ of one condition, two policies and one task; most hypotheses average over
+# more.
 #
 # "Held" asks for more than (10.2): the difference *found* must reach 5 points, too. If the true difference is exactly 5
 # points, that happens in at most half of all studies, however many seeds they have. So "cannot be told" says little
@@ -500,9 +501,9 @@ if smallest:
 #
 # ### Many conditions at once
 # A **performance profile** (Dolan and Moré 2002; Agarwal et al. 2021) shows what share of all runs, over the conditions of
-# noise, lost and late observations, mass and strength, keeps more than x. If a line lies above another one everywhere, then
-# more runs of that policy keep more than x, whatever x is. If two lines cross, it depends on x. On the pole ignore the MLP:
-# it has not learned that task.
+# noise, lost and late observations, mass and strength, keeps more than a share x. If a line lies above another one
+# everywhere, then more runs of that policy keep more than x, whatever x is. If two lines cross, it depends on x. On the
+# pole ignore the MLP: it has not learned that task.
 
 # %%
 conditions = [name for name in rows[0]["disturbed"] if name.split()[0] in ("noise", "drop", "burst", "delay", "mass", "strength")]
@@ -587,8 +588,8 @@ print("rank with the smallest mean return:", came + compared("10.7", came))
 # *Look at* the rows of the left map, then at those of the right one. (The square at the lower right has full rank and all
 # weights.) Look at the number of seeds in each square before you compare two of them. *What you should see.* On the left,
 # rank 1 is far behind. On the right it is not: the two largest shares are in its row, and a policy with a small return has
-# little to lose. Most squares have two or three seeds, and those of rank 1 have three, which vary between 37 and 1,000. So
-# take this as a hint. These runs do not show whether full rank is better than a quarter of it.
+# little to lose. Most squares have two or three seeds, and those of rank 1 have three, whose returns vary between 37 and
+# 1,000. So take this as a hint. These runs do not show whether full rank is better than a quarter of it.
 #
 # What happens when neurons die? In the next figure one, two or four neurons, drawn at random, are held at their mean. (NCP
 # and random wirings are explained below it.) *Look at* whether the bands overlap before you rank the wirings.
@@ -636,8 +637,8 @@ for cell in ("ltc", "cfc"):
 # with an accurate solver work with a rough one?
 #
 # Four solvers were used in training. In their names, the number counts the steps within a control step. Two more are used
-# only in the tests: "euler 4", and "dopri5", the adaptive solver of notebook 03. It stands for the exact solution, and its 5
-# counts no steps.
+# only in the tests: "euler 4", and "dopri5", the adaptive solver of notebook 03. "dopri5" stands for the exact solution,
+# and its 5 does not count steps.
 #
 # *Predict.* Leave out the solvers with which a cell did not learn the pole. Every policy trained with one of the remaining
 # solvers is tested with each of the other remaining ones. What share of its return is lost, on average over all these tests
@@ -675,8 +676,8 @@ print("trainings in which the state ran away:", "; ".join(so_far.ran_away(table)
 # as a return of 0; the last line counts them. Most of the other six did not learn the task either. Why was not tested.
 # Below the table you see the largest difference between solvers, as a share of their mean, averaged over the two cells. The
 # largest of several differences cannot be negative, so compare it with the one that comes about by chance, when the returns
-# are dealt out among the solvers at random. It is larger. All of it comes from this one combination: the other seven reach
-# nearly 1,000 each, and among them no difference is to be seen.
+# are dealt out among the solvers at random. The real one is larger. All of it comes from this one combination: the other
+# seven reach nearly 1,000 each, and among them no difference is to be seen.
 #
 # ## 7. The verdicts
 
@@ -691,16 +692,16 @@ print(f"did not hold: {not_held}, cannot be told: {open_}, held: {held}{compared
 
 # %% [markdown]
 # *Look at* the number of seeds behind each name first. For H1 to H7 a dot is the share kept by the policies that the table
-# names first, minus the share kept by those that it names second. To the right of 0 speaks for H1 to H6, and against H7.
-# For H8 the dot is the largest difference between solvers, each tested with itself. A large one speaks against H8. The line
-# is the interval. In the table, the third line of each hypothesis says who was compared with whom, and where. The lines
-# after it decide nothing. They give the difference if only runs that learned count (at least half of the best policy's
-# median), and how many did not. (For H7 there is one more. The rule's code treats returns and shares of a run as if they
-# were of different runs; "run by run" takes them together. This was noticed later, so the rule stays.)
-# *What you should see.* None of the eight held. H1, H4 and H6 did not hold: the gain is smaller than 5 points, or there is
-# a loss. H8 did not hold, because of its first half: one solver is unfit for training one of the cells. Its second half,
-# the loss with another solver, is clear: its interval (section 6) is far above 5 points. The others cannot be told: their
-# intervals contain both 0 and 5 points.
+# names first, minus the share kept by those that it names second. A dot to the right of 0 speaks for H1 to H6, and against
+# H7. For H8 the dot is the largest difference between solvers, each tested with itself. A large one speaks against H8. The
+# line is the interval. In the table, the third line of each hypothesis says who was compared with whom, and where. The
+# lines after it decide nothing. They give the difference if only runs that learned count (at least half of the best
+# policy's median), and how many did not. (For H7 there is one more. The rule's code treats returns and shares of a run as
+# if they were of different runs; "run by run" takes them together. This was noticed later, so the rule stays.) *What you
+# should see.* None of the eight held. H1, H4 and H6 did not hold: the gain is smaller than 5 points, or there is a loss. H8
+# did not hold, because of its first half: one solver is unfit for training one of the cells. Its second half, the loss with
+# another solver, is clear: its interval (section 6) is far above 5 points. The others cannot be told: their intervals
+# contain both 0 and 5 points.
 #
 # The verdict on H8 depends on what counts. Leave out the combination that could not be trained, and the largest difference is
 # 0.02, with an interval from 0.01 to 0.32: "cannot be told". The first version of the rule counted every solver. We went back
@@ -751,10 +752,10 @@ if (mine := attempt(my_hypothesis)) is not None:
 # chance. A real test needs new seeds.
 #
 # ### Asked again, with new seeds
-# So here is a real test. After the first study six hypotheses were written down, and twenty seeds that no run had used. No
-# run of the first study counts, and nothing was decided before the last of the 260 runs. (240 of them differ. The LTC
-# with all synapses on the pole is the LTC of the other hypotheses once more.) H3, H5 and H7 are asked again. The other three
-# were found in the figures of section 4, as you found yours:
+# So here is a real test. After the first study six hypotheses were written down, and twenty seeds were chosen that no run
+# had used. No run of the first study counts, and nothing was decided before the last of the 260 runs. (Only 240 of them are
+# different: the LTC with all synapses on the pole is the same as the LTC of the other hypotheses.) H3, H5 and H7 are asked
+# again. The other three were found in the figures of section 4, as you found yours:
 
 # %%
 for h in FOUND:
@@ -788,7 +789,7 @@ cl.see("difference of H9 with new seeds", nine.value, (0.5, 1.0), predicted="10.
 #   difference, at least one would lie above 0 with a probability of 14 % (1 − 0.975⁶). For the thirteen of both studies it
 #   is 28 %. H3, H5 and H7 had two attempts each. And the hypotheses share runs, such as those of the LTC. So do not count
 #   the four that held as four separate proofs.
-# - **What is new?** The trainings are, with new seeds. GRU and CfC are computed in C now, and most runs are on another
+# - **What is new?** The training runs, with new seeds. GRU and CfC are computed in C now, and most runs are on another
 #   processor. The eight episodes of each test are the same. So this study does not test whether a result holds in other
 #   episodes.
 # - **Large enough?** The whole intervals of the four that held lie above 5 points. The rule asks less: an interval above 0,
@@ -796,7 +797,7 @@ cl.see("difference of H9 with new seeds", nine.value, (0.5, 1.0), predicted="10.
 # - **H7.** Look at the lines that decide nothing. Six of the 20 NCP runs did not learn, and "run by run" the difference is
 #   0. So do not say that this wiring is better.
 #
-# The first study could not tell H3, with a difference of 0.05. Now it is 0.25. Where does that come from?
+# The first study could not decide H3, with a difference of 0.05. Now the difference is 0.25. Where does that come from?
 
 # %%
 asked = [row for row in new_rows if row["part"] == "policies"]
@@ -819,12 +820,12 @@ for study, (grus, others) in studies.items():
 # computed in C, and rounding differs. A seed fixes the random numbers, but not the rounding, and in training a small
 # difference grows.
 #
-# Is it C? Ten seeds of the second study were trained in PyTorch as well: one keeps less than half, in C three do. With the
+# Is it C? Ten seeds of the second study were trained in PyTorch as well: one keeps less than half; in C, three do. With the
 # first study, 18 seeds were trained both ways: one keeps less than half in PyTorch, and six do in C. If both ways were
-# equal, a split at least as uneven would come about in one of eight such comparisons. So these runs do not show that it
+# equal, a split at least as uneven would come about in one of eight such comparisons. So these runs do not show that C
 # matters.
 #
-# The first sample held one such run, so its bootstrap took their share to be about one in ten. That was too few seeds. All
+# The first study had one such GRU, so its bootstrap took their share to be about one in ten. Ten seeds were too few. All
 # differences above are larger than 0, but the first interval contains 0. And the lines share runs, so they are not
 # independent. Quote H3 with its task, "on the pole", and say how many GRUs keep less than half.
 #
@@ -849,10 +850,10 @@ for name in ("mlp", "ltc"):
 
 # %% [markdown]
 # *What you should see.*
-# - **H9 is the telling.** If LTC and CT-RNN are not told the length of a step, they keep about as little as the GRU. A GRU
-#   has no place for it. It could be given the length of a step as one more input, and be trained at several rates. H2 compares
-#   policies trained in that way, and for H2 there is no verdict.
-# - **In H11 both are told.** It helps the LTC and hurts the CfC. If neither is told, the CfC keeps more. A told LTC still
+# - **H9 comes from being told.** If LTC and CT-RNN are not told the length of a step, they keep about as little as the GRU.
+#   A GRU has no place for it. It could be given the length of a step as one more input, and be trained at several rates. H2
+#   compares policies trained in that way, and for H2 there is no verdict.
+# - **In H11 both are told.** This helps the LTC and hurts the CfC. If neither is told, the CfC keeps more. A told LTC still
 #   keeps more than a CfC that is not told.
 # - **LTC and CT-RNN are not the best there.** The MLP keeps more, and nobody tells it anything. Its return is the lowest of
 #   all seven at the rate of training. At twice the rate it has caught up with the LTC, and at four times the rate it is
@@ -860,8 +861,8 @@ for name in ("mlp", "ltc"):
 #
 # ### A third task, with three seeds
 # The study has a third task: the walking robot of notebook 06, which is told to go ahead at 0.7 m/s. It sees everything,
-# velocities too. It was added after the hypotheses were written, and a training takes ten to fifteen minutes. So there are
-# four policies with three seeds each, and by the rule they decide nothing. What can three seeds say?
+# velocities too. It was added after the hypotheses were written, and a training run takes ten to fifteen minutes. So there
+# are four policies with three seeds each, and by the rule they decide nothing. What can three seeds say?
 #
 # Suppose that you call two policies different if their ranges do not overlap. Four policies make six pairs, and the next
 # figure has eleven disturbances. So there are 66 comparisons.
@@ -905,8 +906,8 @@ for condition in ("rate 0.25", "delay 3", "push 100"):
 # experiment: the same LTC with the same number of steps, once trained as usual, and once with a third of the observations
 # lost.
 #
-# *Predict.* Both are tested with half of the observations lost. For each, divide the steps that it lasts then by the steps
-# that it lasts when nothing is lost. How many times as large is this share for the second one as for the first?
+# *Predict.* Both are tested with half of the observations lost. For each policy, take the steps that it lasts then, divided
+# by the steps that it lasts when nothing is lost. What is this share for the second policy, divided by that for the first?
 
 # %%
 cl.predict("10.11", question="share of the second / share of the first")
@@ -1005,7 +1006,7 @@ cl.calibration("10")
 # %% [markdown]
 # ## Summary
 # - A disturbance changes what is observed, how often the policy acts, or what its actions do. Each needs its own test.
-# - At another control rate, rescale the reward, and if you train there also γ, (10.1). Otherwise you compare different
+# - At another control rate, rescale the reward, and if you train there, γ too, (10.1). Otherwise you compare different
 #   tasks.
 # - Robustness is measured as a share of the undisturbed return. Report the return too: a policy that fails without any
 #   disturbance has nothing to lose.
