@@ -953,15 +953,16 @@ cl.see("lowest share after 50 N, over all runs", lowest["50"], (0.95, 1.0))
 cl.see("lowest share after 400 N", lowest["400"], (0.2, 0.8))
 
 # %% [markdown]
-# *What you should see.* In all six runs every robot withstands a push of 50 N, the push of their training.
-# The larger pushes were never part of training. All walk ahead within a tenth of a metre a second of what they are told.
-# Backwards a robot that stands still is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back
-# slowly at best. (After the stage with backward commands only, one of these two could do it, and lost it in the last stage.
-# The other had not learned it.) Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do
-# better. (Three of these four hardly move sideways, and up to a fifth of their robots fall. In the fourth, nearly half of
-# the robots fall. A robot that fell counts with a speed of 0.) So what a recipe teaches depends on the seed. The LTC does
-# better sideways, but it also trained with a stage more. With one seed of it, that is no verdict on liquid networks. For a
-# verdict, train a few more LTC walkers (about an hour each), and MLPs with the same stages.
+# *What you should see.* In all ten runs every robot withstands a push of 50 N, the push of their training. The larger
+# pushes were never part of training. All walk ahead within a tenth of a metre a second of what they are told. Backwards a
+# robot that stands still is 0.375 m/s off. Three of the five MLPs are within a tenth; the other two go back slowly at best.
+# (After the stage with backward commands only, one of these two could do it, and lost it in the last stage. The other had
+# not learned it.) Sideways a robot that stands still is 0.25 m/s off, and four of the five MLPs hardly do better. (Three of
+# these four hardly move sideways, and up to a fifth of their robots fall. In the fourth, nearly half of the robots fall. A
+# robot that fell counts with a speed of 0.) So what a recipe teaches depends on the seed. Of the five LTCs four are within
+# a tenth, backwards and sideways. The fifth hardly goes back. So the LTCs do better, but they also trained with one more
+# stage. With different training this is no verdict on liquid networks. For a verdict, train MLPs with the same stages
+# (`--settings mlp_wider` of the benchmark, about an hour for each seed).
 #
 # ### Another rate
 # Both were trained at 50 decisions a second. An LTC solves an equation in time, so it can be given the length of a step:
@@ -1041,18 +1042,19 @@ cl.see("across, after them", across["anymal_step_mlp"], (0.6, 1.0), predicted="0
 tried = [row for row in walks["per_seed"] if "step_crossed" in row]  # those that were trained further
 for row in tried:
     print(f"{row['setting']:4s} seed {row['seed']}: across before {row['step_crossed_before']:4.0%}, after {row['step_minutes']:.0f} more minutes {row['step_crossed']:4.0%}")
-most = max(tried, key=lambda row: row["step_crossed"] - row["step_crossed_before"])
+most = max(tried, key=lambda row: (row["setting"] == "mlp", row["step_crossed"] - row["step_crossed_before"]))
 gained = sum(row["step_crossed"] > row["step_crossed_before"] for row in tried)
 cl.see(f"runs that gained by the hurdles, of {len(tried)}", gained, (len(tried), len(tried)))
 cl.see("before, the best seed", max(row["step_crossed_before"] for row in tried), (0.4, 0.9))
-print(f"the seed that gained most is seed {most['seed']}; the shipped walker has seed {walker.header['seed']}")
+print(f"the MLP that gained most has seed {most['seed']}; the shipped walker has seed {walker.header['seed']}")
 
 # %% [markdown]
-# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the one that gained most. Two
-# others began as low, and one of these still gets only a fifth of its robots across. The last two had a third or half of
-# their robots across without ever having met a step. All get across more often after the hurdles, but "from nearly nothing
-# to nearly all" is true of one seed in five. So report all seeds, the worst one included. (The control, as much further
-# training without hurdles, was not run.)
+# *What you should see.* The demonstration above flatters the hurdles. The shipped walker is the MLP that gained most. Two
+# other MLPs began as low, and one of these still gets only a fifth of its robots across. The last two had a third or half
+# of their robots across without ever having met a step. All get across more often after the hurdles, but "from nearly
+# nothing to nearly all" is true of one MLP in five. So report all seeds, the worst one included. The four LTCs begin near
+# zero and end at 79 to 100 %. They had trained for longer. (The control, as much further training without hurdles, was not
+# run.)
 
 # %%
 ground = dict(terrain="step", command=(0.8, 0, 0), keep_heading=True, along=0.0, push_force=0.0, steps=cl.budget(smoke=3, lite=300, full=450), width=480, height=270)
