@@ -255,9 +255,9 @@ class _StopAt:
 def one_run(args, part: str, seed: int) -> dict:
     began = time.perf_counter()
     rng = random.Random(f"{part} {seed}")
-    compared = 1
+    compared = 1  # a whole training, with one that was killed
     if part == "configs":
-        count = args.configs
+        count, compared = args.configs, 0
         found, notes = outcomes(try_config, [random_config(rng) for _ in range(count)])
     elif part == "files":
         count = args.files

@@ -91,7 +91,7 @@ def policies_of(part: str, task: str, cell: str) -> list[str]:
     return [*grid_of(task, cell)] if part == "grid" else ["ncp", "random"]
 
 
-def seeds_of(cell: str, policy: str) -> int:
+def seeds_of(policy: str) -> int:
     """How many seeds the study has: ten of what is compared, two or three of the other points of the grid."""
     if policy in ("full", CHOSEN, "ncp", "random"):
         return 10
@@ -156,8 +156,8 @@ if __name__ == "__main__":
     config = {task: TASKS[task] | {c: asdict(config_of(task, c)) for c in CELLS} for task in tasks}
     run_all(
         args, one_run,
-        [(t, c, p, s) for t in args.tasks for s in args.seeds for part in args.parts for c in args.cells
+        [(t, c, p, s) for t in args.tasks for k, s in enumerate(args.seeds) for part in args.parts for c in args.cells
          if t == "pendulum" or c == "ltc" for p in policies_of(part, t, c)
-         if p in args.policies and s < seeds_of(c, p)],
+         if p in args.policies and k < seeds_of(p)],
         key=("task", "cell", "policy", "seed"), config=config, part="task", report=report, says="{return:,.0f}",
     )  # fmt: skip

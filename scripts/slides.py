@@ -72,7 +72,7 @@ def join_headings(cells: list) -> None:
         kind = cell.metadata["slideshow"]["slide_type"]
         if kind in ("notes", "skip"):
             continue
-        if alone and kind in ("subslide", "fragment"):
+        if alone and kind == "subslide" and not kind_of(cell):
             cell.metadata["slideshow"]["slide_type"] = CONTINUES
         alone = cell.cell_type == "markdown" and cell.source.startswith("#") and "\n" not in cell.source.strip()
 

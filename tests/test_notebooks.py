@@ -367,6 +367,11 @@ def test_a_tag_says_what_a_cell_is_in_slides():
     cells = [new_code_cell("x", metadata={"tags": [kind]}) for kind in slides.KINDS]
     nb = slides.slides_of(new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n\n## Part\n\nSaid."), *cells]))
     assert [cell.metadata["slideshow"]["slide_type"] for cell in nb.cells] == ["slide", "slide", "notes", *slides.KINDS]
+    # also right after a heading that stands alone, which code without a tag joins
+    for tags, kind in ((["subslide"], "subslide"), ([], slides.CONTINUES)):
+        after = new_code_cell("x", metadata={"tags": tags})
+        nb = slides.slides_of(new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n\n## Part"), after]))
+        assert nb.cells[-1].metadata["slideshow"]["slide_type"] == kind
 
 
 @each_notebook
