@@ -334,7 +334,7 @@ def test_results_table_shows_value_interval_and_seeds(tmp_path):
         '{"claims": {"engine_share_of_raw": 0.914}, "intervals": {"engine_share_of_raw": [0.9, 0.93]},'
         ' "seeds": [0, 1, 2], "command": "python benchmarks/engine.py"}'
     )
-    (line,) = [row for row in readme_table.table(tmp_path).splitlines() if "raw `mujoco.rollout`" in row]
+    (line,) = [row for row in readme_table.table(tmp_path).splitlines() if "raw `mujoco.rollout` rate |" in row]
     assert "| **91 %** | range 90 % to 93 % | 3 | `engine.py` |" in line
     assert readme_table.table(tmp_path).count(readme_table.MISSING) == len(readme_table.CLAIMS) - 1
 
